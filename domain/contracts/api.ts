@@ -1,0 +1,117 @@
+import { z } from 'zod'
+import { Provider } from './edge-door.ts'
+import { CredentialGrade } from './functions.ts'
+import { AuditRowId, CredentialId, SiteId, TenantId, UserId } from './ids.ts'
+
+/** The gateway's `/api`. The tenant is named by this header; without it, the user's oldest membership. */
+export const TENANT_HEADER = 'flarewatch-tenant'
+
+export const ErrorBody = z.object({
+  error: z.object({ code: z.string(), message: z.string(), request_id: z.string() }),
+})
+
+/** `GET /api/config`, public: what the browser needs to sign in. */
+export const ConfigResponse = z.object({ supabase_url: z.url(), publishable_key: z.string() })
+
+export const Role = z.enum(['owner', 'admin', 'viewer'])
+export const MeResponse = z.object({
+  user: z.object({ id: UserId, email: z.string(), aal: z.enum(['aal1', 'aal2']), totp_enrolled: z.boolean() }),
+  tenants: z.array(z.object({ id: TenantId, name: z.string(), role: Role, state: z.enum(['pending', 'active']) })),
+})
+
+export const SiteSummary = z.object({
+  id: SiteId,
+  name: z.string(),
+  provider: Provider,
+  time_zone: z.string(),
+  credential_id: CredentialId,
+})
+export const SitesResponse = z.object({ sites: z.array(SiteSummary) })
+
+export const Grain = z.enum(['hour', 'day'])
+export const MetricName = z.enum(['requests', 'visits', 'bytes', 'cached_bytes', 'unique_visitors'])
+export const Unit = z.enum(['count', 'bytes'])
+/** Where a number comes from: dataset, when it was fetched, sampling (1 = every event counted) and whether the window had ended. */
+export const Provenance = z.object({
+  source: z.string(),
+  fetched_at: z.iso.datetime(),
+  sampling: z.number(),
+  completeness: z.enum(['complete', 'partial']),
+})
+export const MetricSeries = z.object({
+  metric: MetricName,
+  unit: Unit,
+  total: z.number(),
+  /** The same metric over the window of equal length just before; null where no fact covers it. */
+  previous_total: z.number().nullable(),
+  points: z.array(z.object({ at: z.iso.datetime(), value: z.number(), completeness: Provenance.shape.completeness })),
+  /** The newest point's provenance; null for a series without points. */
+  provenance: Provenance.nullable(),
+})
+/** `GET /api/sites/{id}/metrics?grain=hour|day&from=&to=`: half-open window in UTC. */
+export const MetricsResponse = z.object({
+  site_id: SiteId,
+  grain: Grain,
+  from: z.iso.datetime(),
+  to: z.iso.datetime(),
+  series: z.array(MetricSeries),
+})
+
+export const CredentialLine = z.object({
+  id: CredentialId,
+  provider: Provider,
+  label: z.string(),
+  last4: z.string(),
+  scope: z.string(),
+  grade: CredentialGrade,
+  state: z.enum(['active', 'parked']),
+  /** Stable reason such as `provider_unauthorized`, when parked or failing; null when healthy. */
+  reason: z.string().nullable(),
+  last_used_at: z.iso.datetime().nullable(),
+  last_success_at: z.iso.datetime().nullable(),
+  created_at: z.iso.datetime(),
+})
+export const CredentialsResponse = z.object({ credentials: z.array(CredentialLine) })
+
+/** `GET /api/audit?after_seq=&limit=` (AAL2): content is unsealed by the vault; one `audit.read` row a request. */
+export const AuditEntry = z.object({
+  seq: z.int(),
+  row_id: AuditRowId,
+  at: z.iso.datetime(),
+  hash: z.string(),
+  actor: z.string(),
+  action: z.string(),
+  target: z.string(),
+  detail: z.record(z.string(), z.string()),
+})
+export const AuditResponse = z.object({ rows: z.array(AuditEntry), next_after_seq: z.int().nullable() })
+
+export const ReceiptLine = z.object({
+  log: TenantId,
+  size: z.int(),
+  root: z.string(),
+  chain_head: z.string(),
+  at: z.iso.datetime(),
+  url: z.string(),
+})
+export const ReceiptsResponse = z.object({ receipts: z.array(ReceiptLine) })
+
+export const StatusResponse = z.object({
+  ok: z.boolean(),
+  parts: z.array(z.object({ name: z.string(), state: z.enum(['ok', 'degraded', 'down']), detail: z.string() })),
+})
+
+/** Codes of the gateway, each with its HTTP status. */
+export const API_ERRORS = {
+  unauthenticated: 401,
+  totp_enrolment_required: 403,
+  aal2_required: 403,
+  not_a_member: 403,
+  not_found: 404,
+  method_not_allowed: 405,
+  query_invalid: 422,
+  store_unreachable: 503,
+  vault_unreachable: 503,
+  internal: 500,
+} as const
+export type ApiErrorCode = keyof typeof API_ERRORS

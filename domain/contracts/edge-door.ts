@@ -1,0 +1,98 @@
+import { z } from 'zod'
+import { AuditRowId, CredentialId, TenantId } from './ids.ts'
+
+/**
+ * HTTP between the Edge Functions and the vault: `POST {vault}/edge/v1/{operation}`.
+ * Three proofs travel apart: the service JWT (authorization), the user's JWT, and where the act needs it the step-up token.
+ */
+export const EDGE_DOOR_PATH = '/edge/v1/'
+export const USER_JWT_HEADER = 'flarewatch-user-jwt'
+export const STEP_UP_HEADER = 'flarewatch-step-up'
+export const SERVICE_JWT_ISSUER = 'flarewatch-edge'
+export const SERVICE_JWT_AUDIENCE = 'flarewatch-vault'
+export const SERVICE_JWT_MAX_AGE_SECONDS = 30
+
+/** Claims of the service JWT (EdDSA). `op` and `body_sha256` (base64url) bind it to one request. */
+export const ServiceClaims = z.object({
+  iss: z.literal(SERVICE_JWT_ISSUER),
+  aud: z.literal(SERVICE_JWT_AUDIENCE),
+  iat: z.int(),
+  exp: z.int(),
+  jti: z.uuid(),
+  op: z.string().max(64),
+  body_sha256: z.string().length(43),
+})
+
+const bytes = (length: number) => z.base64url().length(Math.ceil((length * 4) / 3))
+const keyVersion = z.int().min(1).max(0xffffffff)
+
+export const CredentialAction = z.enum(['credential.store'])
+export type CredentialAction = z.infer<typeof CredentialAction>
+export const Provider = z.enum(['cloudflare'])
+export type Provider = z.infer<typeof Provider>
+
+/** Each operation's request and response bodies. Bytes are base64url without padding. */
+export const EdgeOperations = {
+  'tenant-prepare': {
+    request: z.strictObject({ tenant_id: TenantId }),
+    response: z.object({ audit_key_version: keyVersion, kek_version: keyVersion, wrapped_key: bytes(60) }),
+  },
+  'tenant-activate': {
+    request: z.strictObject({ tenant_id: TenantId }),
+    response: z.object({
+      dek_version: keyVersion,
+      kek_version: keyVersion,
+      wrapped_dek: bytes(60),
+      intent_row: AuditRowId,
+    }),
+  },
+  'step-up-mint': {
+    request: z.strictObject({ tenant_id: TenantId, credential_id: CredentialId, action: CredentialAction }),
+    response: z.object({ token: z.string().startsWith('fwsu_').max(64), expires_at: z.iso.datetime() }),
+  },
+  'credential-seal': {
+    request: z.strictObject({ tenant_id: TenantId, credential_id: CredentialId, provider: Provider }),
+    response: z.object({
+      kek_version: keyVersion,
+      wrapped_dek: bytes(60),
+      dek_version: keyVersion,
+      salt: bytes(32),
+      subkey: bytes(32),
+      intent_row: AuditRowId,
+    }),
+  },
+  settle: {
+    request: z.strictObject({
+      tenant_id: TenantId,
+      intent_row: AuditRowId,
+      succeeded: z.boolean(),
+      code: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/),
+    }),
+    response: z.object({}),
+  },
+} as const
+export type EdgeOperation = keyof typeof EdgeOperations
+
+/** Stable codes of the EdgeDoor, each with its HTTP status. */
+export const EDGE_ERRORS = {
+  service_token_invalid: 401,
+  service_token_replayed: 401,
+  user_token_invalid: 401,
+  aal2_required: 403,
+  aal2_stale: 403,
+  freshness_claimed: 403,
+  step_up_required: 403,
+  step_up_invalid: 403,
+  not_a_member: 403,
+  role_insufficient: 403,
+  tenant_not_active: 409,
+  tenant_frozen: 423,
+  budget_exceeded: 429,
+  ledger_unreachable: 503,
+  store_unreachable: 503,
+  not_openable: 500,
+  request_invalid: 422,
+  request_too_large: 413,
+  operation_unknown: 404,
+} as const
+export type EdgeErrorCode = keyof typeof EDGE_ERRORS
