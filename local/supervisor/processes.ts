@@ -1,0 +1,106 @@
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/**
+ * Child processes outlive a supervisor that is killed. Each is recorded by pid and start time (a pid alone is reused),
+ * and the next start on the same data directory ends those that are still the same process.
+ */
+type RecordedProcess = { readonly pid: number; readonly started: string }
+
+const FILE = 'processes.json'
+
+export function recordProcesses(dir: string): void {
+  const recorded = [process.pid, ...descendants(process.pid)].map(describe).filter((found) => found !== undefined)
+  writeFileSync(join(dir, FILE), JSON.stringify(recorded), { mode: 0o600 })
+}
+
+export function forgetProcesses(dir: string): void {
+  rmSync(join(dir, FILE), { force: true })
+}
+
+/** The supervisor that recorded itself first in the file, when it is still running. */
+export function runningSupervisor(dir: string): number | undefined {
+  const [supervisor] = readRecorded(dir)
+  return supervisor !== undefined && isSame(supervisor) && supervisor.pid !== process.pid ? supervisor.pid : undefined
+}
+
+/** Ends what an earlier supervisor left behind; returns how many processes that were. */
+export function endOrphans(dir: string): number {
+  const orphans = readRecorded(dir).filter((recorded) => recorded.pid !== process.pid && isSame(recorded))
+  for (const orphan of orphans) endProcess(orphan.pid)
+  forgetProcesses(dir)
+  return orphans.length
+}
+
+function endProcess(pid: number): void {
+  try {
+    // Postgres treats SIGQUIT as "stop now, recover from the log at the next start"; the others just end.
+    process.kill(pid, 'SIGQUIT')
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
+}
+
+function readRecorded(dir: string): RecordedProcess[] {
+  try {
+    const parsed: unknown = JSON.parse(readFileSync(join(dir, FILE), 'utf8'))
+    return Array.isArray(parsed) ? parsed.filter(isRecorded) : []
+  } catch {
+    // No file, or one cut short by the crash: nothing can be known, and Postgres has a pid file of its own.
+    return []
+  }
+}
+
+function isRecorded(value: unknown): value is RecordedProcess {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'pid' in value &&
+    typeof value.pid === 'number' &&
+    'started' in value &&
+    typeof value.started === 'string'
+  )
+}
+
+function isSame(recorded: RecordedProcess): boolean {
+  return describe(recorded.pid)?.started === recorded.started
+}
+
+/** Reads `/proc/PID/stat` (proc(5)): field 22 is the start time, field 4 the parent, field 3 the state. */
+function describe(pid: number): RecordedProcess | undefined {
+  const fields = statFields(pid)
+  return fields === undefined || fields.state === 'Z' ? undefined : { pid, started: fields.started }
+}
+
+function statFields(pid: number): { state: string; parent: number; started: string } | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The name in parentheses may hold blanks: fields are counted from behind it.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return { state: fields[0] ?? '', parent: Number(fields[1]), started: fields[19] ?? '' }
+  } catch {
+    return undefined
+  }
+}
+
+function descendants(ancestor: number): number[] {
+  const parents = new Map<number, number>()
+  for (const pid of processIds()) {
+    const fields = statFields(pid)
+    if (fields !== undefined) parents.set(pid, fields.parent)
+  }
+  const belongs = (pid: number): boolean => {
+    const parent = parents.get(pid)
+    return parent !== undefined && parent > 1 && (parent === ancestor || belongs(parent))
+  }
+  return [...parents.keys()].filter(belongs)
+}
+
+function processIds(): number[] {
+  try {
+    return readdirSync('/proc').map(Number).filter(Number.isInteger)
+  } catch {
+    // Not Linux: there is no /proc, and orphans are left to their own parent-death handling.
+    return []
+  }
+}
