@@ -1,0 +1,59 @@
+import postgres from 'postgres'
+
+/** `bigint` columns arrive as numbers: sequence numbers and sizes stay far below 2^53. */
+const INT8_OID = 20
+const types = {
+  bigint: { to: INT8_OID, from: [INT8_OID], serialize: String, parse: safeInteger },
+} satisfies Record<string, postgres.PostgresType<number>>
+
+export type Sql = postgres.Sql<{ bigint: number }>
+export type Transaction = postgres.TransactionSql<{ bigint: number }>
+
+/** Workers allow six connections at a time; one invocation needs few. */
+const MAX_CONNECTIONS = 3
+const CONNECT_TIMEOUT_SECONDS = 5
+const CLOSE_TIMEOUT_SECONDS = 5
+
+/**
+ * A client over Hyperdrive, which pools by transaction: so no named prepared statements and no type look-up at start.
+ * One per invocation; a socket of one request may not be used by another.
+ */
+export function connect(hyperdrive: Hyperdrive): Sql {
+  return postgres(hyperdrive.connectionString, {
+    prepare: false,
+    fetch_types: false,
+    max: MAX_CONNECTIONS,
+    connect_timeout: CONNECT_TIMEOUT_SECONDS,
+    onnotice: () => {},
+    types,
+  })
+}
+
+/** Runs `work` with a client and closes it after the answer has left. */
+export async function withDatabase<Value>(
+  hyperdrive: Hyperdrive,
+  context: Pick<ExecutionContext, 'waitUntil'>,
+  work: (sql: Sql) => Promise<Value>,
+): Promise<Value> {
+  const sql = connect(hyperdrive)
+  try {
+    return await work(sql)
+  } finally {
+    closeAfterResponse(context, sql)
+  }
+}
+
+export function closeAfterResponse(context: Pick<ExecutionContext, 'waitUntil'>, sql: Sql): void {
+  context.waitUntil(sql.end({ timeout: CLOSE_TIMEOUT_SECONDS }).catch(() => {}))
+}
+
+/** The SQLSTATE of a Postgres refusal; null when the database was not reached at all. */
+export function sqlStateOf(error: unknown): string | null {
+  return error instanceof postgres.PostgresError ? error.code : null
+}
+
+function safeInteger(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value)) throw new RangeError('a bigint column is beyond 2^53')
+  return value
+}
