@@ -1,0 +1,21 @@
+import { describe, expect, it } from 'vitest'
+import { MetricName } from '../contracts/api.ts'
+import { aggregate, METRICS, metricsOf } from './definitions.ts'
+
+describe('metric definitions', () => {
+  it('define every metric name of the API contract once', () => {
+    expect(Object.keys(METRICS).sort()).toEqual([...MetricName.options].sort())
+    for (const [name, definition] of Object.entries(METRICS)) expect(definition.name).toBe(name)
+  })
+
+  it('say which metrics a grain has', () => {
+    expect(metricsOf('hour').map(({ name }) => name)).toEqual(['requests', 'visits', 'bytes'])
+    expect(metricsOf('day').map(({ name }) => name)).toEqual(['requests', 'bytes', 'cached_bytes', 'unique_visitors'])
+  })
+
+  it('add what can be added, and take the mean of visitors, whom two days share', () => {
+    expect(aggregate('requests', [1, 2, 3])).toBe(6)
+    expect(aggregate('unique_visitors', [10, 20, 31])).toBe(20)
+    expect(aggregate('unique_visitors', [])).toBe(0)
+  })
+})
