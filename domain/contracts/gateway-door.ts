@@ -1,0 +1,33 @@
+import type { z } from 'zod'
+import type { AuditEntry } from './api.ts'
+import type { TenantId } from './ids.ts'
+
+/** Rows after a sequence number, oldest first. */
+export type AuditQuery = { readonly tenantId: TenantId; readonly afterSeq: number; readonly limit: number }
+
+export type UnsealedAudit = {
+  readonly ok: true
+  readonly rows: readonly z.output<typeof AuditEntry>[]
+  /** Where the next page starts; null when this one reached the end. */
+  readonly nextAfterSeq: number | null
+}
+
+/** Why the vault unsealed nothing. */
+export type GatewayDoorRefusal = {
+  readonly ok: false
+  readonly code:
+    | 'user_token_invalid'
+    | 'aal2_required'
+    | 'not_a_member'
+    | 'tenant_frozen'
+    | 'budget_exceeded'
+    | 'ledger_unreachable'
+    | 'ledger_refused'
+    | 'store_unreachable'
+    | 'not_openable'
+}
+
+/** RPC of the vault for the gateway. The vault verifies the user's own token: the gateway's word alone unseals nothing. */
+export interface GatewayDoorApi {
+  unsealAudit(userJwt: string, query: AuditQuery): Promise<UnsealedAudit | GatewayDoorRefusal>
+}
