@@ -35,9 +35,13 @@ export const bucket = z.custom<R2Bucket>(isObject)
 export const queue = <Message>() => z.custom<Queue<Message>>(isObject)
 /** A service binding, typed by the interface that its entrypoint publishes in `domain/contracts`. */
 export const service = <Api>() => z.custom<Api>(isObject)
-/** A Durable Object namespace, typed by the RPC class behind it. */
-export const durableObjects = <Class extends Rpc.DurableObjectBranded | undefined>() =>
-  z.custom<DurableObjectNamespace<Class>>(isObject)
+/** A Durable Object namespace as callers need it: a name gives an object's id, the id gives its RPC interface. */
+export type DurableObjects<Api> = {
+  idFromName(name: string): DurableObjectId
+  get(id: DurableObjectId): Api
+}
+/** Typed by an interface of `domain/contracts/durable-objects.ts`, as the class itself is out of a Worker's reach. */
+export const durableObjects = <Api>() => z.custom<DurableObjects<Api>>(isObject)
 
 export const httpUrl = z.url({ protocol: /^https?$/ })
 /** What every Worker may have in the embedded stack and none has in production. */
