@@ -29,7 +29,7 @@ export async function workerOptions(name: WorkerName, values: WorkerValues): Pro
   process.env.CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_DB = values.databaseUrl
   const config = unstable_readConfig({ config: configPath }, { hideWarnings: true })
   const { workerOptions: fromConfig, main } = unstable_getMiniflareWorkerOptions(config)
-  const { modulesRules: _, ...options } = fromConfig
+  const { modulesRules: _, ...options } = fromConfig as V4WorkerOptions
   if (main === undefined) throw new Error(`${configPath} names no main module`)
   return {
     ...options,

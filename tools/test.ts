@@ -1,0 +1,60 @@
+import { spawnSync } from 'node:child_process'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { z } from 'zod'
+
+/** `npm test`: every suite on the runtime that it speaks for. Arguments go to each vitest run, e.g. `npm test -- -t L2`. */
+const require = createRequire(import.meta.url)
+const vitest = join(dirname(require.resolve('vitest/package.json')), 'vitest.mjs')
+const deno = join(dirname(require.resolve('deno/package.json')), 'deno')
+
+const SUITES: Record<string, readonly string[]> = {
+  'Node, Postgres, workerd, browser': [process.execPath, vitest, 'run'],
+  'domain on workerd': [process.execPath, vitest, 'run', '--config', 'vitest.workerd.config.ts'],
+  'domain on Deno': [deno, 'run', '-A', '--no-prompt', '--node-modules-dir=manual', '--no-lock', vitest, 'run', '--config', 'vitest.domain.config.ts'],
+}
+
+const Report = z.object({ numPassedTests: z.int(), numFailedTests: z.int(), numPendingTests: z.int(), success: z.boolean() })
+type Counts = { passed: number; failed: number; skipped: number }
+
+const scratch = mkdtempSync(join(tmpdir(), 'flarewatch-test-'))
+const total: Counts = { passed: 0, failed: 0, skipped: 0 }
+try {
+  for (const [suite, command] of Object.entries(SUITES)) add(runSuite(suite, command))
+} finally {
+  rmSync(scratch, { recursive: true, force: true })
+}
+console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
+process.exitCode = total.failed === 0 ? 0 : 1
+
+function runSuite(suite: string, [program = '', ...args]: readonly string[]): Counts {
+  console.log(`\n=== ${suite}`)
+  const output = join(scratch, `${suite.replace(/\W+/g, '-')}.json`)
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${output}`]
+  const { status } = spawnSync(program, [...args, ...reporters, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    env: { ...process.env, DENO_NO_UPDATE_CHECK: '1', DENO_DIR: join(scratch, 'deno') },
+  })
+  const counts = readCounts(output)
+  // A runner that broke without counting a failure is a failure all the same.
+  return { ...counts, failed: counts.failed === 0 && status !== 0 ? 1 : counts.failed }
+}
+
+function readCounts(path: string): Counts {
+  try {
+    const report = Report.parse(JSON.parse(readFileSync(path, 'utf8')))
+    return { passed: report.numPassedTests, failed: report.numFailedTests, skipped: report.numPendingTests }
+  } catch {
+    return { passed: 0, failed: 1, skipped: 0 }
+  }
+}
+
+function add(counts: Counts): void {
+  total.passed += counts.passed
+  total.failed += counts.failed
+  total.skipped += counts.skipped
+  const report = process.env.FLAREWATCH_TEST_REPORT
+  if (report !== undefined) appendFileSync(report, `${JSON.stringify(counts)}\n`)
+}

@@ -1,0 +1,39 @@
+import { defineConfig } from 'vitest/config'
+
+const notOurs = ['**/node_modules/**', '**/.next/**', '**/out/**']
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'rooms',
+          include: ['{domain,workers,durable-objects,edge-functions,cli,dashboards,local,tools}/**/*.test.ts'],
+          exclude: notOurs,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'sql',
+          include: ['sql/tests/**/*.test.ts'],
+          globalSetup: ['sql/tests/postgres.setup.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'whole stack',
+          include: ['conformance/**/*.test.ts'],
+          globalSetup: ['conformance/stack.setup.ts'],
+          // One stack serves all files: they go one after another.
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+})
