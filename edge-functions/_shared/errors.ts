@@ -1,0 +1,84 @@
+import { EDGE_ERRORS, type EdgeErrorCode } from 'domain/contracts/edge-door.ts'
+import { FUNCTION_ERRORS, type FunctionErrorCode } from 'domain/contracts/functions.ts'
+
+export type ErrorCode = EdgeErrorCode | FunctionErrorCode
+
+/** Ends a function's work with a stable code. Thrown by the shell's parts, mapped to the wire here and nowhere else. */
+export class Refused extends Error {
+  readonly code: ErrorCode
+  /** Names of fields of our own schemas, for `request_invalid`. */
+  readonly fields: readonly string[]
+  constructor(code: ErrorCode, fields: readonly string[] = []) {
+    super(code)
+    this.code = code
+    this.fields = fields
+  }
+}
+
+const STATUS: Record<ErrorCode, number> = { ...EDGE_ERRORS, ...FUNCTION_ERRORS }
+
+/** What to do next. No message holds anything that the caller sent. */
+const NEXT_STEP: Record<ErrorCode, string> = {
+  service_token_invalid:
+    'The vault did not accept this function. Nothing was changed; ask the operator to check the service key.',
+  service_token_replayed: 'The vault saw this request twice. Try again.',
+  user_token_invalid: 'Sign in again: the session is missing, expired or not from this project.',
+  aal2_required: 'Enter a code from your authenticator app to continue.',
+  aal2_stale: 'Enter a new code from your authenticator app: the last one is more than 5 minutes old.',
+  freshness_claimed:
+    'Another session of yours used a code within the last 90 seconds. Wait, enter a new code, and try again.',
+  step_up_required: 'Ask for a step-up token for this credential and action first.',
+  step_up_invalid: 'The step-up token was used, has expired, or is for another act. Ask for a new one.',
+  not_a_member: 'You are not a member of this tenant. Ask an owner to add you.',
+  role_insufficient: 'Your role may not do this. Ask an owner.',
+  tenant_not_active: 'The tenant is not active yet. Finish creating it and try again.',
+  tenant_frozen: 'Key use is frozen for this tenant. Contact support.',
+  budget_exceeded: 'The tenant used its keys more often than its hourly budget allows. Contact support.',
+  ledger_unreachable: 'The act could not be recorded, so it was not done. Try again in a minute.',
+  store_unreachable: 'The database could not be reached. Nothing was stored; try again in a minute.',
+  not_openable: 'A key of this tenant could not be opened. Contact support.',
+  request_invalid: 'The request is not valid. Correct it and send it again.',
+  request_too_large: 'The request is too large. Send less.',
+  operation_unknown: 'There is no such operation.',
+  method_not_allowed: 'Send a POST request.',
+  idempotency_key_required: 'Send an idempotency-key header with a UUID, the same one for each retry.',
+  idempotency_key_reused: 'This idempotency key was used for a different request. Use a new one.',
+  tenant_id_taken: 'This tenant id belongs to someone else. Pick a new one.',
+  credential_exists: 'A credential with this id is stored already. Pick a new id.',
+  credential_malformed: 'This is not a Cloudflare API token. Copy the token once more, without blanks around it.',
+  credential_global_key:
+    'This is a global API key, which can do anything. Create an API token that can only read, and use that.',
+  credential_rejected: 'Cloudflare did not accept this token. Check that it is active, or create a new one.',
+  credential_without_zones: 'This token can see no zone. Give it Zone Read and Analytics Read on the zones to show.',
+  provider_unreachable: 'Cloudflare could not be reached, so the token was not checked. Nothing was stored; try again.',
+  provider_rate_limited: 'Cloudflare asks to slow down. Nothing was stored; try again in a few minutes.',
+  vault_unreachable: 'The vault could not be reached. Try again in a minute.',
+  internal: 'Something went wrong on our side. Try again, and send us the request id if it goes on.',
+}
+
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(STATUS, code)
+}
+
+/** The one mapping from whatever ended a request to `{ error: { code, message, request_id } }`. */
+export function errorResponse(error: unknown, requestId: string): Response {
+  const { code, fields } = error instanceof Refused ? error : new Refused('internal')
+  const message = fields.length === 0 ? NEXT_STEP[code] : `${NEXT_STEP[code]} Check: ${fields.join(', ')}.`
+  return Response.json({ error: { code, message, request_id: requestId } }, { status: STATUS[code] })
+}
+
+/** One line for the operator. An error's own text may quote what was parsed, so only its kind and where it arose are kept. */
+export function logLine(error: unknown, requestId: string, functionName: string): string {
+  const frames = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : []
+  return JSON.stringify({
+    function: functionName,
+    request_id: requestId,
+    code: error instanceof Refused ? error.code : 'internal',
+    ...(error instanceof Refused
+      ? {}
+      : {
+          kind: error instanceof Error ? error.name : typeof error,
+          at: frames.slice(0, 4).map((line) => line.trim()),
+        }),
+  })
+}

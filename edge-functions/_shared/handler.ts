@@ -1,0 +1,67 @@
+import { STEP_UP_HEADER } from 'domain/contracts/edge-door.ts'
+import { IDEMPOTENCY_HEADER } from 'domain/contracts/functions.ts'
+import type { z } from 'zod'
+import { readRequestJson } from './bounded-body.ts'
+import { errorResponse, logLine, Refused } from './errors.ts'
+import type { User, UserVerifier } from './user.ts'
+
+export type Call<Input> = {
+  readonly input: Input
+  readonly user: User
+  readonly headers: Headers
+  readonly now: number
+}
+
+export type FunctionParts<Schema extends z.ZodType> = {
+  readonly name: string
+  readonly request: Schema
+  readonly verifyUser: UserVerifier
+  readonly act: (call: Call<z.infer<Schema>>) => Promise<unknown>
+}
+
+/** Any origin may ask: authority is the bearer token, which a browser never attaches by itself as it does a cookie. */
+const CORS = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-methods': 'POST, OPTIONS',
+  'access-control-allow-headers': [
+    'authorization',
+    'apikey',
+    'content-type',
+    'x-client-info',
+    IDEMPOTENCY_HEADER,
+    STEP_UP_HEADER,
+  ].join(', '),
+  'access-control-max-age': '7200',
+}
+
+/** What every function has in common: CORS, method, verified user, bounded and parsed body, one mapping of errors. */
+export function functionHandler<Schema extends z.ZodType>(
+  parts: FunctionParts<Schema>,
+): (request: Request) => Promise<Response> {
+  return async (request) => {
+    if (request.method === 'OPTIONS') return new Response(null, { status: 204, headers: CORS })
+    const requestId = crypto.randomUUID()
+    const response = await answer(parts, request).catch((error: unknown) => {
+      console.error(logLine(error, requestId, parts.name))
+      return errorResponse(error, requestId)
+    })
+    for (const [name, value] of Object.entries(CORS)) response.headers.set(name, value)
+    response.headers.set('cache-control', 'no-store')
+    return response
+  }
+}
+
+async function answer<Schema extends z.ZodType>(parts: FunctionParts<Schema>, request: Request): Promise<Response> {
+  if (request.method !== 'POST') throw new Refused('method_not_allowed')
+  const user = await parts.verifyUser(request)
+  const parsed = parts.request.safeParse(await readRequestJson(request))
+  if (!parsed.success) {
+    // A path names fields of our schema; a message may quote the input, so it is left behind.
+    throw new Refused(
+      'request_invalid',
+      [...new Set(parsed.error.issues.map(({ path }) => path.join('.')))].filter(Boolean),
+    )
+  }
+  const now = Date.now()
+  return Response.json(await parts.act({ input: parsed.data, user, headers: request.headers, now }))
+}

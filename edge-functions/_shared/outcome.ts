@@ -1,0 +1,43 @@
+import { Refused } from './errors.ts'
+import type { Proofs, Vault } from './vault-client.ts'
+
+export type Intent = { readonly tenant_id: string; readonly intent_row: string }
+const TRIES = 2
+
+/**
+ * Runs what an intent row announced and leaves its outcome row, whichever way it went. A failure to record the outcome does not
+ * undo an act that happened: the row then shows as "unknown" after 10 minutes, and the error, if any, is the act's own.
+ */
+export async function withOutcome<Value>(
+  vault: Vault<'settle'>,
+  intent: Intent,
+  proofs: Proofs,
+  success: string,
+  act: () => Promise<Value>,
+): Promise<Value> {
+  const settle = (succeeded: boolean, code: string) => record(vault, { ...intent, succeeded, code }, proofs)
+  try {
+    const value = await act()
+    await settle(true, success)
+    return value
+  } catch (error) {
+    await settle(false, error instanceof Refused ? error.code : 'internal')
+    throw error
+  }
+}
+
+async function record(
+  vault: Vault<'settle'>,
+  outcome: Intent & { readonly succeeded: boolean; readonly code: string },
+  { userJwt }: Proofs,
+): Promise<void> {
+  for (let tries = TRIES; tries > 0; tries -= 1) {
+    try {
+      await vault('settle', outcome, { userJwt })
+      return
+    } catch (error) {
+      const code = error instanceof Refused ? error.code : 'internal'
+      console.error(JSON.stringify({ event: 'outcome_not_recorded', intent_row: outcome.intent_row, code }))
+    }
+  }
+}

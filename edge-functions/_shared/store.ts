@@ -1,0 +1,44 @@
+import { createClient } from '@supabase/supabase-js'
+import { CredentialStore, TenantCreate } from 'domain/contracts/functions.ts'
+import { z } from 'zod'
+import { type Environment, secretKey } from './environment.ts'
+import { isErrorCode, Refused } from './errors.ts'
+
+/** The functions of schema `privileged`, each one transaction: what each answers. */
+const ANSWERS = {
+  begin_tenant: z.object({ state: z.enum(['pending', 'active']) }),
+  activate_tenant: TenantCreate.response,
+  idempotent_response: z.object({ response: CredentialStore.response }).nullable(),
+  store_credential: CredentialStore.response,
+}
+export type PrivilegedFunction = keyof typeof ANSWERS
+type AnswerOf<Name extends PrivilegedFunction> = z.infer<(typeof ANSWERS)[Name]>
+
+export type Store<Name extends PrivilegedFunction> = <Called extends Name>(
+  name: Called,
+  request: Record<string, unknown>,
+) => Promise<AnswerOf<Called>>
+
+const TIMEOUT_MS = 10_000
+/** SQLSTATEs of our own: the message is then one of our stable codes, and never anything else. */
+const OWN_SQLSTATE = /^FW\d{3}$/
+
+/** A client for exactly the named functions; the list is the function's line in `functions.json`. */
+export function createStore<const Name extends PrivilegedFunction>(
+  environment: Environment<'SUPABASE_URL' | 'SUPABASE_SECRET_KEY' | 'SUPABASE_SECRET_KEYS'>,
+  _names: readonly Name[],
+): Store<Name> {
+  const client = createClient(environment.SUPABASE_URL, secretKey(environment), {
+    db: { schema: 'privileged' },
+    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+  })
+  return async (name, request) => {
+    const { data, error, status } = await client.rpc(name, { request }).abortSignal(AbortSignal.timeout(TIMEOUT_MS))
+    if (error !== null) {
+      if (OWN_SQLSTATE.test(error.code) && isErrorCode(error.message)) throw new Refused(error.message)
+      // Status 0 is supabase-js's word for "no answer"; a gateway's 5xx means the same to the caller.
+      throw new Refused(status === 0 || status >= 502 ? 'store_unreachable' : 'internal')
+    }
+    return ANSWERS[name].parse(data) as AnswerOf<typeof name>
+  }
+}

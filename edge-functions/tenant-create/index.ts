@@ -1,0 +1,28 @@
+import { TenantCreate } from 'domain/contracts/functions.ts'
+import { readEnvironment } from '../_shared/environment.ts'
+import { functionHandler } from '../_shared/handler.ts'
+import { createStore } from '../_shared/store.ts'
+import { createUserVerifier } from '../_shared/user.ts'
+import { createVault } from '../_shared/vault-client.ts'
+import { giveBirth } from './birth.ts'
+
+const environment = readEnvironment(Deno.env.get, [
+  'AUTH_ISSUER',
+  'AUTH_JWKS_URL',
+  'SUPABASE_SECRET_KEY',
+  'SUPABASE_SECRET_KEYS',
+  'SUPABASE_URL',
+  'VAULT_SERVICE_KEY',
+  'VAULT_URL',
+])
+const vault = createVault(environment, ['settle', 'tenant-activate', 'tenant-prepare'])
+const store = createStore(environment, ['activate_tenant', 'begin_tenant'])
+
+Deno.serve(
+  functionHandler({
+    name: 'tenant-create',
+    request: TenantCreate.request,
+    verifyUser: createUserVerifier(environment),
+    act: (call) => giveBirth({ vault, store }, call),
+  }),
+)
