@@ -1,0 +1,106 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { WorldZone } from './world.ts'
+
+/** What a token may do. The last two are what Flarewatch must cope with: a list without permissions, and no analytics. */
+export const TOKEN_SCOPES = {
+  read: ['#analytics:read', '#zone:read'],
+  edit: ['#analytics:read', '#zone:edit', '#zone:read'],
+  unlisted: undefined,
+  without_analytics: ['#zone:read'],
+} as const
+export type TokenScope = keyof typeof TOKEN_SCOPES
+export const TOKEN_SCOPE_NAMES = Object.keys(TOKEN_SCOPES) as TokenScope[]
+
+export const TOKEN_KINDS = { user: 'cfut_', account: 'cfat_' } as const
+export type TokenKind = keyof typeof TOKEN_KINDS
+
+export type TokenRequest = {
+  /** Zone names; all zones without it. */
+  readonly zones?: readonly string[] | undefined
+  readonly scope: TokenScope
+  readonly kind?: TokenKind | undefined
+}
+export type Grant = {
+  readonly id: string
+  readonly kind: TokenKind
+  readonly scope: TokenScope
+  readonly zones: readonly WorldZone[]
+}
+
+const NONCE_BYTES = 12
+const BODY_BYTES = NONCE_BYTES + 2
+const MAC_BYTES = 16
+const SECRET_BYTES = 32
+
+/**
+ * A token is its own record: nonce, zones, scope and a MAC under the simulator's secret. So tokens survive a restart, and
+ * a database that leaks none of them leaks none from here either.
+ */
+export class TokenOffice {
+  readonly #secret: Buffer
+  readonly #zones: readonly WorldZone[]
+  readonly #revoked = new Set<string>()
+
+  constructor(secret: Buffer, zones: readonly WorldZone[]) {
+    this.#secret = secret
+    this.#zones = zones
+  }
+
+  issue(request: TokenRequest): string {
+    const kind = request.kind ?? 'user'
+    const body = Buffer.concat([
+      randomBytes(NONCE_BYTES),
+      Buffer.from([this.#zoneBits(request.zones), TOKEN_SCOPE_NAMES.indexOf(request.scope)]),
+    ])
+    return TOKEN_KINDS[kind] + Buffer.concat([body, this.#mac(kind, body)]).toString('base64url')
+  }
+
+  revoke(token: string): void {
+    this.#revoked.add(token)
+  }
+
+  judge(token: string): Grant | undefined {
+    const kind = (Object.keys(TOKEN_KINDS) as TokenKind[]).find((name) => token.startsWith(TOKEN_KINDS[name]))
+    if (kind === undefined || this.#revoked.has(token)) return undefined
+    const bytes = Buffer.from(token.slice(TOKEN_KINDS[kind].length), 'base64url')
+    if (bytes.length !== BODY_BYTES + MAC_BYTES) return undefined
+    const body = bytes.subarray(0, BODY_BYTES)
+    if (!timingSafeEqual(this.#mac(kind, body), bytes.subarray(BODY_BYTES))) return undefined
+    const scope = TOKEN_SCOPE_NAMES[body.readUInt8(NONCE_BYTES + 1)]
+    if (scope === undefined) return undefined
+    const bits = body.readUInt8(NONCE_BYTES)
+    return {
+      id: body.subarray(0, NONCE_BYTES).toString('hex').padEnd(32, '0'),
+      kind,
+      scope,
+      zones: this.#zones.filter((_, index) => (bits & (1 << index)) !== 0),
+    }
+  }
+
+  #zoneBits(names: readonly string[] | undefined): number {
+    const unknown = names?.find((name) => !this.#zones.some((zone) => zone.name === name))
+    if (unknown !== undefined) throw new Error(`the simulated world has no zone ${unknown}`)
+    return this.#zones.reduce(
+      (bits, zone, index) => (names === undefined || names.includes(zone.name) ? bits | (1 << index) : bits),
+      0,
+    )
+  }
+
+  #mac(kind: TokenKind, body: Buffer): Buffer {
+    return createHmac('sha256', this.#secret).update(kind).update(body).digest().subarray(0, MAC_BYTES)
+  }
+}
+
+/** The secret that makes yesterday's tokens valid today; without a file, one for this run. */
+export function simulatorSecret(path: string | undefined): Buffer {
+  if (path === undefined) return randomBytes(SECRET_BYTES)
+  if (!existsSync(path)) {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    writeFileSync(path, randomBytes(SECRET_BYTES), { mode: 0o600 })
+  }
+  const secret = readFileSync(path)
+  if (secret.length !== SECRET_BYTES) throw new Error(`${path} is not a simulator secret`)
+  return secret
+}

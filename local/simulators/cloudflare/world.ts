@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto'
+
+/** One hour of one zone, as Cloudflare's two datasets would count it. */
+export type HourOfTraffic = {
+  readonly requests: number
+  readonly visits: number
+  readonly bytes: number
+  readonly cachedBytes: number
+  readonly sampleInterval: number
+}
+export type DayOfTraffic = Omit<HourOfTraffic, 'visits' | 'sampleInterval'> & { readonly uniques: number }
+
+export type WorldZone = {
+  readonly id: string
+  readonly name: string
+  readonly accountId: string
+  readonly hourlyBase: number
+  readonly yearlyGrowth: number
+  readonly weekendFactor: number
+  readonly busiestHour: number
+  readonly bytesPerRequest: number
+}
+
+export const HOUR_MS = 3_600_000
+export const DAY_MS = 24 * HOUR_MS
+/** The world has two years of history by the autumn of 2026, and goes on from there by its clock. */
+export const WORLD_BEGINS = Date.UTC(2024, 9, 1)
+
+const DEMO_ZONES = [
+  { name: 'northwind-bakery.example', hourlyBase: 420, yearlyGrowth: 0.35, weekendFactor: 1.45, busiestHour: 9 },
+  { name: 'harbor-yoga.example', hourlyBase: 130, yearlyGrowth: 0.6, weekendFactor: 0.7, busiestHour: 18 },
+  { name: 'atlas-cycles.example', hourlyBase: 960, yearlyGrowth: 0.2, weekendFactor: 1.2, busiestHour: 20 },
+] as const
+
+/** A zone above this many requests an hour is answered from a sample, as adaptive bit rate does. */
+const SAMPLED_ABOVE = 1000
+
+/**
+ * Every number is a pure function of seed, zone and hour: a restart, another order of queries or another window width
+ * never changes what an hour was.
+ */
+export class World {
+  readonly zones: readonly WorldZone[]
+  readonly #seed: number
+
+  constructor(seed: number) {
+    this.#seed = seed
+    const accountId = hexId(`account ${seed}`)
+    this.zones = DEMO_ZONES.map((zone) => ({
+      ...zone,
+      id: hexId(`zone ${seed} ${zone.name}`),
+      accountId,
+      bytesPerRequest: 18_000 + Math.floor(this.#chance(zone.name, 0) * 30_000),
+    }))
+  }
+
+  /** The hour that begins at `begin`, as far as it has happened by `now`; undefined where there is nothing to count. */
+  hour(zone: WorldZone, begin: number, now: number): HourOfTraffic | undefined {
+    const elapsed = Math.min(1, (now - begin) / HOUR_MS)
+    if (begin < WORLD_BEGINS || elapsed <= 0) return undefined
+    const requests = Math.floor(this.#requests(zone, begin) * elapsed)
+    if (requests === 0) return undefined
+    const visits = Math.ceil(requests * (0.12 + 0.06 * this.#chance(`${zone.id} visits`, begin)))
+    const bytes = requests * zone.bytesPerRequest
+    const cachedBytes = Math.floor(bytes * (0.55 + 0.3 * this.#chance(`${zone.id} cache`, begin)))
+    return { requests, visits, bytes, cachedBytes, sampleInterval: requests > SAMPLED_ABOVE ? 10 : 1 }
+  }
+
+  /** The UTC day that begins at `begin`: the sum of its hours, and visitors who come more than once. */
+  day(zone: WorldZone, begin: number, now: number): DayOfTraffic | undefined {
+    const hours = Array.from({ length: 24 }, (_, index) => this.hour(zone, begin + index * HOUR_MS, now))
+    const counted = hours.filter((hour) => hour !== undefined)
+    if (counted.length === 0) return undefined
+    const sum = (pick: (hour: HourOfTraffic) => number) => counted.reduce((total, hour) => total + pick(hour), 0)
+    return {
+      requests: sum((hour) => hour.requests),
+      bytes: sum((hour) => hour.bytes),
+      cachedBytes: sum((hour) => hour.cachedBytes),
+      uniques: Math.ceil(sum((hour) => hour.visits) * 0.8),
+    }
+  }
+
+  #requests(zone: WorldZone, begin: number): number {
+    const at = new Date(begin)
+    const years = (begin - WORLD_BEGINS) / (365 * DAY_MS)
+    const growth = (1 + zone.yearlyGrowth) ** years
+    const daily = 0.55 + 0.45 * Math.cos(((at.getUTCHours() - zone.busiestHour) / 24) * 2 * Math.PI)
+    const weekday = at.getUTCDay()
+    const weekly = weekday === 0 || weekday === 6 ? zone.weekendFactor : 1
+    const noise = 0.8 + 0.4 * this.#chance(zone.id, begin)
+    return Math.round(zone.hourlyBase * growth * daily * weekly * noise)
+  }
+
+  /** A number in [0, 1) that looks random and is always the same for the same question. */
+  #chance(subject: string, at: number): number {
+    const digest = createHash('sha256').update(`${this.#seed} ${subject} ${at}`).digest()
+    return digest.readUInt32BE(0) / 0x1_0000_0000
+  }
+}
+
+function hexId(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32)
+}
