@@ -110,6 +110,8 @@ export const API_ERRORS = {
   not_found: 404,
   method_not_allowed: 405,
   query_invalid: 422,
+  tenant_frozen: 423,
+  budget_exceeded: 429,
   store_unreachable: 503,
   vault_unreachable: 503,
   internal: 500,

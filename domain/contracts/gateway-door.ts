@@ -29,5 +29,7 @@ export type GatewayDoorRefusal = {
 
 /** RPC of the vault for the gateway. The vault verifies the user's own token: the gateway's word alone unseals nothing. */
 export interface GatewayDoorApi {
+  /** Whether the vault could release a key now; `code` is that of its refusal to start. */
+  ready(): Promise<{ readonly ok: true } | { readonly ok: false; readonly code: string }>
   unsealAudit(userJwt: string, query: AuditQuery): Promise<UnsealedAudit | GatewayDoorRefusal>
 }
