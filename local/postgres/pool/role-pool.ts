@@ -1,0 +1,121 @@
+import { openServerConnection, type ServerConnection, type Upstream } from './server-connection.ts'
+
+export type RolePoolLimits = {
+  readonly maxConnections: number
+  readonly maxWaiting: number
+  readonly waitTimeoutMs: number
+}
+
+type Waiter = {
+  readonly give: (connection: ServerConnection) => void
+  readonly refuse: (error: Error) => void
+  readonly timer: NodeJS.Timeout
+}
+
+export class PoolExhausted extends Error {}
+
+/** The server connections of one role. Roles share nothing, so that a session can only ever serve the role it logged in as. */
+export class RolePool {
+  readonly #role: string
+  readonly #password: string
+  readonly #upstream: Upstream
+  readonly #limits: RolePoolLimits
+  readonly #idle: ServerConnection[] = []
+  readonly #waiting: Waiter[] = []
+  #open = 0
+  #parameters: Buffer | undefined
+  #isStopped = false
+
+  constructor(role: string, password: string, upstream: Upstream, limits: RolePoolLimits) {
+    this.#role = role
+    this.#password = password
+    this.#upstream = upstream
+    this.#limits = limits
+  }
+
+  /** What Postgres tells a client of this role at login. Asked once: it is the same for every session. */
+  async parameters(): Promise<Buffer> {
+    if (this.#parameters === undefined) {
+      const connection = await this.borrow()
+      this.#parameters = connection.parameters
+      this.#offer(connection)
+    }
+    return this.#parameters
+  }
+
+  /** An idle connection, a new one, or a place in the queue. */
+  async borrow(): Promise<ServerConnection> {
+    const idle = this.#takeIdle()
+    if (idle !== undefined) return idle
+    if (this.#isStopped) throw new PoolExhausted('the pool is stopped')
+    if (this.#open < this.#limits.maxConnections) return await this.#openOne()
+    if (this.#waiting.length >= this.#limits.maxWaiting) throw new PoolExhausted('too many clients are waiting already')
+    return await this.#wait()
+  }
+
+  /** Takes back a connection that is between transactions. */
+  async giveBack(connection: ServerConnection): Promise<void> {
+    if (connection.isClosed || this.#isStopped || !(await connection.reset())) return this.discard(connection)
+    this.#offer(connection)
+  }
+
+  /** For a connection whose state nobody can vouch for. */
+  discard(connection: ServerConnection): void {
+    connection.destroy()
+    this.#open -= 1
+    const waiter = this.#waiting.shift()
+    if (waiter === undefined) return
+    this.borrow().then(
+      (fresh) => settle(waiter, () => waiter.give(fresh)),
+      (error: Error) => settle(waiter, () => waiter.refuse(error)),
+    )
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    for (const connection of this.#idle.splice(0)) connection.end()
+    for (const waiter of this.#waiting.splice(0))
+      settle(waiter, () => waiter.refuse(new PoolExhausted('the pool is stopped')))
+  }
+
+  #offer(connection: ServerConnection): void {
+    const waiter = this.#waiting.shift()
+    if (waiter === undefined) this.#idle.push(connection)
+    else settle(waiter, () => waiter.give(connection))
+  }
+
+  #takeIdle(): ServerConnection | undefined {
+    // The one used last is the warmest; those that Postgres closed meanwhile are dropped here.
+    for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
+      if (!connection.isClosed) return connection
+      this.#open -= 1
+    }
+    return undefined
+  }
+
+  async #openOne(): Promise<ServerConnection> {
+    this.#open += 1
+    try {
+      return await openServerConnection(this.#role, this.#password, this.#upstream)
+    } catch (error) {
+      this.#open -= 1
+      throw error
+    }
+  }
+
+  #wait(): Promise<ServerConnection> {
+    return new Promise((give, refuse) => {
+      const timer = setTimeout(() => {
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
+        refuse(new PoolExhausted('no connection became free in time'))
+      }, this.#limits.waitTimeoutMs)
+      const waiter: Waiter = { give, refuse, timer }
+      this.#waiting.push(waiter)
+    })
+  }
+}
+
+function settle(waiter: Waiter, act: () => void): void {
+  clearTimeout(waiter.timer)
+  act()
+}
