@@ -32,7 +32,7 @@ function recordedPid(dataDir: string): number | undefined {
 /** Process ids are reused: only a process that was started as `postgres -D <this directory>` is ours to stop. */
 function isPostgresOn(pid: number, dataDir: string): boolean {
   const args = commandLine(pid)
-  return args !== undefined && args.includes('postgres') && args.includes(dataDir)
+  return args?.includes('postgres') === true && args.includes(dataDir)
 }
 
 function commandLine(pid: number): string | undefined {

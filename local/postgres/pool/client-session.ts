@@ -112,7 +112,10 @@ export class ClientSession {
 
   #readFrames(chunk: Buffer): void {
     const frames = this.#reader.read(chunk)
-    if (this.#phase === 'ready') return this.#forward(frames)
+    if (this.#phase === 'ready') {
+      this.#forward(frames)
+      return
+    }
     const [frame, ...rest] = frames
     if (frame === undefined) return
     if (frame.type !== 'p' || rest.length > 0) throw new ProtocolError('expected a password')

@@ -63,25 +63,28 @@ export class RolePool {
   discard(connection: ServerConnection): void {
     connection.destroy()
     this.#open -= 1
-    const waiter = this.#waiting.shift()
-    if (waiter === undefined) return
-    this.borrow().then(
-      (fresh) => settle(waiter, () => waiter.give(fresh)),
-      (error: Error) => settle(waiter, () => waiter.refuse(error)),
-    )
+    const waiter = this.#nextWaiter()
+    if (waiter !== undefined) this.borrow().then(waiter.give, waiter.refuse)
   }
 
   stop(): void {
     this.#isStopped = true
     for (const connection of this.#idle.splice(0)) connection.end()
-    for (const waiter of this.#waiting.splice(0))
-      settle(waiter, () => waiter.refuse(new PoolExhausted('the pool is stopped')))
+    for (let waiter = this.#nextWaiter(); waiter !== undefined; waiter = this.#nextWaiter()) {
+      waiter.refuse(new PoolExhausted('the pool is stopped'))
+    }
   }
 
   #offer(connection: ServerConnection): void {
-    const waiter = this.#waiting.shift()
+    const waiter = this.#nextWaiter()
     if (waiter === undefined) this.#idle.push(connection)
-    else settle(waiter, () => waiter.give(connection))
+    else waiter.give(connection)
+  }
+
+  #nextWaiter(): Waiter | undefined {
+    const waiter = this.#waiting.shift()
+    if (waiter !== undefined) clearTimeout(waiter.timer)
+    return waiter
   }
 
   #takeIdle(): ServerConnection | undefined {
@@ -113,9 +116,4 @@ export class RolePool {
       this.#waiting.push(waiter)
     })
   }
-}
-
-function settle(waiter: Waiter, act: () => void): void {
-  clearTimeout(waiter.timer)
-  act()
 }
