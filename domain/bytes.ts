@@ -1,0 +1,102 @@
+import { failure, type Result, success } from './result.ts'
+
+const U32_LIMIT = 2 ** 32
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+const encoder = new TextEncoder()
+
+export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(parts.reduce((length, part) => length + part.length, 0))
+  let offset = 0
+  for (const part of parts) {
+    joined.set(part, offset)
+    offset += part.length
+  }
+  return joined
+}
+
+/** Each field behind its own length: no two lists of fields give the same bytes. */
+export function lengthPrefixed(...fields: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return concat(...fields.flatMap((field) => [u32be(field.length), field]))
+}
+
+export function utf8(text: string): Uint8Array {
+  return encoder.encode(text)
+}
+
+export function u32be(value: number): Uint8Array<ArrayBuffer> {
+  if (!Number.isInteger(value) || value < 0 || value >= U32_LIMIT)
+    throw new RangeError('not an unsigned 32-bit integer')
+  const bytes = new Uint8Array(4)
+  new DataView(bytes.buffer).setUint32(0, value)
+  return bytes
+}
+
+/** Integers above 2^53 have no exact number in JavaScript and are refused. */
+export function u64be(value: number): Uint8Array<ArrayBuffer> {
+  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError('not an unsigned safe integer')
+  const bytes = new Uint8Array(8)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, Math.floor(value / U32_LIMIT))
+  view.setUint32(4, value % U32_LIMIT)
+  return bytes
+}
+
+/** Ids are checked at the edges; one that is no lower-case UUID here is a defect of ours. */
+export function uuidToBytes(uuid: string): Uint8Array<ArrayBuffer> {
+  if (!UUID.test(uuid)) throw new RangeError('not a lower-case UUID')
+  const hex = uuid.replaceAll('-', '')
+  return Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(hex.slice(i * 2, i * 2 + 2), 16))
+}
+
+export function bytesToUuid(bytes: Uint8Array): string {
+  if (bytes.length !== 16) throw new RangeError('a UUID has 16 bytes')
+  const hex = toHex(bytes)
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+}
+
+export function toHex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+/** RFC 4648 section 4, padded. */
+export function toBase64(bytes: Uint8Array): string {
+  let binary = ''
+  for (const byte of bytes) binary += String.fromCharCode(byte)
+  return btoa(binary)
+}
+
+/** RFC 4648 section 5, without padding. */
+export function toBase64Url(bytes: Uint8Array): string {
+  return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+}
+
+/** Canonical encodings only (RFC 4648 section 3.5): bytes have one text, so a text can be compared or hashed in their place. */
+export function fromBase64(text: string): Result<Uint8Array<ArrayBuffer>, 'not_base64'> {
+  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return failure('not_base64')
+  const binary = atob(text)
+  if (btoa(binary) !== text) return failure('not_base64')
+  return success(Uint8Array.from(binary, (character) => character.charCodeAt(0)))
+}
+
+export function fromBase64Url(text: string): Result<Uint8Array<ArrayBuffer>, 'not_base64url'> {
+  if (text.length % 4 === 1 || !/^[A-Za-z0-9_-]*$/.test(text)) return failure('not_base64url')
+  const standard = text.replaceAll('-', '+').replaceAll('_', '/')
+  const decoded = fromBase64(standard.padEnd(Math.ceil(text.length / 4) * 4, '='))
+  return decoded.ok ? decoded : failure('not_base64url')
+}
+
+/** Time depends on the lengths alone, which are public. */
+export function equalConstantTime(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false
+  let difference = 0
+  for (const [i, byte] of a.entries()) difference |= byte ^ (b[i] ?? 0)
+  return difference === 0
+}
+
+export function randomBytes(length: number): Uint8Array<ArrayBuffer> {
+  return crypto.getRandomValues(new Uint8Array(length))
+}
+
+export function zeroize(bytes: Uint8Array): void {
+  bytes.fill(0)
+}

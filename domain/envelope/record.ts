@@ -1,0 +1,72 @@
+import { concat, equalConstantTime, randomBytes, utf8, zeroize } from '../bytes.ts'
+import { failure, type Result } from '../result.ts'
+import { aadOf } from './aad.ts'
+import { decrypt, encrypt, hkdf, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from './primitives.ts'
+
+export type RecordContext = {
+  readonly tenantId: string
+  readonly credentialId: string
+  readonly dekVersion: number
+}
+
+/** Random for every encryption, so that a released subkey opens one version of one row (V1). */
+export const SALT_BYTES = 32
+
+const VERSION = 0x01
+const COMMITMENT_BYTES = 32
+const HEADER_BYTES = 1 + COMMITMENT_BYTES + NONCE_BYTES
+const COMMITMENT_INFO = utf8('flarewatch/commitment/v1')
+const ENCRYPTION_INFO = utf8('flarewatch/encryption/v1')
+
+type SubkeyInput = { readonly dek: Uint8Array; readonly salt: Uint8Array; readonly context: RecordContext }
+type SealInput = { readonly subkey: Uint8Array; readonly context: RecordContext; readonly plaintext: Uint8Array }
+type OpenInput = { readonly subkey: Uint8Array; readonly context: RecordContext; readonly sealed: Uint8Array }
+
+export async function deriveSubkey({ dek, salt, context }: SubkeyInput): Promise<Uint8Array> {
+  if (dek.length !== KEY_BYTES) throw new RangeError(`a DEK has ${KEY_BYTES} bytes`)
+  if (salt.length !== SALT_BYTES) throw new RangeError(`a salt has ${SALT_BYTES} bytes`)
+  return hkdf({ key: dek, salt, info: recordAad(context) })
+}
+
+export function sealRecord(input: SealInput): Promise<Uint8Array> {
+  return sealRecordWithNonce(input, randomBytes(NONCE_BYTES))
+}
+
+/** For test vectors alone. Elsewhere the nonce is random: a nonce used twice under one subkey reveals both plaintexts. */
+export async function sealRecordWithNonce(input: SealInput, nonce: Uint8Array): Promise<Uint8Array> {
+  const { commitment, key } = await splitSubkey(input.subkey)
+  try {
+    const ciphertext = await encrypt({ key, nonce, aad: recordAad(input.context) }, input.plaintext)
+    return concat(Uint8Array.of(VERSION), commitment, nonce, ciphertext)
+  } finally {
+    zeroize(key)
+  }
+}
+
+/**
+ * The commitment is checked first: GCM alone lets one ciphertext be made that opens under two keys. Every failure is the
+ * same to the caller.
+ */
+export async function openRecord({ subkey, context, sealed }: OpenInput): Promise<Result<Uint8Array, 'not_openable'>> {
+  if (sealed.length < HEADER_BYTES + TAG_BYTES || sealed[0] !== VERSION) return failure('not_openable')
+  const { commitment, key } = await splitSubkey(subkey)
+  try {
+    if (!equalConstantTime(commitment, sealed.subarray(1, 1 + COMMITMENT_BYTES))) return failure('not_openable')
+    const nonce = sealed.subarray(1 + COMMITMENT_BYTES, HEADER_BYTES)
+    return await decrypt({ key, nonce, aad: recordAad(context) }, sealed.subarray(HEADER_BYTES))
+  } finally {
+    zeroize(key)
+  }
+}
+
+async function splitSubkey(subkey: Uint8Array): Promise<{ commitment: Uint8Array; key: Uint8Array }> {
+  const [commitment, key] = await Promise.all([
+    hkdf({ key: subkey, info: COMMITMENT_INFO }),
+    hkdf({ key: subkey, info: ENCRYPTION_INFO }),
+  ])
+  return { commitment, key }
+}
+
+function recordAad({ tenantId, credentialId, dekVersion }: RecordContext): Uint8Array {
+  return aadOf({ purpose: 'credential', tenantId, subjectId: credentialId, keyVersion: dekVersion })
+}
