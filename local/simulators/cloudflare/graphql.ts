@@ -22,8 +22,6 @@ export type GraphqlContext = {
   readonly limits: Record<Dataset, DatasetLimits>
   readonly now: number
   readonly bend: (dataset: Dataset, zone: WorldZone) => Fault | undefined
-  /** The rows last answered by zone and dataset, for the fault that repeats a page. */
-  readonly pages: Map<string, readonly unknown[]>
 }
 
 const MAX_ZONES = 10
@@ -101,37 +99,35 @@ type DailyArgs = { filter?: { date_geq?: string; date_lt?: string }; limit: numb
 
 function hourlyRows(args: HourlyArgs, zone: WorldZone, context: GraphqlContext): readonly unknown[] {
   const dataset = 'httpRequestsAdaptiveGroups'
-  const { from, to } = judgeWindow(dataset, args.filter?.datetime_geq, args.filter?.datetime_lt, args.limit, context)
-  const rows = begins(from, to, HOUR_MS).flatMap((begin) => {
+  const window = judgeWindow(dataset, args.filter?.datetime_geq, args.filter?.datetime_lt, args.limit, context)
+  const rowOf = (begin: number) => {
     const hour = context.world.hour(zone, begin, context.now)
-    if (hour === undefined) return []
-    return [
-      {
+    return (
+      hour && {
         count: hour.requests,
         dimensions: { datetimeHour: new Date(begin).toISOString().replace('.000Z', 'Z') },
         sum: { visits: hour.visits, edgeResponseBytes: hour.bytes },
         avg: { sampleInterval: hour.sampleInterval },
-      },
-    ]
-  })
-  return page(rows, args, dataset, zone, context)
+      }
+    )
+  }
+  return page({ ...window, step: HOUR_MS, rowOf }, args, context.bend(dataset, zone))
 }
 
 function dailyRows(args: DailyArgs, zone: WorldZone, context: GraphqlContext): readonly unknown[] {
   const dataset = 'httpRequests1dGroups'
-  const { from, to } = judgeWindow(dataset, args.filter?.date_geq, args.filter?.date_lt, args.limit, context)
-  const rows = begins(from, to, DAY_MS).flatMap((begin) => {
+  const window = judgeWindow(dataset, args.filter?.date_geq, args.filter?.date_lt, args.limit, context)
+  const rowOf = (begin: number) => {
     const day = context.world.day(zone, begin, context.now)
-    if (day === undefined) return []
-    return [
-      {
+    return (
+      day && {
         dimensions: { date: new Date(begin).toISOString().slice(0, 10) },
         sum: { requests: day.requests, bytes: day.bytes, cachedBytes: day.cachedBytes },
         uniq: { uniques: day.uniques },
-      },
-    ]
-  })
-  return page(rows, args, dataset, zone, context)
+      }
+    )
+  }
+  return page({ ...window, step: DAY_MS, rowOf }, args, context.bend(dataset, zone))
 }
 
 function judgeWindow(
@@ -156,38 +152,41 @@ function judgeWindow(
   return { from, to }
 }
 
-function begins(from: number, to: number, step: number): number[] {
-  const first = Math.ceil(from / step) * step
-  return Array.from({ length: Math.max(0, Math.ceil((to - first) / step)) }, (_, index) => first + index * step)
+type Windows = {
+  readonly from: number
+  readonly to: number
+  readonly step: number
+  readonly rowOf: (begin: number) => unknown
 }
 
 function page(
-  rows: readonly unknown[],
-  { limit, orderBy }: { limit: number; orderBy?: string[] },
-  dataset: Dataset,
-  zone: WorldZone,
-  context: GraphqlContext,
-): readonly unknown[] {
-  const key = `${zone.id} ${dataset}`
-  const ordered = orderBy?.some((order) => order.endsWith('_DESC')) ? rows.toReversed() : rows
-  const answered = bent(ordered.slice(0, limit), context.bend(dataset, zone), context.pages.get(key))
-  context.pages.set(key, answered)
-  return answered
-}
-
-function bent(
-  rows: readonly unknown[],
+  windows: Windows,
+  { limit, orderBy }: { readonly limit: number; readonly orderBy?: string[] },
   fault: Fault | undefined,
-  last: readonly unknown[] | undefined,
 ): readonly unknown[] {
+  const { from, to, step } = windows
   switch (fault?.kind) {
-    case 'repeated_page':
-      return last ?? rows
     case 'empty_result':
       return []
-    case 'partial':
+    case 'repeated_page': {
+      // The page before the one that was asked for: what a lost cursor gives.
+      const width = Math.max(step, Math.min(to - from, limit * step))
+      return rowsOf({ ...windows, from: from - width, to: from }, orderBy).slice(0, limit)
+    }
+    case 'partial': {
+      const rows = rowsOf(windows, orderBy).slice(0, limit)
       return rows.slice(0, Math.ceil(rows.length / 2))
+    }
     default:
-      return rows
+      return rowsOf(windows, orderBy).slice(0, limit)
   }
+}
+
+function rowsOf({ from, to, step, rowOf }: Windows, orderBy: readonly string[] | undefined): unknown[] {
+  const first = Math.ceil(from / step) * step
+  const count = Math.max(0, Math.ceil((to - first) / step))
+  const rows = Array.from({ length: count }, (_, index) => rowOf(first + index * step)).filter(
+    (row) => row !== undefined,
+  )
+  return orderBy?.some((order) => order.endsWith('_DESC')) ? rows.reverse() : rows
 }

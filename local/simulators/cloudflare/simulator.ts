@@ -41,7 +41,6 @@ export type SimulatorState = {
   readonly tokens: TokenOffice
   readonly faults: Faults
   readonly limits: Record<Dataset, DatasetLimits>
-  readonly pages: Map<string, readonly unknown[]>
   readonly requests: SeenRequest[]
   readonly calls: RateLimit
   readonly queries: RateLimit
@@ -93,7 +92,6 @@ function newState(options: SimulatorOptions): SimulatorState {
     tokens: new TokenOffice(simulatorSecret(secretPath), world.zones),
     faults: new Faults(),
     limits: structuredClone(DEFAULT_LIMITS),
-    pages: new Map(),
     requests: [],
     calls: new RateLimit(CALLS_PER_WINDOW),
     queries: new RateLimit(GRAPHQL_QUERIES_PER_WINDOW),
@@ -144,9 +142,9 @@ async function graphql(seen: SeenRequest, grant: Grant, state: SimulatorState): 
     const body = refusal('rate limiter budget depleted, try again after 5 minutes', seen.at, 'budget')
     return { status: 429, body, headers: { 'retry-after': String(wait) } }
   }
-  const { world, limits, pages } = state
+  const { world, limits } = state
   const bend = (dataset: Dataset, zone: { id: string }) => state.faults.onAnswer(`${seen.path} ${dataset} ${zone.id}`)
-  const body = await answerGraphql(parsed(seen.body), { world, grant, limits, pages, bend, now: seen.at })
+  const body = await answerGraphql(parsed(seen.body), { world, grant, limits, bend, now: seen.at })
   return { status: 200, body }
 }
 

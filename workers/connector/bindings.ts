@@ -1,0 +1,13 @@
+import { z } from 'zod'
+import type { ConnectorDoorApi } from '../../domain/contracts/connector-door.ts'
+import type { ProviderLimitsApi } from '../../domain/contracts/durable-objects.ts'
+import { durableObjects, embeddedOnly, httpUrl, hyperdrive, service } from '../runtime/bindings.ts'
+
+export const Bindings = z.object({
+  DB: hyperdrive,
+  VAULT: service<ConnectorDoorApi>(),
+  PROVIDER_LIMITS: durableObjects<ProviderLimitsApi & Rpc.DurableObjectBranded>(),
+  CLOUDFLARE_API_URL: httpUrl,
+  ...embeddedOnly,
+})
+export type Bindings = z.output<typeof Bindings>

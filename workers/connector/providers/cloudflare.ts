@@ -1,0 +1,227 @@
+import { METRICS, type MetricName } from '../../../domain/metrics/definitions.ts'
+import {
+  type DailyGroup,
+  type DatasetSettings,
+  type HourlyGroup,
+  MAX_PAGE_ROWS,
+} from '../../../domain/providers/cloudflare/schemas.ts'
+import { type CloudflareClient, ZONES_PER_QUERY, type ZoneSettings } from './cloudflare-client.ts'
+import {
+  type DatasetName,
+  type Fact,
+  type PolledSite,
+  ProviderFailure,
+  type RunReport,
+  type RunTools,
+} from './provider.ts'
+import { cursorAfter, planWindows, readWindows, silenceBelievedUntil, type WindowedRows } from './window-reader.ts'
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+/** Events reach Cloudflare's datasets minutes late; a day's roll-up is built after its last hour. */
+const SETTLING_MS: { readonly [Name in DatasetName]: number } = { hourly: 10 * 60_000, daily: 60 * 60_000 }
+/** What is held in memory and written in one transaction. */
+const MAX_CHUNK_WINDOWS = 400
+/** A run that takes longer ends as partial; the next one goes on from its cursors. */
+const MAX_RUN_MS = 4 * 60_000
+
+type Dataset<Row> = {
+  readonly name: DatasetName
+  readonly source: string
+  readonly windowMs: number
+  readonly beginOf: (row: Row) => number
+  readonly ask: (
+    client: CloudflareClient,
+    zone: string,
+    from: number,
+    to: number,
+    limit: number,
+  ) => Promise<readonly Row[]>
+  readonly samplingOf: (row: Row) => number
+  readonly values: (row: Row) => readonly (readonly [MetricName, number])[]
+}
+
+const HOURLY: Dataset<HourlyGroup> = {
+  name: 'hourly',
+  source: 'cloudflare.httpRequestsAdaptiveGroups',
+  windowMs: HOUR_MS,
+  beginOf: ({ dimensions }) => Date.parse(dimensions.datetimeHour),
+  ask: (client, ...range) => client.hourly(...range),
+  samplingOf: ({ avg }) => avg.sampleInterval,
+  values: ({ count, sum }) => [
+    ['requests', count],
+    ['visits', sum.visits],
+    ['bytes', sum.edgeResponseBytes],
+  ],
+}
+
+const DAILY: Dataset<DailyGroup> = {
+  name: 'daily',
+  source: 'cloudflare.httpRequests1dGroups',
+  windowMs: DAY_MS,
+  beginOf: ({ dimensions }) => Date.parse(dimensions.date),
+  ask: (client, ...range) => client.daily(...range),
+  samplingOf: () => 1,
+  values: ({ sum, uniq }) => [
+    ['requests', sum.requests],
+    ['bytes', sum.bytes],
+    ['cached_bytes', sum.cachedBytes],
+    ['unique_visitors', uniq.uniques],
+  ],
+}
+
+type Read = {
+  readonly site: string
+  readonly dataset: DatasetName
+  readonly rows: number
+  /** Windows that have ended were asked for, recent ones alone, and nothing came. */
+  readonly silent: boolean
+  /** Why it was not read to its end; null when it was. */
+  readonly reason: string | null
+}
+
+/** One run over all sites of a credential: hourly and daily traffic, each from its own cursor. */
+export async function pollCloudflare(
+  client: CloudflareClient,
+  sites: readonly PolledSite[],
+  tools: RunTools,
+): Promise<RunReport> {
+  const began = await tools.clock()
+  const reads: Read[] = []
+  let facts = 0
+  const counted: RunTools = {
+    ...tools,
+    store: async (chunk) => {
+      await tools.store(chunk)
+      facts += chunk.facts.length
+    },
+  }
+  try {
+    const settings = await settingsOf(client, sites)
+    for (const site of sites) {
+      const own = settings.get(site.providerRef)
+      if (own === undefined) {
+        reads.push({ site: site.id, dataset: 'daily', rows: 0, silent: false, reason: 'provider_forbidden' })
+        continue
+      }
+      const deadline = began + MAX_RUN_MS
+      reads.push(await readDataset(DAILY, own.daily, site, client, counted, deadline))
+      reads.push(await readDataset(HOURLY, own.hourly, site, client, counted, deadline))
+    }
+  } catch (error) {
+    if (!(error instanceof ProviderFailure) || error.code !== 'provider_rate_limited') throw error
+    return { outcome: 'throttled', facts, reason: error.code, retryAfterMs: error.retryAfterMs }
+  }
+  if (sites.length > 0 && reads.every(({ reason }) => reason === 'provider_forbidden')) {
+    throw new ProviderFailure('provider_forbidden')
+  }
+  return { ...judgeReads(reads), facts, retryAfterMs: undefined }
+}
+
+/** An empty or incomplete run is named as what it is: only a run that read every dataset to its end is `ok`. */
+function judgeReads(reads: readonly Read[]): Pick<RunReport, 'outcome' | 'reason'> {
+  if (rowsOf(reads) === 0) return { outcome: 'empty', reason: 'run_empty' }
+  const cutShort = reads.find(({ reason }) => reason !== null)
+  if (cutShort !== undefined) return { outcome: 'partial', reason: cutShort.reason }
+  if (anyGroupSilent(reads, ({ dataset }) => dataset)) return { outcome: 'partial', reason: 'dataset_empty' }
+  if (anyGroupSilent(reads, ({ site }) => site)) return { outcome: 'partial', reason: 'site_empty' }
+  return { outcome: 'ok', reason: null }
+}
+
+/** One quiet site in one dataset is everyday; a dataset without any row of any site, or a site without any row, is not. */
+function anyGroupSilent(reads: readonly Read[], groupOf: (read: Read) => string): boolean {
+  const groups = Object.values(Object.groupBy(reads, groupOf))
+  return groups.some((group = []) => rowsOf(group) === 0 && group.some(({ silent }) => silent))
+}
+
+function rowsOf(reads: readonly Read[]): number {
+  return reads.reduce((total, { rows }) => total + rows, 0)
+}
+
+/** Each zone's own bounds. One zone that the token has lost must not hide those of the others. */
+async function settingsOf(
+  client: CloudflareClient,
+  sites: readonly PolledSite[],
+): Promise<ReadonlyMap<string, ZoneSettings>> {
+  const found = new Map<string, ZoneSettings>()
+  for (let first = 0; first < sites.length; first += ZONES_PER_QUERY) {
+    const zones = sites.slice(first, first + ZONES_PER_QUERY).map(({ providerRef }) => providerRef)
+    const together = await unlessForbidden(() => client.settings(zones))
+    const answers = together === undefined ? zones.map((zone) => () => client.settings([zone])) : [async () => together]
+    for (const answer of answers) {
+      for (const [zone, settings] of (await unlessForbidden(answer)) ?? []) found.set(zone, settings)
+    }
+  }
+  return found
+}
+
+async function unlessForbidden<Value>(call: () => Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await call()
+  } catch (error) {
+    if (error instanceof ProviderFailure && error.code === 'provider_forbidden') return undefined
+    throw error
+  }
+}
+
+async function readDataset<Row>(
+  dataset: Dataset<Row>,
+  settings: DatasetSettings,
+  site: PolledSite,
+  client: CloudflareClient,
+  tools: RunTools,
+  deadline: number,
+): Promise<Read> {
+  const read = { site: site.id, dataset: dataset.name, silent: false }
+  // Not in the zone's plan: there is nothing to wait for.
+  if (!settings.enabled) return { ...read, rows: 0, reason: null }
+  const { windowMs } = dataset
+  const now = await tools.clock()
+  const bounds = {
+    windowMs,
+    settlingMs: SETTLING_MS[dataset.name],
+    notOlderThanMs: settings.notOlderThan * 1000,
+    maxDurationMs: Math.min(settings.maxDuration * 1000, MAX_CHUNK_WINDOWS * windowMs),
+  }
+  const { chunks, completeUntil } = planWindows(bounds, site.cursors[dataset.name], now)
+  const source: WindowedRows<Row> = {
+    windowMs,
+    beginOf: dataset.beginOf,
+    ask: (from, to, limit) => dataset.ask(client, site.providerRef, from, to, limit),
+  }
+  let count = 0
+  for (const chunk of chunks) {
+    const fetchedAt = await tools.clock()
+    if (fetchedAt > deadline) return { ...read, rows: count, reason: 'run_too_long' }
+    const limit = Math.min(settings.maxPageSize, MAX_PAGE_ROWS)
+    const rows = await readWindows(source, { ...chunk, expectedUntil: Math.min(chunk.to, completeUntil), limit })
+    const last = rows.at(-1)
+    const lastRowEnd = last === undefined ? undefined : dataset.beginOf(last) + windowMs
+    await tools.store({
+      siteId: site.id,
+      dataset: dataset.name,
+      facts: rows.flatMap((row) => factsOf(dataset, row, completeUntil)),
+      completeUntil: cursorAfter(chunk, lastRowEnd, completeUntil, windowMs, now),
+      fetchedAt,
+    })
+    count += rows.length
+  }
+  const from = chunks[0]?.from ?? completeUntil
+  const silent = count === 0 && from < completeUntil && from > silenceBelievedUntil(windowMs, now)
+  return { ...read, rows: count, silent, reason: null }
+}
+
+function factsOf<Row>(dataset: Dataset<Row>, row: Row, completeUntil: number): Fact[] {
+  const windowStart = dataset.beginOf(row)
+  const windowEnd = windowStart + dataset.windowMs
+  return dataset.values(row).map(([metric, value]) => ({
+    metric,
+    unit: METRICS[metric].unit,
+    windowStart,
+    windowEnd,
+    value,
+    source: dataset.source,
+    sampling: dataset.samplingOf(row),
+    completeness: windowEnd <= completeUntil ? 'complete' : 'partial',
+  }))
+}

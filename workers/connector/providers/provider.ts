@@ -1,0 +1,73 @@
+import type { SiteId } from '../../../domain/contracts/ids.ts'
+import type { MetricName, Unit } from '../../../domain/metrics/definitions.ts'
+
+/** Why a call to a provider gave nothing. Stable words: they reach the job, the credential line and the audit log. */
+export type ProviderFailureCode =
+  | 'provider_unauthorized'
+  | 'provider_forbidden'
+  | 'provider_rate_limited'
+  | 'provider_server_error'
+  | 'provider_timeout'
+  | 'provider_unreachable'
+  | 'provider_reply_invalid'
+  | 'provider_reply_too_large'
+  | 'provider_query_refused'
+  | 'page_repeated'
+
+/** Carries a code and a wait, never the provider's own text: that could echo what was sent. */
+export class ProviderFailure extends Error {
+  readonly code: ProviderFailureCode
+  readonly retryAfterMs: number | undefined
+
+  constructor(code: ProviderFailureCode, retryAfterMs?: number) {
+    super(code)
+    this.name = 'ProviderFailure'
+    this.code = code
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+export type DatasetName = 'hourly' | 'daily'
+export type PolledSite = {
+  readonly id: SiteId
+  readonly providerRef: string
+  /** Unix milliseconds up to which each dataset is complete; null before the first poll. */
+  readonly cursors: { readonly [Name in DatasetName]: number | null }
+}
+
+export type Fact = {
+  readonly metric: MetricName
+  readonly unit: Unit
+  readonly windowStart: number
+  readonly windowEnd: number
+  readonly value: number
+  readonly source: string
+  /** 1 = every event counted. */
+  readonly sampling: number
+  readonly completeness: 'complete' | 'partial'
+}
+
+/** What is stored in one transaction: facts, where they come from, and how far the site is now complete. */
+export type Chunk = {
+  readonly siteId: SiteId
+  readonly dataset: DatasetName
+  readonly facts: readonly Fact[]
+  readonly completeUntil: number | null
+  readonly fetchedAt: number
+}
+
+export type RunOutcome = 'ok' | 'empty' | 'partial' | 'throttled'
+export type RunReport = {
+  readonly outcome: RunOutcome
+  readonly facts: number
+  /** Why it is not `ok`: a stable word; null when it is. */
+  readonly reason: string | null
+  /** Set when the provider, or our own count of its quota, said how long to wait. */
+  readonly retryAfterMs: number | undefined
+}
+
+/** What a provider's file gets to work with. `at` is asked again before each call, since a backfill takes minutes. */
+export type RunTools = {
+  readonly clock: () => Promise<number>
+  readonly store: (chunk: Chunk) => Promise<void>
+}
