@@ -35,7 +35,7 @@ const NEXT_STEP: Record<ErrorCode, string> = {
   tenant_frozen: 'Key use is frozen for this tenant. Contact support.',
   budget_exceeded: 'The tenant used its keys more often than its hourly budget allows. Contact support.',
   ledger_unreachable: 'The act could not be recorded, so it was not done. Try again in a minute.',
-  store_unreachable: 'The database could not be reached. Nothing was stored; try again in a minute.',
+  store_unreachable: 'Our database or sign-in could not be reached. Nothing was stored; try again in a minute.',
   not_openable: 'A key of this tenant could not be opened. Contact support.',
   request_invalid: 'The request is not valid. Correct it and send it again.',
   request_too_large: 'The request is too large. Send less.',

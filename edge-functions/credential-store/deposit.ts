@@ -1,4 +1,4 @@
-import { fromBase64Url, toBase64Url, utf8, zeroize } from 'domain/bytes.ts'
+import { fromBase64Url, toBase64Url, zeroize } from 'domain/bytes.ts'
 import { STEP_UP_HEADER } from 'domain/contracts/edge-door.ts'
 import { type CredentialStore, IDEMPOTENCY_HEADER } from 'domain/contracts/functions.ts'
 import { sealRecord } from 'domain/envelope/record.ts'
@@ -88,10 +88,8 @@ async function seal(secret: Secret, subkeyText: string, input: Input, dekVersion
   if (!subkey.ok) throw new Refused('vault_unreachable')
   try {
     const context = { tenantId: input.tenant_id, credentialId: input.credential_id, dekVersion }
-    const plaintext = secret.use((text) => utf8(text))
-    const sealed = await sealRecord({ subkey: subkey.value, context, plaintext })
-    zeroize(plaintext)
-    return toBase64Url(sealed)
+    const sealed = secret.use((_, plaintext) => sealRecord({ subkey: subkey.value, context, plaintext }))
+    return toBase64Url(await sealed)
   } finally {
     zeroize(subkey.value)
   }
@@ -105,6 +103,6 @@ async function idempotencyOf({ headers, input }: Call<Input>, last4: string): Pr
   const key = IdempotencyKey.safeParse(headers.get(IDEMPOTENCY_HEADER))
   if (!key.success) throw new Refused('idempotency_key_required')
   const described = [input.tenant_id, input.credential_id, input.provider, input.label, last4]
-  const digest = await crypto.subtle.digest('SHA-256', utf8(JSON.stringify(described)))
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(JSON.stringify(described)))
   return { key: key.data, function: 'credential-store', request_digest: toBase64Url(new Uint8Array(digest)) }
 }

@@ -1,11 +1,11 @@
 import type { CredentialGrade } from 'domain/contracts/functions.ts'
 import { describeScope, gradeZones } from 'domain/providers/cloudflare/grade.ts'
 import { TokenVerification, ZONES_PER_PAGE, type Zone, ZonesPage } from 'domain/providers/cloudflare/schemas.ts'
+import type { TokenKind } from 'domain/providers/cloudflare/token.ts'
 import type { z } from 'zod'
 import { parseJson, readBounded } from '../_shared/bounded-body.ts'
 import { Refused } from '../_shared/errors.ts'
 
-export type TokenKind = 'user' | 'account' | 'legacy'
 export type Probe = {
   readonly zones: readonly Pick<Zone, 'id' | 'name'>[]
   readonly grade: CredentialGrade
