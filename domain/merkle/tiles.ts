@@ -1,0 +1,138 @@
+import { concat } from '../bytes.ts'
+import { hashChildren } from './tree.ts'
+
+/**
+ * A Merkle tree cut into tiles, as C2SP tlog-tiles does: a tile of level L holds up to 256 hashes of the subtrees of 256^L
+ * leaves. A full tile never changes, so tiles are written once, and any proof is read from a few of them.
+ */
+export const TILE_WIDTH = 256
+const TILE_HEIGHT = 8
+const HASH_LENGTH = 32
+
+export type Tile = { readonly level: number; readonly index: number; readonly width: number }
+export type WrittenTile = Tile & { readonly hashes: Uint8Array }
+export type ReadTile = (tile: Tile) => Promise<Uint8Array>
+
+/** Cuts a growing tree into tiles, and keeps those that a tree of `known` leaves did not have yet. */
+export class TileCutter {
+  readonly #known: number
+  readonly #levels: Uint8Array[][] = []
+  readonly #full: WrittenTile[] = []
+  #size = 0
+
+  constructor(known: number) {
+    this.#known = known
+  }
+
+  append(leafHash: Uint8Array): void {
+    this.#size += 1
+    this.#push(0, leafHash)
+  }
+
+  /** The new full tiles, then the partial tiles at the right edge. */
+  tiles(): WrittenTile[] {
+    if (this.#size === this.#known) return []
+    const edge = this.#levels.flatMap((hashes, level) => {
+      const index = Math.floor(this.#size / TILE_WIDTH ** (level + 1))
+      return hashes.length === 0 ? [] : [{ level, index, width: hashes.length, hashes: concat(...hashes) }]
+    })
+    return [...this.#full, ...edge]
+  }
+
+  #push(level: number, hash: Uint8Array): void {
+    const hashes = this.#levels[level] ?? []
+    this.#levels[level] = hashes
+    hashes.push(hash)
+    if (hashes.length < TILE_WIDTH) return
+    const index = Math.floor((this.#size - 1) / TILE_WIDTH ** (level + 1))
+    // A tile whose last leaf is within the known size was written with that size.
+    if ((index + 1) * TILE_WIDTH ** (level + 1) > this.#known) {
+      this.#full.push({ level, index, width: TILE_WIDTH, hashes: concat(...hashes) })
+    }
+    this.#levels[level] = []
+    this.#push(level + 1, foldPerfect(hashes))
+  }
+}
+
+/** The consistency proof of RFC 9162 section 2.1.4 from `from` to `to` leaves, read from the tiles of the larger tree. */
+export async function consistencyProofFromTiles(from: number, to: number, read: ReadTile): Promise<Uint8Array[]> {
+  const cached = new Map<string, Promise<Uint8Array>>()
+  const hashOf = (start: number, end: number) =>
+    rangeHash(
+      start,
+      end,
+      (tile) => {
+        const key = `${tile.level}/${tile.index}`
+        const tileRead = cached.get(key) ?? read(tile)
+        cached.set(key, tileRead)
+        return tileRead
+      },
+      to,
+    )
+  return Promise.all(proofRanges(from, to).map(([start, end]) => hashOf(start, end)))
+}
+
+type Range = readonly [start: number, end: number]
+
+/** SUBPROOF as ranges of leaves: whose subtree hashes make the proof, in its order. */
+function proofRanges(from: number, to: number): Range[] {
+  if (from < 1 || from >= to) return []
+  const ranges: Range[] = []
+  let [start, end] = [0, to]
+  let whole = true
+  while (from !== end) {
+    const split = start + largestPowerOfTwoBelow(end - start)
+    if (from <= split) {
+      ranges.push([split, end])
+      end = split
+    } else {
+      ranges.push([start, split])
+      start = split
+      whole = false
+    }
+  }
+  if (!whole) ranges.push([start, end])
+  return ranges.reverse()
+}
+
+async function rangeHash(start: number, end: number, read: ReadTile, size: number): Promise<Uint8Array> {
+  const count = end - start
+  if (isPowerOfTwo(count)) return perfectHash(start, count, read, size)
+  const split = start + largestPowerOfTwoBelow(count)
+  const [left, right] = await Promise.all([rangeHash(start, split, read, size), rangeHash(split, end, read, size)])
+  return hashChildren(left, right)
+}
+
+/** The hash of a perfect subtree: folded from as many hashes of one tile as it needs. */
+async function perfectHash(start: number, count: number, read: ReadTile, size: number): Promise<Uint8Array> {
+  const level = Math.floor(Math.log2(count) / TILE_HEIGHT)
+  const each = TILE_WIDTH ** level
+  const first = start / each
+  const index = Math.floor(first / TILE_WIDTH)
+  const width = Math.min(TILE_WIDTH, Math.floor(size / each) - index * TILE_WIDTH)
+  const tile = await read({ level, index, width })
+  if (tile.length !== width * HASH_LENGTH) throw new RangeError('a tile has the wrong length')
+  const offset = first - index * TILE_WIDTH
+  const hashes = Array.from({ length: count / each }, (_, i) =>
+    tile.slice((offset + i) * HASH_LENGTH, (offset + i + 1) * HASH_LENGTH),
+  )
+  return foldPerfect(hashes)
+}
+
+function foldPerfect(hashes: readonly Uint8Array[]): Uint8Array {
+  const [only, second] = hashes
+  if (only === undefined) throw new RangeError('no hash to fold')
+  if (second === undefined) return only
+  const middle = hashes.length / 2
+  return hashChildren(foldPerfect(hashes.slice(0, middle)), foldPerfect(hashes.slice(middle)))
+}
+
+function isPowerOfTwo(count: number): boolean {
+  return count === 1 || largestPowerOfTwoBelow(count) * 2 === count
+}
+
+function largestPowerOfTwoBelow(count: number): number {
+  let power = 1
+  while (power * 2 < count) power *= 2
+  return power
+}

@@ -1,0 +1,71 @@
+import { type IRequestStrict, Router } from 'itty-router'
+import { parseBindings } from '../runtime/bindings.ts'
+import { currentTime } from '../runtime/clock.ts'
+import { Bindings } from './bindings.ts'
+import { Refusal, refusalResponse } from './refusal.ts'
+import { assets } from './routes/assets.ts'
+import { audit } from './routes/audit.ts'
+import { siteMetrics } from './routes/metrics.ts'
+import { consistency, newestReceipt, receiptOfSize } from './routes/receipt-files.ts'
+import { status } from './routes/status.ts'
+import { config, credentials, me, receipts, sites } from './routes/tenant.ts'
+import { logKeys, securityPolicy, securityTxt } from './routes/well-known.ts'
+import { withSecurityHeaders } from './security-headers.ts'
+import type { Handler, Visit } from './visit.ts'
+
+/**
+ * Every address answers GET and HEAD alone, and says so before it looks at anything else. Nothing here changes state, takes a
+ * cookie or allows another origin: a page of someone else's can neither read an answer nor cause an effect.
+ */
+const readsOnly: Handler = ({ method }) => {
+  if (method !== 'GET' && method !== 'HEAD') throw new Refusal('method_not_allowed', { allow: 'GET, HEAD' })
+}
+const nothingHere: Handler = () => {
+  throw new Refusal('not_found')
+}
+
+const router = Router<IRequestStrict, [Visit]>()
+router
+  .all('*', readsOnly)
+  // For the dashboard: JSON, each with the user's access token.
+  .all('/api/config', config)
+  .all('/api/me', me)
+  .all('/api/sites', sites)
+  .all('/api/sites/:id/metrics', siteMetrics)
+  .all('/api/credentials', credentials)
+  .all('/api/receipts', receipts)
+  .all('/api/audit', audit)
+  .all('/api/status', status)
+  .all('/api/*', nothingHere)
+  // For anyone: what proves the audit log, and whom to tell.
+  .all('/receipts/:log', newestReceipt)
+  .all('/receipts/:log/:size', receiptOfSize)
+  .all('/receipts/:log/:from/:to', consistency)
+  .all('/receipts/*', nothingHere)
+  .all('/.well-known/log-keys.txt', logKeys)
+  .all('/.well-known/security.txt', securityTxt)
+  .all('/security-policy', securityPolicy)
+  .all('*', assets)
+
+export default {
+  async fetch(request: Request, env: unknown, context: ExecutionContext): Promise<Response> {
+    const requestId = crypto.randomUUID()
+    const bindings = parseBindings('gateway', Bindings, env)
+    const response = await answerOf(request, bindings, requestId, context)
+    return withSecurityHeaders(response, requestId)
+  },
+}
+
+async function answerOf(
+  request: Request,
+  bindings: Bindings,
+  requestId: string,
+  context: ExecutionContext,
+): Promise<Response> {
+  try {
+    const visit: Visit = { bindings, requestId, url: new URL(request.url), now: await currentTime(bindings), context }
+    return await router.fetch(request, visit)
+  } catch (error) {
+    return refusalResponse(error, requestId)
+  }
+}

@@ -1,0 +1,60 @@
+import { API_ERRORS, type ApiErrorCode } from '../../domain/contracts/api.ts'
+import { sqlStateOf } from '../runtime/database.ts'
+import { errorResponse } from '../runtime/error-response.ts'
+import { log } from '../runtime/log.ts'
+
+/** A request that gets a stable code instead of an answer. Thrown, so that an open transaction rolls back. */
+export class Refusal extends Error {
+  readonly code: ApiErrorCode
+  readonly headers: Record<string, string>
+
+  constructor(code: ApiErrorCode, headers: Record<string, string> = {}) {
+    super(code)
+    this.name = 'Refusal'
+    this.code = code
+    this.headers = headers
+  }
+}
+
+const MESSAGES: Record<ApiErrorCode, string> = {
+  unauthenticated: 'Sign in and send the access token as a bearer token.',
+  totp_enrolment_required: 'Enrol a TOTP authenticator first.',
+  aal2_required: 'Confirm with your TOTP authenticator first.',
+  not_a_member: 'You are not a member of this tenant.',
+  not_found: 'There is nothing here.',
+  method_not_allowed: 'This address is read with GET.',
+  query_invalid: 'The query is not one that this address takes.',
+  tenant_frozen: 'This tenant is frozen: nothing is opened until an operator unfreezes it.',
+  budget_exceeded: 'More was opened this hour than this tenant is allowed.',
+  store_unreachable: 'The database or the sign-in service does not answer.',
+  vault_unreachable: 'The vault does not answer.',
+  internal: 'Something failed on our side.',
+}
+
+/** The one place where what went wrong becomes a wire code. What the error said stays out of answer and log. */
+export function refusalResponse(error: unknown, requestId: string): Response {
+  const refusal = error instanceof Refusal ? error : new Refusal(refusalCode(error))
+  const status = API_ERRORS[refusal.code]
+  if (status >= 500) {
+    const sqlstate = sqlStateOf(error)
+    log('gateway', 'error', 'request.failed', {
+      request_id: requestId,
+      code: refusal.code,
+      ...(sqlstate === null ? {} : { sqlstate }),
+    })
+  }
+  const { code, headers } = refusal
+  return errorResponse({ code, status, message: MESSAGES[code], requestId, headers })
+}
+
+/** postgres.js and sockets name a lost connection by code; Postgres by SQLSTATE class 08, 53 (resources) and 57 (shutdown). */
+const CONNECTION_LOST = /^(CONNECT|CONNECTION|ECONN|ETIMEDOUT|EPIPE)/
+const UNAVAILABLE = /^(08|53|57)/
+
+export function refusalCode(error: unknown): ApiErrorCode {
+  if (error instanceof Refusal) return error.code
+  const sqlstate = sqlStateOf(error)
+  if (sqlstate !== null) return UNAVAILABLE.test(sqlstate) ? 'store_unreachable' : 'internal'
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return CONNECTION_LOST.test(code) ? 'store_unreachable' : 'internal'
+}

@@ -1,0 +1,65 @@
+import { z } from 'zod'
+import { type ApiErrorCode, AuditResponse } from '../../../domain/contracts/api.ts'
+import type { AuditQuery, GatewayDoorRefusal, UnsealedAudit } from '../../../domain/contracts/gateway-door.ts'
+import type { Bindings } from '../bindings.ts'
+import { Refusal } from '../refusal.ts'
+import { requireSession } from '../session.ts'
+import { answer, type Handler, parseQuery } from '../visit.ts'
+import { withTenant } from '../with-tenant.ts'
+
+const DEFAULT_LIMIT = 50
+const MAX_LIMIT = 200
+
+const wholeNumber = z
+  .string()
+  .regex(/^\d{1,15}$/)
+  .transform(Number)
+const Query = z.strictObject({
+  after_seq: wholeNumber.default(0),
+  limit: wholeNumber.pipe(z.int().min(1).max(MAX_LIMIT)).default(DEFAULT_LIMIT),
+})
+
+/** Audit content (A2: AAL2). The vault checks token, AAL and membership once more by itself, and records the reading. */
+export const audit: Handler = async (request, visit) => {
+  const session = await requireSession(request, visit)
+  const query = parseQuery(visit.url, Query)
+  if (session.aal !== 'aal2') throw new Refusal('aal2_required')
+  const tenantId = await withTenant(request, session, visit, async (tenancy) => tenancy.tenantId)
+  const unsealed = await unseal(visit.bindings, session.jwt, {
+    tenantId,
+    afterSeq: query.after_seq,
+    limit: query.limit,
+  })
+  if (!unsealed.ok) throw new Refusal(wireCode(unsealed.code))
+  return answer(AuditResponse, { rows: [...unsealed.rows], next_after_seq: unsealed.nextAfterSeq })
+}
+
+async function unseal(
+  { VAULT }: Bindings,
+  jwt: string,
+  query: AuditQuery,
+): Promise<UnsealedAudit | GatewayDoorRefusal> {
+  try {
+    return await VAULT.unsealAudit(jwt, query)
+  } catch {
+    throw new Refusal('vault_unreachable')
+  }
+}
+
+function wireCode(code: GatewayDoorRefusal['code']): ApiErrorCode {
+  switch (code) {
+    case 'user_token_invalid':
+      return 'unauthenticated'
+    case 'aal2_required':
+    case 'not_a_member':
+    case 'tenant_frozen':
+    case 'budget_exceeded':
+    case 'store_unreachable':
+      return code
+    case 'ledger_unreachable':
+    case 'ledger_refused':
+      return 'vault_unreachable'
+    case 'not_openable':
+      return 'internal'
+  }
+}
