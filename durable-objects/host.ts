@@ -1,0 +1,9 @@
+export { AuditLedger } from './ledger.do.ts'
+export { ProviderLimits } from './provider-limits.do.ts'
+export { StepUpTokens } from './step-up-tokens.do.ts'
+export { TenantRoster } from './tenant-roster.do.ts'
+
+/** The objects are reached by RPC alone. */
+export default {
+  fetch: () => new Response(null, { status: 404 }),
+} satisfies ExportedHandler

@@ -1,0 +1,247 @@
+import { z } from 'zod'
+import { type AuditRow, epochOf, genesisHash, hashRow } from '../../domain/audit/row.ts'
+import { equalConstantTime, randomBytes } from '../../domain/bytes.ts'
+import type { AppendAnswer, Appended, AppendRequest, LedgerHead } from '../../domain/contracts/durable-objects.ts'
+import { TenantId } from '../../domain/contracts/ids.ts'
+import { fromBlob } from '../columns.ts'
+import { createTables, type IncidentColumns, type LedgerColumns, type RowColumns } from './tables.ts'
+
+const SHARE_BYTES = 32
+const HOUR_MS = 3_600_000
+/** The row of a tenant's birth: never pruned, since while the tenant is being born it may be asked for again. */
+const BIRTH_SEQ = 1
+
+const Detail = z.record(z.string(), z.string())
+export type Incident = Omit<IncidentColumns, 'detail'> & { readonly detail: z.infer<typeof Detail> }
+
+/** One tenant's ledger in SQLite. Every method is synchronous: what it reads cannot change before it has written. */
+export class Book {
+  readonly #sql: SqlStorage
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql
+    createTables(sql)
+  }
+
+  ledger(): LedgerColumns | null {
+    return this.#sql.exec<LedgerColumns>('SELECT * FROM ledger').toArray()[0] ?? null
+  }
+
+  /** Makes both shares at the first call. They are random: a lost ledger cannot be made again. */
+  bear(tenantId: TenantId): LedgerColumns {
+    this.#sql.exec(
+      `INSERT OR IGNORE INTO ledger (one, tenant_id, audit_share, release_share, seq, hash, epoch, at, flushed_seq,
+        released_since_birth, behind) VALUES (1, ?, ?, ?, 0, ?, 0, 0, 0, 0, 0)`,
+      tenantId,
+      randomBytes(SHARE_BYTES),
+      randomBytes(SHARE_BYTES),
+      genesisHash(tenantId),
+    )
+    return this.#sql.exec<LedgerColumns>('SELECT * FROM ledger').one()
+  }
+
+  head(): LedgerHead {
+    const ledger = this.ledger()
+    if (ledger === null) return UNBORN
+    return {
+      tenantId: TenantId.parse(ledger.tenant_id),
+      seq: ledger.seq,
+      hash: fromBlob(ledger.hash),
+      epoch: ledger.epoch,
+      at: ledger.at,
+      flushedSeq: ledger.flushed_seq,
+      frozen: ledger.frozen_reason !== null,
+      behind: ledger.behind === 1,
+    }
+  }
+
+  /** Appends one row and, when a release is asked, judges it in the same step (L1). */
+  append(request: AppendRequest): AppendAnswer {
+    const ledger = this.ledger()
+    if (ledger === null || ledger.tenant_id !== request.row.tenantId) return { ok: false, code: 'tenant_mismatch' }
+    if (ledger.behind === 1) return { ok: false, code: 'ledger_behind' }
+    const known = this.rowOf(request.row.rowId)
+    if (known !== null) return this.#appendAgain(known, ledger, request)
+
+    const at = Math.max(request.at, ledger.at)
+    const unhashed = {
+      ...request.row,
+      epoch: epochOf(at),
+      seq: ledger.seq + 1,
+      at,
+      previousHash: fromBlob(ledger.hash),
+    }
+    const row = { ...unhashed, hash: hashRow(unhashed) }
+    this.#insert(row)
+    return this.#judgeRelease(row, ledger, request.release)
+  }
+
+  /**
+   * The same row again is the same answer, but a share left with it only once: one row a release (L1). The exception is
+   * the birth, whose one row must survive a crash between the release and the storing of the tenant's DEK; it ends with
+   * the first release for anything else.
+   */
+  #appendAgain(known: AuditRow, ledger: LedgerColumns, { row, release }: AppendRequest): AppendAnswer {
+    const identical =
+      known.keyVersion === row.keyVersion &&
+      equalConstantTime(known.sealed, row.sealed) &&
+      equalConstantTime(known.actorTag, row.actorTag) &&
+      equalConstantTime(known.actionTag, row.actionTag) &&
+      equalConstantTime(known.targetTag, row.targetTag)
+    if (!identical) return { ok: false, code: 'row_conflict' }
+    if (release === undefined) return { ok: true, ...placeOf(known), share: null }
+    if (known.seq !== BIRTH_SEQ || ledger.released_since_birth === 1) {
+      return { ok: false, code: 'already_released', ...placeOf(known) }
+    }
+    return this.#judgeRelease(known, ledger, release)
+  }
+
+  #judgeRelease(row: AuditRow, ledger: LedgerColumns, release: AppendRequest['release']): AppendAnswer {
+    const place = placeOf(row)
+    if (release === undefined) return { ok: true, ...place, share: null }
+    if (ledger.frozen_reason !== null) return { ok: false, code: 'tenant_frozen', ...place }
+    const now = Math.max(row.at, ledger.at)
+    if (this.#countRelease(release.door, Math.floor(now / HOUR_MS)) > release.budgetPerHour) {
+      this.freeze(`budget_exceeded:${release.door}`, now)
+      this.noteIncident('budget_exceeded', row.seq, now, { door: release.door })
+      return { ok: false, code: 'budget_exceeded', ...place }
+    }
+    if (row.seq !== BIRTH_SEQ) this.#sql.exec('UPDATE ledger SET released_since_birth = 1')
+    return { ok: true, ...place, share: fromBlob(ledger.release_share) }
+  }
+
+  #countRelease(door: string, hour: number): number {
+    this.#sql.exec('DELETE FROM releases WHERE hour < ?', hour)
+    return this.#sql
+      .exec<{ count: number }>(
+        `INSERT INTO releases (door, hour, count) VALUES (?, ?, 1)
+          ON CONFLICT (door, hour) DO UPDATE SET count = count + 1 RETURNING count`,
+        door,
+        hour,
+      )
+      .one().count
+  }
+
+  #insert(row: AuditRow): void {
+    this.#sql.exec(
+      `INSERT INTO rows (seq, row_id, epoch, at, key_version, previous_hash, actor_tag, action_tag, target_tag, sealed,
+        hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      row.seq,
+      row.rowId,
+      row.epoch,
+      row.at,
+      row.keyVersion,
+      row.previousHash,
+      row.actorTag,
+      row.actionTag,
+      row.targetTag,
+      row.sealed,
+      row.hash,
+    )
+    this.#sql.exec('UPDATE ledger SET seq = ?, hash = ?, epoch = ?, at = ?', row.seq, row.hash, row.epoch, row.at)
+  }
+
+  /** Stops releases, never appends. A reason once set stays until the flag is lifted. */
+  freeze(reason: string, at: number): void {
+    this.#sql.exec('UPDATE ledger SET frozen_reason = ?, frozen_at = ? WHERE frozen_reason IS NULL', reason, at)
+  }
+
+  unfreeze(): void {
+    this.#sql.exec('UPDATE ledger SET frozen_reason = NULL, frozen_at = NULL')
+  }
+
+  /** Nothing may be numbered on top of lost history; only an operator's recorded act lifts this. */
+  markBehind(): void {
+    this.#sql.exec('UPDATE ledger SET behind = 1')
+  }
+
+  rowOf(rowId: string): AuditRow | null {
+    const [row] = this.#sql.exec<RowColumns>('SELECT * FROM rows WHERE row_id = ?', rowId).toArray()
+    return row === undefined ? null : auditRow(this.#tenantId(), row)
+  }
+
+  rowsFrom(fromSeq: number, limit: number): AuditRow[] {
+    const tenantId = this.#tenantId()
+    return this.#sql
+      .exec<RowColumns>('SELECT * FROM rows WHERE seq >= ? ORDER BY seq LIMIT ?', fromSeq, limit)
+      .toArray()
+      .map((row) => auditRow(tenantId, row))
+  }
+
+  hashOf(seq: number): Uint8Array | null {
+    const [row] = this.#sql.exec<Pick<RowColumns, 'hash'>>('SELECT hash FROM rows WHERE seq = ?', seq).toArray()
+    return row === undefined ? null : fromBlob(row.hash)
+  }
+
+  markFed(throughSeq: number, at: number): void {
+    this.#sql.exec('UPDATE rows SET fed_at = ? WHERE seq <= ? AND fed_at IS NULL', at, throughSeq)
+    this.#sql.exec('UPDATE ledger SET flushed_seq = ? WHERE flushed_seq < ?', throughSeq, throughSeq)
+  }
+
+  /** Whether rows are left that will be due for pruning one day. */
+  prune(fedBefore: number): boolean {
+    this.#sql.exec('DELETE FROM rows WHERE fed_at < ? AND seq > ?', fedBefore, BIRTH_SEQ)
+    return this.#sql.exec('SELECT 1 FROM rows WHERE seq > ? LIMIT 1', BIRTH_SEQ).toArray().length > 0
+  }
+
+  /** One incident for each kind and sequence number, however often it is seen. */
+  noteIncident(kind: string, seq: number, at: number, detail: Record<string, string>): void {
+    this.#sql.exec(
+      'INSERT OR IGNORE INTO incidents (id, kind, seq, detail, at) VALUES (?, ?, ?, ?, ?)',
+      crypto.randomUUID(),
+      kind,
+      seq,
+      JSON.stringify(detail),
+      at,
+    )
+  }
+
+  unsentIncidents(): Incident[] {
+    return this.#sql
+      .exec<IncidentColumns>('SELECT id, kind, seq, detail, at FROM incidents WHERE sent = 0 ORDER BY at')
+      .toArray()
+      .map((row) => ({ ...row, detail: Detail.parse(JSON.parse(row.detail)) }))
+  }
+
+  markSent(incidentId: string): void {
+    this.#sql.exec('UPDATE incidents SET sent = 1 WHERE id = ?', incidentId)
+  }
+
+  #tenantId(): string {
+    return (
+      this.#sql.exec<Pick<LedgerColumns, 'tenant_id'>>('SELECT tenant_id FROM ledger').toArray()[0]?.tenant_id ?? ''
+    )
+  }
+}
+
+const UNBORN: LedgerHead = {
+  tenantId: null,
+  seq: 0,
+  hash: new Uint8Array(),
+  epoch: 0,
+  at: 0,
+  flushedSeq: 0,
+  frozen: false,
+  behind: false,
+}
+
+function placeOf({ seq, epoch, hash, at }: AuditRow): Appended {
+  return { seq, epoch, hash, at }
+}
+
+function auditRow(tenantId: string, row: RowColumns): AuditRow {
+  return {
+    tenantId,
+    epoch: row.epoch,
+    seq: row.seq,
+    rowId: row.row_id,
+    at: row.at,
+    keyVersion: row.key_version,
+    previousHash: fromBlob(row.previous_hash),
+    actorTag: fromBlob(row.actor_tag),
+    actionTag: fromBlob(row.action_tag),
+    targetTag: fromBlob(row.target_tag),
+    sealed: fromBlob(row.sealed),
+    hash: fromBlob(row.hash),
+  }
+}

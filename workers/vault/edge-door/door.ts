@@ -1,0 +1,94 @@
+import type { z } from 'zod'
+import {
+  EDGE_DOOR_PATH,
+  EDGE_ERRORS,
+  type EdgeOperation,
+  EdgeOperations,
+  STEP_UP_HEADER,
+  USER_JWT_HEADER,
+} from '../../../domain/contracts/edge-door.ts'
+import { failure, type Result, success } from '../../../domain/result.ts'
+import { readBounded } from '../../runtime/bounded-body.ts'
+import { errorResponse } from '../../runtime/error-response.ts'
+import { log } from '../../runtime/log.ts'
+import { PART } from '../call.ts'
+import { verifyUser } from '../user-token.ts'
+import type { Visit } from '../visit.ts'
+import { credentialSeal } from './credential-seal.ts'
+import type { EdgeRefusal, EdgeVisit } from './operation.ts'
+import { verifyServiceToken } from './service-token.ts'
+import { settle } from './settle.ts'
+import { stepUpMint } from './step-up-mint.ts'
+import { tenantActivate } from './tenant-activate.ts'
+import { tenantPrepare } from './tenant-prepare.ts'
+
+/** Ids and short words: no request of this door is longer. */
+const MAX_BODY_BYTES = 4096
+const MAX_STEP_UP_LENGTH = 64
+
+type Performed = (visit: EdgeVisit, body: unknown) => Promise<Result<object, EdgeRefusal>>
+
+const OPERATIONS: Record<EdgeOperation, Performed> = {
+  'tenant-prepare': parsed(EdgeOperations['tenant-prepare'].request, tenantPrepare),
+  'tenant-activate': parsed(EdgeOperations['tenant-activate'].request, tenantActivate),
+  'step-up-mint': parsed(EdgeOperations['step-up-mint'].request, stepUpMint),
+  'credential-seal': parsed(EdgeOperations['credential-seal'].request, credentialSeal),
+  settle: parsed(EdgeOperations.settle.request, settle),
+}
+
+function parsed<Schema extends z.ZodType>(
+  schema: Schema,
+  operation: (visit: EdgeVisit, request: z.output<Schema>) => Promise<Result<object, EdgeRefusal>>,
+): Performed {
+  return async (visit, body) => {
+    const request = schema.safeParse(body)
+    return request.success ? operation(visit, request.data) : failure('request_invalid')
+  }
+}
+
+/** The Edge Functions' door. Three proofs are judged before an operation is reached: the service's, the user's, and AAL2. */
+export async function edgeDoor(request: Request, visit: Visit): Promise<Response> {
+  const operation = operationOf(request)
+  const answer = operation.ok ? await enter(request, visit, operation.value) : operation
+  const op = operation.ok ? operation.value : 'unknown'
+  if (answer.ok) {
+    log(PART, 'info', 'edge_door', { request_id: visit.requestId, op, status: 200 })
+    return Response.json(answer.value, { headers: { 'cache-control': 'no-store' } })
+  }
+  const { code } = answer
+  const status = EDGE_ERRORS[code]
+  log(PART, 'warn', 'edge_door', { request_id: visit.requestId, op, status, code })
+  return errorResponse({ code, status, message: `refused: ${code}`, requestId: visit.requestId })
+}
+
+function operationOf(request: Request): Result<EdgeOperation, EdgeRefusal> {
+  const { pathname } = new URL(request.url)
+  const name = pathname.slice(EDGE_DOOR_PATH.length)
+  return request.method === 'POST' && isOperation(name) ? success(name) : failure('operation_unknown')
+}
+
+function isOperation(name: string): name is EdgeOperation {
+  return Object.hasOwn(EdgeOperations, name)
+}
+
+async function enter(request: Request, visit: Visit, operation: EdgeOperation): Promise<Result<object, EdgeRefusal>> {
+  const body = await readBounded(request.body, MAX_BODY_BYTES)
+  if (!body.ok) return body
+  const service = await verifyServiceToken(visit, request.headers.get('authorization'), { operation, body: body.value })
+  if (!service.ok) return service
+  const user = await verifyUser(visit, request.headers.get(USER_JWT_HEADER) ?? '')
+  if (!user.ok) return user
+  if (user.value.aal !== 'aal2') return failure('aal2_required')
+  const stepUpToken = request.headers.get(STEP_UP_HEADER)
+  if (stepUpToken !== null && stepUpToken.length > MAX_STEP_UP_LENGTH) return failure('step_up_invalid')
+  return OPERATIONS[operation]({ ...visit, user: user.value, stepUpToken }, parseJson(body.value))
+}
+
+/** Undefined, which no schema takes, for what is not JSON. */
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(body))
+  } catch {
+    return undefined
+  }
+}

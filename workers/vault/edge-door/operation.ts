@@ -1,0 +1,41 @@
+import type { z } from 'zod'
+import type { EDGE_ERRORS, EdgeOperation, EdgeOperations } from '../../../domain/contracts/edge-door.ts'
+import type { TenantId } from '../../../domain/contracts/ids.ts'
+import { failure, type Result, success } from '../../../domain/result.ts'
+import type { AppendRefusal } from '../audit-append.ts'
+import { type Membership, membershipOf } from '../members.ts'
+import type { ReleaseRefusal } from '../release.ts'
+import { rpcRefusal } from '../rpc-refusal.ts'
+import type { VerifiedUser } from '../user-token.ts'
+import type { Visit } from '../visit.ts'
+
+export type EdgeRefusal = keyof typeof EDGE_ERRORS
+
+/** A visit whose service JWT and user's JWT have been verified, at AAL2. */
+export type EdgeVisit = Visit & { readonly user: VerifiedUser; readonly stepUpToken: string | null }
+
+export type RequestOf<Name extends EdgeOperation> = z.output<(typeof EdgeOperations)[Name]['request']>
+export type ResponseOf<Name extends EdgeOperation> = z.input<(typeof EdgeOperations)[Name]['response']>
+export type Operation<Name extends EdgeOperation> = (
+  visit: EdgeVisit,
+  request: RequestOf<Name>,
+) => Promise<Result<ResponseOf<Name>, EdgeRefusal>>
+
+/** Whoever changes what a tenant stores is its owner or an admin, and the tenant has been born. */
+export async function requireManager(
+  visit: EdgeVisit,
+  tenantId: TenantId,
+): Promise<Result<Membership, 'not_a_member' | 'role_insufficient' | 'tenant_not_active' | 'store_unreachable'>> {
+  const membership = await membershipOf(visit, tenantId, visit.user.userId)
+  if (!membership.ok) return membership
+  if (membership.value.role === 'viewer') return failure('role_insufficient')
+  if (membership.value.state !== 'active') return failure('tenant_not_active')
+  return success(membership.value)
+}
+
+/** As wire codes of this door: a ledger that refuses is, to a function, a ledger that cannot be used now. */
+export function edgeRefusal(code: ReleaseRefusal | AppendRefusal): EdgeRefusal {
+  if (code === 'audit_key_missing') return 'tenant_not_active'
+  const told = rpcRefusal(code)
+  return told === 'ledger_refused' ? 'ledger_unreachable' : told
+}

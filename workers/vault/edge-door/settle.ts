@@ -1,0 +1,30 @@
+import { openContent } from '../../../domain/audit/content.ts'
+import { failure, success } from '../../../domain/result.ts'
+import { appendOutcome, OUTCOME_ACTION } from '../audit-append.ts'
+import { withAuditKeys } from '../audit-keys.ts'
+import { askLedger } from '../ledger.ts'
+import { membershipOf } from '../members.ts'
+import { edgeRefusal, type Operation } from './operation.ts'
+
+/** The outcome row of an intent: told once, and only by the user whose intent it was. */
+export const settle: Operation<'settle'> = async (visit, { tenant_id, intent_row, succeeded, code }) => {
+  const membership = await membershipOf(visit, tenant_id, visit.user.userId)
+  if (!membership.ok) return membership
+  const found = await askLedger(visit.bindings, tenant_id, (ledger) => ledger.rowOf(intent_row))
+  if (!found.ok) return found
+  const { value: row } = found
+  if (row === null) return failure('request_invalid')
+  const content = await withAuditKeys(visit, tenant_id, async ({ ofVersion }) => {
+    const auditKey = ofVersion(row.keyVersion)
+    return auditKey === null ? failure('not_openable') : openContent({ auditKey, row })
+  })
+  if (!content.ok) return failure(edgeRefusal(content.code))
+  if (!content.value.ok) return content.value
+
+  const { actor, action, target } = content.value.value
+  const ours = `user:${visit.user.userId}` as const
+  if (actor !== ours || action === OUTCOME_ACTION) return failure('request_invalid')
+  const intent = { tenantId: tenant_id, actor: ours, target, rowId: intent_row }
+  const told = await appendOutcome(visit, intent, { succeeded, code })
+  return told.ok ? success({}) : failure(edgeRefusal(told.code))
+}

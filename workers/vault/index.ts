@@ -1,0 +1,66 @@
+import { WorkerEntrypoint } from 'cloudflare:workers'
+import { z } from 'zod'
+import type { ActOutcome, ConnectorDoorApi } from '../../domain/contracts/connector-door.ts'
+import { EDGE_DOOR_PATH } from '../../domain/contracts/edge-door.ts'
+import type { AuditQuery, GatewayDoorApi } from '../../domain/contracts/gateway-door.ts'
+import { JobId } from '../../domain/contracts/ids.ts'
+import { errorResponse } from '../runtime/error-response.ts'
+import { log } from '../runtime/log.ts'
+import { PART } from './call.ts'
+import { openForJob, settleJob } from './connector-door.ts'
+import { edgeDoor } from './edge-door/door.ts'
+import { unsealAudit } from './gateway-door.ts'
+import { judgeKeks } from './keks.ts'
+import { type Visit, visited } from './visit.ts'
+
+const Outcome = z.strictObject({ succeeded: z.boolean(), code: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/) })
+
+/** Bound to the connector alone. */
+export class ConnectorDoor extends WorkerEntrypoint<unknown> implements ConnectorDoorApi {
+  async open(jobId: JobId) {
+    const parsed = JobId.parse(jobId)
+    return visited(this.env, this.ctx, (visit) => openForJob(visit, parsed))
+  }
+
+  async settle(jobId: JobId, outcome: ActOutcome) {
+    const [parsed, told] = [JobId.parse(jobId), Outcome.parse(outcome)]
+    return visited(this.env, this.ctx, (visit) => settleJob(visit, parsed, told))
+  }
+}
+
+/** Bound to the gateway alone. */
+export class GatewayDoor extends WorkerEntrypoint<unknown> implements GatewayDoorApi {
+  async ready() {
+    return visited(this.env, this.ctx, readiness)
+  }
+
+  async unsealAudit(userJwt: string, query: AuditQuery) {
+    return visited(this.env, this.ctx, (visit) => unsealAudit(visit, userJwt, query))
+  }
+}
+
+export default {
+  async fetch(request, env, context): Promise<Response> {
+    try {
+      return await visited(env, context, (visit) => answer(request, visit))
+    } catch (error) {
+      const requestId = crypto.randomUUID()
+      log(PART, 'error', error instanceof Error ? error.name : 'failure', { request_id: requestId, status: 500 })
+      return errorResponse({ code: 'internal', status: 500, message: 'the vault failed', requestId })
+    }
+  },
+} satisfies ExportedHandler<unknown>
+
+async function answer(request: Request, visit: Visit): Promise<Response> {
+  const { pathname } = new URL(request.url)
+  if (pathname.startsWith(EDGE_DOOR_PATH)) return edgeDoor(request, visit)
+  if (pathname !== '/ready' || request.method !== 'GET') return new Response(null, { status: 404 })
+  const state = await readiness(visit)
+  return Response.json(state, { status: state.ok ? 200 : 503, headers: { 'cache-control': 'no-store' } })
+}
+
+/** Whether a key could be released now; the code of a refusal names what the operator has to mend. */
+async function readiness({ bindings, sql }: Visit): Promise<{ ok: true } | { ok: false; code: string }> {
+  const ring = await judgeKeks(bindings, sql)
+  return ring.ok ? { ok: true } : { ok: false, code: ring.code }
+}
