@@ -6,7 +6,7 @@ import { durableObjects, embeddedOnly, httpUrl, hyperdrive, service } from '../r
 export const Bindings = z.object({
   DB: hyperdrive,
   VAULT: service<ConnectorDoorApi>(),
-  PROVIDER_LIMITS: durableObjects<ProviderLimitsApi & Rpc.DurableObjectBranded>(),
+  PROVIDER_LIMITS: durableObjects<ProviderLimitsApi>(),
   CLOUDFLARE_API_URL: httpUrl,
   ...embeddedOnly,
 })

@@ -1,0 +1,30 @@
+import { log } from '../runtime/log.ts'
+import { judgeMessage, type QueueMessage, retryDelaySeconds } from './ingest.queue.ts'
+import { type JobStore, LeaseLost } from './job-store.ts'
+
+const NO_REASON = 'retries_exhausted'
+
+/**
+ * A job whose every try failed: it ends as dead with the last try's reason, its credential shows that reason, and an
+ * incident says so. The credential stays active: the next poll goes on from the same cursor.
+ */
+export async function consumeDeadLetters(store: JobStore, messages: readonly QueueMessage[]): Promise<void> {
+  for (const message of messages) await bury(store, message)
+}
+
+async function bury(store: JobStore, message: QueueMessage): Promise<void> {
+  try {
+    const job = await judgeMessage(store, message.body)
+    if (job !== undefined) {
+      const outcome = job.outcome ?? NO_REASON
+      const credential = { parked: false, reason: outcome, used: false, succeeded: false, notBefore: null }
+      await store.finish(job, { state: 'dead', outcome, detail: null, incident: 'job_dead', credential })
+      log('connector', 'error', 'job_dead', { job_id: job.id, code: outcome })
+    }
+    message.ack()
+  } catch (error) {
+    if (error instanceof LeaseLost) return message.ack()
+    log('connector', 'error', 'retried', { code: 'store_unreachable', attempt: message.attempts })
+    message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
+  }
+}

@@ -1,0 +1,56 @@
+import type { TenantId } from '../../domain/contracts/ids.ts'
+import type { Transaction } from '../runtime/database.ts'
+import type { Chunk } from './providers/provider.ts'
+
+type Owner = { readonly tenant_id: TenantId; readonly provider: string }
+
+/** Idempotent by site, metric and window. A reply that is older than what is stored changes nothing. */
+export async function upsertFacts(sql: Transaction, owner: Owner, chunk: Chunk): Promise<void> {
+  const table = sql(chunk.dataset === 'hourly' ? 'flarewatch.facts_hourly' : 'flarewatch.facts_daily')
+  const rows = chunk.facts.map((fact) => ({
+    metric: fact.metric,
+    window_start: new Date(fact.windowStart).toISOString(),
+    window_end: new Date(fact.windowEnd).toISOString(),
+    value: fact.value,
+    unit: fact.unit,
+    source: fact.source,
+    sampling: fact.sampling,
+    completeness: fact.completeness,
+  }))
+  await sql`
+    insert into ${table} as stored (
+      site_id, tenant_id, provider, metric, window_start, window_end, value, unit, source, fetched_at, sampling, completeness
+    )
+    select ${chunk.siteId}::uuid, ${owner.tenant_id}::uuid, ${owner.provider}, metric, window_start, window_end, value, unit,
+           source, ${new Date(chunk.fetchedAt)}::timestamptz, sampling, completeness
+      from jsonb_to_recordset(${sql.json(rows)}::jsonb) as fact (
+        metric text, window_start timestamptz, window_end timestamptz, value numeric, unit text, source text,
+        sampling numeric, completeness text
+      )
+    on conflict (site_id, metric, window_start) do update
+       set value = excluded.value, unit = excluded.unit, source = excluded.source, window_end = excluded.window_end,
+           fetched_at = excluded.fetched_at, sampling = excluded.sampling, completeness = excluded.completeness
+     where excluded.fetched_at >= stored.fetched_at`
+}
+
+/** Only ever forward: two runs that overlap must not ask for less than either has seen. */
+export async function saveCursor(sql: Transaction, owner: Owner, chunk: Chunk, until: Date): Promise<void> {
+  await sql`
+    insert into flarewatch.cursors as stored (site_id, dataset, tenant_id, complete_until, updated_at)
+    values (${chunk.siteId}, ${chunk.dataset}, ${owner.tenant_id}, ${until}, ${new Date(chunk.fetchedAt)})
+    on conflict (site_id, dataset) do update
+       set complete_until = greatest(stored.complete_until, excluded.complete_until), updated_at = excluded.updated_at`
+}
+
+export type Incident = {
+  readonly kind: string
+  readonly tenantId: TenantId | null
+  readonly detail: Record<string, string>
+  readonly at: Date
+}
+
+export async function insertIncident(sql: Transaction, { kind, tenantId, detail, at }: Incident): Promise<void> {
+  await sql`
+    insert into flarewatch.incidents (id, tenant_id, kind, part, detail, at)
+    values (${crypto.randomUUID()}, ${tenantId}, ${kind}, 'connector', ${sql.json(detail)}, ${at})`
+}

@@ -1,0 +1,109 @@
+import { IngestMessage } from '../../domain/contracts/queues.ts'
+import { log } from '../runtime/log.ts'
+import { type JobEnd, type JobStore, type LeasedJob, LeaseLost } from './job-store.ts'
+import { type PollParts, pollJob, unreachableCode, type Verdict } from './poll.ts'
+
+/** What the handler needs of a queue's message. */
+export type QueueMessage = {
+  readonly body: unknown
+  /** 1 for the first delivery. */
+  readonly attempts: number
+  ack(): void
+  retry(options: { readonly delaySeconds: number }): void
+}
+
+/**
+ * 2, 4, 8, 16, 32 seconds: together with the tries themselves well inside the lease. What lasts longer than a blip is for
+ * the next poll, not for a queue.
+ */
+const FIRST_RETRY_SECONDS = 2
+const LONGEST_RETRY_SECONDS = 60
+
+export function retryDelaySeconds(attempts: number): number {
+  return Math.min(FIRST_RETRY_SECONDS * 2 ** Math.max(0, attempts - 1), LONGEST_RETRY_SECONDS)
+}
+
+/** Each message is acknowledged or retried for itself, whatever happens to the others of its batch. */
+export async function consumeIngest(parts: PollParts, messages: readonly QueueMessage[]): Promise<void> {
+  await Promise.all(messages.map((message) => consumeOne(parts, message)))
+}
+
+async function consumeOne(parts: PollParts, message: QueueMessage): Promise<void> {
+  try {
+    const job = await judgeMessage(parts.store, message.body)
+    if (job === undefined) return message.ack()
+    const verdict = await pollJob(parts, job)
+    log('connector', verdict.kind === 'ran' ? 'info' : 'warn', 'polled', {
+      job_id: job.id,
+      ...fieldsOf(verdict, message),
+    })
+    if (verdict.kind === 'lease_lost') return message.ack()
+    if (verdict.kind === 'retry') {
+      await parts.store.noteRetry(job, verdict.code)
+      return message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
+    }
+    await parts.store.finish(job, endOf(verdict, await parts.clock()))
+    message.ack()
+  } catch (error) {
+    if (error instanceof LeaseLost) return message.ack()
+    log('connector', 'error', 'retried', { code: unreachableCode(error), attempt: message.attempts })
+    message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
+  }
+}
+
+/** A message counts only for the job that is leased now and for the credential that this job is for. */
+export async function judgeMessage(store: JobStore, body: unknown): Promise<LeasedJob | undefined> {
+  const parsed = IngestMessage.safeParse(body)
+  if (!parsed.success) {
+    await refuse(store, { reason: 'message_malformed' }, null)
+    return undefined
+  }
+  const { job_id, credential_id } = parsed.data
+  const job = await store.leased(job_id)
+  if (job?.credential_id === credential_id) return job
+  const reason = job === undefined ? 'job_not_leased' : 'credential_mismatch'
+  await refuse(store, { reason, job_id, credential_id }, job?.tenant_id ?? null)
+  return undefined
+}
+
+async function refuse(...[store, detail, tenantId]: [JobStore, ...Parameters<JobStore['refuse']>]): Promise<void> {
+  log('connector', 'warn', 'queue_message_refused', { code: detail.reason ?? '' })
+  await store.refuse(detail, tenantId)
+}
+
+function endOf(verdict: Exclude<Verdict, { kind: 'retry' | 'lease_lost' }>, at: number): JobEnd {
+  const credential = { parked: false, reason: null, used: true, succeeded: false, notBefore: null }
+  switch (verdict.kind) {
+    case 'ran': {
+      const { outcome, reason, retryAfterMs } = verdict.report
+      const notBefore = retryAfterMs === undefined ? null : new Date(at + retryAfterMs)
+      const shown = { ...credential, reason, used: verdict.used, succeeded: outcome === 'ok', notBefore }
+      return { state: 'done', outcome, detail: reason, credential: shown }
+    }
+    case 'parked': {
+      const parked = { ...credential, parked: true, reason: verdict.code }
+      return { state: 'failed', outcome: verdict.code, detail: null, credential: parked }
+    }
+    case 'failed': {
+      const { code, used, incident } = verdict
+      const end: JobEnd = {
+        state: 'failed',
+        outcome: code,
+        detail: null,
+        credential: { ...credential, reason: code, used },
+      }
+      return incident === undefined ? end : { ...end, incident }
+    }
+  }
+}
+
+function fieldsOf(verdict: Verdict, { attempts }: QueueMessage) {
+  switch (verdict.kind) {
+    case 'ran':
+      return { code: verdict.report.reason ?? verdict.report.outcome, count: verdict.report.facts, attempt: attempts }
+    case 'lease_lost':
+      return { code: 'lease_lost', attempt: attempts }
+    default:
+      return { code: verdict.code, attempt: attempts }
+  }
+}

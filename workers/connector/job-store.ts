@@ -1,0 +1,152 @@
+import { z } from 'zod'
+import { Provider } from '../../domain/contracts/edge-door.ts'
+import { CredentialId, JobId, SiteId, TenantId } from '../../domain/contracts/ids.ts'
+import type { Sql, Transaction } from '../runtime/database.ts'
+import { insertIncident, saveCursor, upsertFacts } from './facts-store.ts'
+import type { Chunk, PolledSite } from './providers/provider.ts'
+
+/** The lease ran out or went to someone else: what was done for it must not be stored any more. */
+export class LeaseLost extends Error {
+  constructor() {
+    super('lease_lost')
+    this.name = 'LeaseLost'
+  }
+}
+
+const MAX_CIPHERTEXT_BYTES = 4096
+const LeasedJob = z.object({
+  id: JobId,
+  tenant_id: TenantId,
+  credential_id: CredentialId,
+  attempt: z.int(),
+  outcome: z.string().nullable(),
+  provider: Provider,
+  credential_state: z.enum(['active', 'parked']),
+  dek_version: z.int(),
+  ciphertext: z.instanceof(Uint8Array).refine((bytes) => bytes.length <= MAX_CIPHERTEXT_BYTES),
+})
+export type LeasedJob = z.output<typeof LeasedJob>
+
+const SiteRow = z.object({
+  id: SiteId,
+  provider_ref: z.string(),
+  hourly: z.date().nullable(),
+  daily: z.date().nullable(),
+})
+
+/**
+ * The connector's side of Postgres. Each act is one transaction that first says for which job and at what time it is made:
+ * the policies of `flarewatch_connector` show the rows of that job alone, and only while it is leased.
+ */
+export class JobStore {
+  readonly #sql: Sql
+  readonly #clock: () => Promise<number>
+
+  constructor(sql: Sql, clock: () => Promise<number>) {
+    this.#sql = sql
+    this.#clock = clock
+  }
+
+  /** The job if it is leased now, with what its credential needs to be opened. */
+  leased(jobId: JobId): Promise<LeasedJob | undefined> {
+    return this.#bound(jobId, async (sql) => {
+      const [row] = await sql`
+        select j.id, j.tenant_id, j.credential_id, j.attempt, j.outcome, c.provider, c.state as credential_state,
+               c.dek_version, c.ciphertext
+          from flarewatch.jobs j join flarewatch.credentials c on c.id = j.credential_id
+         where j.id = ${jobId}`
+      return row === undefined ? undefined : LeasedJob.parse(row)
+    })
+  }
+
+  sites(job: LeasedJob): Promise<PolledSite[]> {
+    return this.#bound(job.id, async (sql) => {
+      const rows = await sql`
+        select s.id, s.provider_ref,
+               max(c.complete_until) filter (where c.dataset = 'hourly') as hourly,
+               max(c.complete_until) filter (where c.dataset = 'daily') as daily
+          from flarewatch.sites s left join flarewatch.cursors c on c.site_id = s.id
+         where s.credential_id = ${job.credential_id}
+         group by s.id, s.provider_ref
+         order by s.id`
+      return z
+        .array(SiteRow)
+        .parse(rows.slice())
+        .map(({ id, provider_ref, hourly, daily }) => ({
+          id,
+          providerRef: provider_ref,
+          cursors: { hourly: hourly?.getTime() ?? null, daily: daily?.getTime() ?? null },
+        }))
+    })
+  }
+
+  /** Facts, their provenance and the cursor, or none of them. */
+  store(job: LeasedJob, chunk: Chunk): Promise<void> {
+    return this.#bound(job.id, async (sql) => {
+      const held = await sql`select 1 from flarewatch.jobs where id = ${job.id} for share`
+      if (held.length === 0) throw new LeaseLost()
+      if (chunk.facts.length > 0) await upsertFacts(sql, job, chunk)
+      if (chunk.completeUntil !== null) await saveCursor(sql, job, chunk, new Date(chunk.completeUntil))
+    })
+  }
+
+  /** A failed try of a job that stays leased: the reason waits here for the dead letter, and shows meanwhile. */
+  noteRetry(job: LeasedJob, code: string): Promise<void> {
+    return this.#bound(job.id, async (sql) => {
+      await sql`update flarewatch.jobs set outcome = ${code} where id = ${job.id}`
+    })
+  }
+
+  /** The end of a job and what its credential shows from then on. */
+  finish(job: LeasedJob, end: JobEnd): Promise<void> {
+    return this.#bound(job.id, async (sql, at) => {
+      const { credential } = end
+      // The credential first: the policies show it only while the job is still leased.
+      await sql`
+        update flarewatch.credentials
+           set state = ${credential.parked ? 'parked' : 'active'},
+               reason = ${credential.reason},
+               last_used_at = case when ${credential.used} then ${at} else last_used_at end,
+               last_success_at = case when ${credential.succeeded} then ${at} else last_success_at end,
+               next_poll_at = greatest(next_poll_at, ${credential.notBefore})
+         where id = ${job.credential_id} and (state = 'active' or ${credential.parked})`
+      const ended = await sql`
+        update flarewatch.jobs
+           set state = ${end.state}, outcome = ${end.outcome}, detail = ${end.detail}, finished_at = ${at}
+         where id = ${job.id}`
+      if (ended.count === 0) throw new LeaseLost()
+      for (const kind of end.incident === undefined ? [] : [end.incident]) {
+        await insertIncident(sql, { kind, tenantId: job.tenant_id, detail: { job_id: job.id, code: end.outcome }, at })
+      }
+    })
+  }
+
+  /** What no leased job explains. The message's own text is not repeated: it is anyone's. */
+  async refuse(detail: Record<string, string>, tenantId: TenantId | null): Promise<void> {
+    const at = new Date(await this.#clock())
+    await this.#sql.begin((sql) => insertIncident(sql, { kind: 'queue_message_refused', tenantId, detail, at }))
+  }
+
+  async #bound<Value>(jobId: JobId, act: (sql: Transaction, at: Date) => Promise<Value>): Promise<Value> {
+    const at = new Date(await this.#clock())
+    const result = await this.#sql.begin(async (sql) => {
+      await sql`select flarewatch.bind_job(${jobId}, ${at})`
+      return { value: await act(sql, at) }
+    })
+    return result.value
+  }
+}
+
+export type JobEnd = {
+  readonly state: 'done' | 'failed' | 'dead'
+  readonly outcome: string
+  readonly detail: string | null
+  readonly incident?: string
+  readonly credential: {
+    readonly parked: boolean
+    readonly reason: string | null
+    readonly used: boolean
+    readonly succeeded: boolean
+    readonly notBefore: Date | null
+  }
+}

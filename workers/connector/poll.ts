@@ -1,0 +1,130 @@
+import type { ConnectorDoorApi } from '../../domain/contracts/connector-door.ts'
+import type { ProviderLimitsApi } from '../../domain/contracts/durable-objects.ts'
+import type { Secret } from '../../domain/secret.ts'
+import { type JobStore, type LeasedJob, LeaseLost } from './job-store.ts'
+import { pollCloudflare } from './providers/cloudflare.ts'
+import { CloudflareClient } from './providers/cloudflare-client.ts'
+import { ProviderFailure, type RunReport } from './providers/provider.ts'
+import { settle, withCredential } from './release.ts'
+
+/** What a poll needs from outside; the same in workerd and in tests. */
+export type PollParts = {
+  readonly store: JobStore
+  readonly vault: ConnectorDoorApi
+  readonly limitsOf: (credentialId: string) => ProviderLimitsApi
+  readonly clock: () => Promise<number>
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>
+  readonly cloudflareApiUrl: string
+  readonly timeoutMs?: number
+}
+
+/** How a try ended. `used`: whether a key was released for it. */
+export type Verdict =
+  | { readonly kind: 'ran'; readonly report: RunReport; readonly used: boolean }
+  /** The provider no longer accepts the credential: it is parked, and nothing is tried again. */
+  | { readonly kind: 'parked'; readonly code: string }
+  | { readonly kind: 'failed'; readonly code: string; readonly used: boolean; readonly incident?: string }
+  | { readonly kind: 'retry'; readonly code: string }
+  | { readonly kind: 'lease_lost' }
+
+class LimitsUnreachable extends Error {}
+
+/** What of our own was out of reach when something threw that is no refusal. */
+export function unreachableCode(error: unknown): 'limits_unreachable' | 'store_unreachable' {
+  return error instanceof LimitsUnreachable ? 'limits_unreachable' : 'store_unreachable'
+}
+
+const PARKING: ReadonlySet<string> = new Set(['provider_unauthorized', 'provider_forbidden'])
+
+/** One try of one leased job: quota, release, provider, outcome row. */
+export async function pollJob(parts: PollParts, job: LeasedJob): Promise<Verdict> {
+  if (job.credential_state === 'parked') return { kind: 'failed', code: 'credential_parked', used: false }
+  // Asked before the release: a provider that told us to wait is no reason to open a key.
+  const wait = await quotaWait(parts, job)
+  if (wait > 0) return throttled(wait)
+  const opened = await withCredential(parts.vault, job, (secret) => run(parts, job, secret))
+  if (opened.ok) {
+    await settle(parts.vault, job.id, outcomeOf(opened.value))
+    return opened.value
+  }
+  if (opened.opened) await settle(parts.vault, job.id, { succeeded: false, code: opened.code })
+  if (opened.retryable) return { kind: 'retry', code: opened.code }
+  const isOurs = opened.code === 'not_openable' || opened.code === 'lease_mismatch'
+  return {
+    kind: 'failed',
+    code: opened.code,
+    used: opened.opened,
+    ...(isOurs ? { incident: `credential_${opened.code}` } : {}),
+  }
+}
+
+async function run(parts: PollParts, job: LeasedJob, secret: Secret): Promise<Verdict> {
+  try {
+    const sites = await parts.store.sites(job)
+    return { kind: 'ran', report: await callProvider(parts, job, secret, sites), used: true }
+  } catch (error) {
+    if (error instanceof LeaseLost) return { kind: 'lease_lost' }
+    if (!(error instanceof ProviderFailure)) return { kind: 'retry', code: unreachableCode(error) }
+    return { kind: PARKING.has(error.code) ? 'parked' : 'retry', code: error.code }
+  }
+}
+
+async function callProvider(
+  parts: PollParts,
+  job: LeasedJob,
+  secret: Secret,
+  sites: Awaited<ReturnType<JobStore['sites']>>,
+): Promise<RunReport> {
+  const tools = { clock: parts.clock, store: parts.store.store.bind(parts.store, job) }
+  switch (job.provider) {
+    case 'cloudflare': {
+      const client = new CloudflareClient({
+        apiUrl: parts.cloudflareApiUrl,
+        fetch: parts.fetch,
+        clock: parts.clock,
+        authorization: () => secret.use((text) => `Bearer ${text}`),
+        acquire: () => acquireCall(parts, job),
+        ...(parts.timeoutMs === undefined ? {} : { timeoutMs: parts.timeoutMs }),
+      })
+      const report = await pollCloudflare(client, sites, tools)
+      if (report.outcome === 'throttled') await remember(parts, job, report.retryAfterMs)
+      return report
+    }
+  }
+}
+
+async function acquireCall(parts: PollParts, job: LeasedJob): Promise<void> {
+  const wait = await quotaWait(parts, job)
+  if (wait > 0) throw new ProviderFailure('provider_rate_limited', wait)
+}
+
+async function quotaWait({ limitsOf, clock }: PollParts, { credential_id }: LeasedJob): Promise<number> {
+  const at = await clock()
+  try {
+    const answer = await limitsOf(credential_id).acquire({ cost: 1, at })
+    return answer.ok ? 0 : answer.waitMs
+  } catch {
+    throw new LimitsUnreachable()
+  }
+}
+
+/** Whoever calls next with this credential waits too, whichever job it is for. */
+async function remember(parts: PollParts, { credential_id }: LeasedJob, waitMs: number | undefined): Promise<void> {
+  if (waitMs !== undefined) await parts.limitsOf(credential_id).blockUntil((await parts.clock()) + waitMs)
+}
+
+function throttled(retryAfterMs: number): Verdict {
+  const report: RunReport = { outcome: 'throttled', facts: 0, reason: 'provider_rate_limited', retryAfterMs }
+  return { kind: 'ran', report, used: false }
+}
+
+function outcomeOf(verdict: Verdict): { succeeded: boolean; code: string } {
+  switch (verdict.kind) {
+    case 'ran':
+      return { succeeded: verdict.report.outcome === 'ok', code: verdict.report.reason ?? verdict.report.outcome }
+    case 'lease_lost':
+      return { succeeded: false, code: 'lease_lost' }
+    default:
+      return { succeeded: false, code: verdict.code }
+  }
+}
