@@ -76,8 +76,8 @@ async function keepCheckValue(
   value: Uint8Array,
   sql: Sql,
 ): Promise<{ kek_version: number; check_value: Uint8Array } | undefined> {
-  await sql`insert into flarewatch.kek_checks (kek_version, check_value, first_seen_at)
-    values (${version}, ${value}, now()) on conflict do nothing`
+  await sql`insert into flarewatch.kek_checks (kek_version, check_value)
+    values (${version}, ${value}) on conflict do nothing`
   const [kept] = await sql<{ kek_version: number; check_value: Uint8Array }[]>`
     select kek_version, check_value from flarewatch.kek_checks where kek_version = ${version}`
   return kept
