@@ -1,0 +1,77 @@
+import { equalConstantTime, toHex } from '../../domain/bytes.ts'
+import type { LedgerHead } from '../../domain/contracts/durable-objects.ts'
+import { type Evidence, firstDivergence } from './divergence.ts'
+import type { Finding } from './finding.ts'
+import type { Walk } from './walk.ts'
+
+/** What a tenant's stored rows are held against. */
+export type Witnesses = {
+  /** The ledger's head before the rows were read: what it had flushed by then must be there. */
+  readonly before: LedgerHead
+  /** Its head after they were read: no stored row may be beyond it. */
+  readonly after: LedgerHead
+  /** The ledger's hash at the last stored row; null when it keeps that row no more. */
+  readonly keptHash: Uint8Array | null
+  readonly rosterFirstHash: Uint8Array | null
+  /** Sizes and roots that were signed. */
+  readonly earlier: ReadonlyMap<number, Uint8Array>
+}
+
+/** The first thing that is wrong, or null. Whatever shows that something is wrong, the two sides' rows say what and where. */
+export async function judge(walk: Walk, witnesses: Witnesses, evidence: Evidence): Promise<Finding | null> {
+  const { broken } = walk
+  if (broken !== null) return (await firstDivergence(evidence, firstUnsure(walk, witnesses))) ?? nameBreak(broken)
+  if (isRewritten(walk, witnesses)) return nameRewrite(walk, witnesses, evidence)
+  const { before, after } = witnesses
+  const detail = lastHashOf(walk)
+  if (walk.size < before.flushedSeq) return { kind: 'tail_truncated', seq: walk.size + 1, detail }
+  if (walk.size > after.seq)
+    return { kind: 'ledger_behind', seq: after.seq + 1, detail: { ledger_hash: toHex(after.hash) } }
+  const largest = Math.max(0, ...witnesses.earlier.keys())
+  // Fewer rows than were signed, and the ledger agrees: both sides went back, and the receipt remembers.
+  if (walk.size < largest) return { kind: 'receipt_inconsistent', seq: walk.size + 1, detail }
+  if (!walk.headMatches) return { kind: 'head_mismatch', seq: walk.size, detail }
+  return null
+}
+
+/** A chain that holds by itself, though not as the chain that a witness saw. */
+function isRewritten(walk: Walk, { keptHash, rosterFirstHash }: Witnesses): boolean {
+  return walk.contradicted.length > 0 || differs(walk.firstHash, rosterFirstHash) || differs(walk.lastHash, keptHash)
+}
+
+function differs(stored: Uint8Array | null, witnessed: Uint8Array | null): boolean {
+  return stored !== null && witnessed !== null && !equalConstantTime(stored, witnessed)
+}
+
+async function nameRewrite(walk: Walk, witnesses: Witnesses, evidence: Evidence): Promise<Finding> {
+  const divergence = await firstDivergence(evidence, firstUnsure(walk, witnesses))
+  if (divergence !== null) {
+    return { kind: 'fork', seq: divergence.seq, detail: { ...divergence.detail, difference: divergence.kind } }
+  }
+  const [size] = walk.contradicted
+  if (size !== undefined) return { kind: 'receipt_inconsistent', seq: size, detail: lastHashOf(walk) }
+  return { kind: 'fork', seq: 1, detail: lastHashOf(walk) }
+}
+
+/** The first row that no receipt covers any more, so that naming a fault need not read a long log from its start. */
+function firstUnsure({ size, contradicted }: Walk, { earlier }: Witnesses): number {
+  const limit = Math.min(size, (contradicted[0] ?? Number.POSITIVE_INFINITY) - 1)
+  return Math.max(0, ...[...earlier.keys()].filter((signed) => signed <= limit)) + 1
+}
+
+/** For rows that the ledger dropped long ago, the chain alone says what it can. */
+function nameBreak({ seq, code }: { readonly seq: number; readonly code: string }): Finding {
+  const detail = { chain: code }
+  switch (code) {
+    case 'sequence_gap':
+      return { kind: 'row_deleted', seq, detail }
+    case 'previous_hash_mismatch':
+      return { kind: 'row_edited', seq: Math.max(1, seq - 1), detail }
+    default:
+      return { kind: 'row_edited', seq, detail }
+  }
+}
+
+function lastHashOf({ lastHash }: Walk): Record<string, string> {
+  return lastHash === null ? {} : { stored_hash: toHex(lastHash) }
+}

@@ -1,0 +1,87 @@
+import { z } from 'zod'
+import type { AuditRow } from '../../domain/audit/row.ts'
+import { AuditRowId, type TenantId } from '../../domain/contracts/ids.ts'
+import type { Sql, Transaction } from '../runtime/database.ts'
+
+/** Rows that are in memory at a time. */
+const PAGE_ROWS = 1000
+const MICROSECONDS = 1000
+const HASH_LENGTH = 32
+
+const hash = z.instanceof(Uint8Array).refine(({ length }) => length === HASH_LENGTH)
+/**
+ * A row as the chain knows it. The lengths matter: the hash covers the tags side by side, so a byte moved from one to the next
+ * would not change it. `at` is read in microseconds, since the hash covers milliseconds only and the column could hide more.
+ */
+const StoredRow = z.object({
+  epoch: z.int().nonnegative(),
+  seq: z.int().positive(),
+  row_id: AuditRowId,
+  at_us: z.int().multipleOf(MICROSECONDS).nonnegative(),
+  key_version: z.int().positive(),
+  previous_hash: hash,
+  actor_tag: hash,
+  action_tag: hash,
+  target_tag: hash,
+  sealed: z.instanceof(Uint8Array),
+  hash,
+})
+
+/** A stored row, or the place of one that no honest writer can have stored. */
+export type ReadRow =
+  | { readonly ok: true; readonly row: AuditRow }
+  | { readonly ok: false; readonly seq: number; readonly rowId: string }
+
+function readRow(tenantId: TenantId, columns: Record<string, unknown>): ReadRow {
+  const parsed = StoredRow.safeParse(columns)
+  if (!parsed.success) return { ok: false, seq: Number(columns.seq), rowId: String(columns.row_id) }
+  const { row_id, at_us, key_version, previous_hash, actor_tag, action_tag, target_tag, ...same } = parsed.data
+  const row: AuditRow = {
+    ...same,
+    tenantId,
+    rowId: row_id,
+    at: at_us / MICROSECONDS,
+    keyVersion: key_version,
+    previousHash: previous_hash,
+    actorTag: actor_tag,
+    actionTag: action_tag,
+    targetTag: target_tag,
+  }
+  return { ok: true, row }
+}
+
+/** Every row of a tenant in the order in which it was appended. One snapshot, when run in one transaction. */
+export async function* streamChain(sql: Transaction, tenantId: TenantId): AsyncGenerator<ReadRow> {
+  const pages = sql`
+    select ${columns(sql)} from flarewatch.audit_log
+    where tenant_id = ${tenantId} order by epoch, seq`.cursor(PAGE_ROWS)
+  for await (const page of pages) for (const row of page) yield readRow(tenantId, row)
+}
+
+/** The rows that claim a place in `first` to `last`: more than one at a place when rows were added. */
+export async function rowsBetween(sql: Sql, tenantId: TenantId, first: number, last: number): Promise<ReadRow[]> {
+  const rows = await sql`
+    select ${columns(sql)} from flarewatch.audit_log
+    where tenant_id = ${tenantId} and seq between ${first} and ${last} order by seq, epoch`
+  return rows.map((row) => readRow(tenantId, row))
+}
+
+/** Where a row stands now; null when it is nowhere. */
+export async function seqOfRow(sql: Sql, tenantId: TenantId, rowId: string): Promise<number | null> {
+  const [row] = await sql`
+    select seq from flarewatch.audit_log where tenant_id = ${tenantId} and row_id = ${rowId}::uuid limit 1`
+  return row === undefined ? null : z.number().parse(row.seq)
+}
+
+const StoredHead = z.object({ seq: z.number(), hash: z.instanceof(Uint8Array) })
+
+/** The head from which Postgres judges the next row. */
+export async function storedHead(sql: Transaction, tenantId: TenantId): Promise<z.output<typeof StoredHead> | null> {
+  const [row] = await sql`select seq, hash from flarewatch.audit_heads where tenant_id = ${tenantId}`
+  return row === undefined ? null : StoredHead.parse(row)
+}
+
+function columns(sql: Sql | Transaction) {
+  return sql`epoch, seq, row_id, (extract(epoch from at) * 1000000)::bigint as at_us, key_version,
+    previous_hash, actor_tag, action_tag, target_tag, sealed, hash`
+}
