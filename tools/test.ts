@@ -13,10 +13,26 @@ const deno = join(dirname(require.resolve('deno/package.json')), 'deno')
 const SUITES: Record<string, readonly string[]> = {
   'Node, Postgres, workerd, browser': [process.execPath, vitest, 'run'],
   'domain on workerd': [process.execPath, vitest, 'run', '--config', 'vitest.workerd.config.ts'],
-  'domain on Deno': [deno, 'run', '-A', '--no-prompt', '--node-modules-dir=manual', '--no-lock', vitest, 'run', '--config', 'vitest.domain.config.ts'],
+  'domain on Deno': [
+    deno,
+    'run',
+    '-A',
+    '--no-prompt',
+    '--node-modules-dir=manual',
+    '--no-lock',
+    vitest,
+    'run',
+    '--config',
+    'vitest.domain.config.ts',
+  ],
 }
 
-const Report = z.object({ numPassedTests: z.int(), numFailedTests: z.int(), numPendingTests: z.int(), success: z.boolean() })
+const Report = z.object({
+  numPassedTests: z.int(),
+  numFailedTests: z.int(),
+  numPendingTests: z.int(),
+  success: z.boolean(),
+})
 type Counts = { passed: number; failed: number; skipped: number }
 
 const scratch = mkdtempSync(join(tmpdir(), 'flarewatch-test-'))

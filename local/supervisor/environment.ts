@@ -12,6 +12,8 @@ export function confineTools(dir: string): void {
     XDG_DATA_HOME: home,
     DENO_DIR: join(home, 'deno'),
     WRANGLER_SEND_METRICS: 'false',
+    // Its notices would otherwise reach standard output, which is kept for our answer.
+    WRANGLER_LOG: 'error',
     CLOUDFLARE_CF_FETCH_ENABLED: 'false',
     DO_NOT_TRACK: '1',
     LITE_TELEMETRY: '0',

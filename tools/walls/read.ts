@@ -33,7 +33,9 @@ export function readBindings(configPath: string): string[] {
     ...(config.assets?.binding === undefined ? [] : [`assets ${config.assets.binding}`]),
     ...config.hyperdrive.map(({ binding }) => `hyperdrive ${binding}`),
     ...config.r2_buckets.map(({ binding, bucket_name }) => `r2 ${binding} ${bucket_name}`),
-    ...config.services.map(({ binding, service, entrypoint = 'default' }) => `service ${binding} ${service}#${entrypoint}`),
+    ...config.services.map(
+      ({ binding, service, entrypoint = 'default' }) => `service ${binding} ${service}#${entrypoint}`,
+    ),
     ...producers.map(({ binding, queue }) => `queue ${binding} ${queue}`),
     ...consumers.map(({ queue }) => `consumer ${queue}`),
     ...config.durable_objects.bindings.map(({ name, class_name }) => `durable object ${name} ${class_name}`),

@@ -1,0 +1,48 @@
+import { randomUUID } from 'node:crypto'
+import { type Answer, enrolTotp, type Person, signUp } from './person.ts'
+import type { RunFile } from './run-file.ts'
+
+/** An agency of its own for one test: its owner at AAL2, fresh, and the calls that store a credential. */
+export type Agency = {
+  readonly owner: Person
+  readonly totpSecret: string
+  readonly tenantId: string
+  /** Steps up and stores; answers what the function answered. */
+  readonly store: (secret: string, credentialId?: string) => Promise<Answer>
+}
+
+export async function foundAgency(run: RunFile): Promise<Agency> {
+  const owner = await signUp(run)
+  const totpSecret = await enrolTotp(owner)
+  const tenantId = randomUUID()
+  const created = await owner.call('tenant-create', { tenant_id: tenantId, name: 'Agency under test' })
+  if (created.status !== 200) throw new Error(`tenant-create: ${created.status} ${created.text}`)
+  return {
+    owner,
+    totpSecret,
+    tenantId,
+    store: async (secret, credentialId = randomUUID()) => {
+      const stepUp = await mintStepUp(owner, tenantId, credentialId)
+      const body = {
+        tenant_id: tenantId,
+        credential_id: credentialId,
+        provider: 'cloudflare',
+        label: 'Under test',
+        secret,
+      }
+      return owner.call('credential-store', body, { 'flarewatch-step-up': stepUp })
+    },
+  }
+}
+
+export async function mintStepUp(person: Person, tenantId: string, credentialId: string): Promise<string> {
+  const request = { tenant_id: tenantId, credential_id: credentialId, action: 'credential.store' }
+  const answer = await person.call('step-up', request)
+  const { token } = answer.body as { token?: string }
+  if (token === undefined) throw new Error(`no step-up token: ${answer.status} ${answer.text}`)
+  return token
+}
+
+export function codeOf(answer: Answer): string | undefined {
+  return (answer.body as { error?: { code?: string } } | undefined)?.error?.code
+}

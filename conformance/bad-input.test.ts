@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto'
+import postgres from 'postgres'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { type Agency, codeOf, foundAgency } from './agency.ts'
+import { runningStack } from './running.ts'
+import { fireCron, issueToken, simulate, until } from './stack.ts'
+
+/** Bad input, and what it gets: a stable code, nothing stored, nothing echoed, and no retry storm. */
+const run = runningStack()
+const sql = postgres(run.postgres_superuser_url, { max: 2, onnotice: () => {} })
+afterAll(() => sql.end())
+afterEach(() => simulate(run, 'faults', {}, 'DELETE'))
+
+describe('a token that is no good', () => {
+  let agency: Agency
+  beforeAll(async () => {
+    agency = await foundAgency(run)
+  })
+
+  const cases: [what: string, token: () => string | Promise<string>, code: string][] = [
+    ['a global key', () => `cfk_${'a1b2c3d4'.repeat(5)}`, 'credential_global_key'],
+    ['a global key of the older shape', () => 'c2547eb745079dac9320b638f5e225cf483cc', 'credential_global_key'],
+    ['a text that is no token', () => 'not a token at all', 'credential_malformed'],
+    ['a token that Cloudflare does not know', () => `cfut_${'Zz9'.repeat(14)}`.slice(0, 45), 'credential_rejected'],
+    ['a token that was revoked', revokedToken, 'credential_rejected'],
+  ]
+  test.each(cases)('T5: %s gets 422 and its code, is not stored and not echoed', async (_, makeToken, code) => {
+    const token = await makeToken()
+    const credentialId = randomUUID()
+    const answer = await agency.store(token, credentialId)
+    expect([answer.status, codeOf(answer)]).toEqual([422, code])
+    expect(answer.text).not.toContain(token)
+    expect(await sql`select from flarewatch.credentials where id = ${credentialId}`).toHaveLength(0)
+  })
+
+  test('T5: a token that may edit is stored, and shown as over-scoped', async () => {
+    const answer = await agency.store(await issueToken(run, 'edit'))
+    expect(answer.body).toMatchObject({ credential: { grade: 'over_scoped' } })
+  })
+
+  test('a body beyond its bound is refused before it is read', async () => {
+    const answer = await agency.owner.call('credential-store', { padding: 'x'.repeat(200_000) })
+    expect(answer.status).toBe(413)
+  })
+
+  test('the same idempotency key answers the same, and another request under it is refused', async () => {
+    const headers = { 'idempotency-key': randomUUID() }
+    const body = { tenant_id: agency.tenantId, name: 'Agency under test' }
+    const first = await agency.owner.call('tenant-create', body, headers)
+    const again = await agency.owner.call('tenant-create', body, headers)
+    expect([again.status, again.body]).toEqual([200, first.body])
+  })
+
+  async function revokedToken(): Promise<string> {
+    const token = await issueToken(run)
+    await simulate(run, 'tokens/revoke', { token })
+    return token
+  }
+})
+
+describe('a provider on a bad day', () => {
+  test.each([
+    ['unauthorized', 'provider_unauthorized'],
+    ['forbidden', 'provider_forbidden'],
+  ])('%s parks the credential, says so, and is not tried again', async (kind, reason) => {
+    const { credentialId } = await polledWith({ kind, times: 50, match: 'graphql' })
+    await until(async () => (await credential(credentialId)).state === 'parked', 'the credential is parked')
+    expect((await credential(credentialId)).reason).toBe(reason)
+    const before = await requestsSeen()
+    await fireCron(run, 'scheduler', '* * * * *')
+    await new Promise((passed) => setTimeout(passed, 1500))
+    expect(await requestsSeen()).toBe(before)
+  })
+
+  test.each(['server_error', 'invalid_json', 'cut'])(
+    '%s once is retried, and no fact is doubled or lost',
+    async (kind) => {
+      const { credentialId } = await polledWith({ kind, times: 1, match: 'graphql' })
+      await until(async () => (await credential(credentialId)).last_success_at !== null, 'the retry succeeded')
+      const [doubled] = await sql`
+      select count(*) - count(distinct (site_id, metric, window_start)) as rows from flarewatch.facts_hourly`
+      expect(Number(doubled?.rows)).toBe(0)
+      const [gaps] = await sql`
+      select count(*) as missing from (
+        select window_start - lag(window_start) over (partition by site_id, metric order by window_start) as step
+        from flarewatch.facts_hourly join flarewatch.sites on sites.id = site_id
+        where credential_id = ${credentialId}
+      ) steps where step > interval '1 hour'`
+      expect(Number(gaps?.missing)).toBe(0)
+    },
+  )
+
+  test('an empty answer is recorded as such and is no success', async () => {
+    const { credentialId } = await polledWith({ kind: 'empty_result', times: 50, match: 'graphql' })
+    await until(async () => (await jobs(credentialId)).every(({ state }) => state !== 'leased'), 'the job ended')
+    expect((await jobs(credentialId)).map(({ outcome }) => outcome)).toContain('empty')
+    expect((await credential(credentialId)).last_success_at).toBeNull()
+  })
+})
+
+describe('a message that does not match its lease', () => {
+  test('T4: a job of another tenant opens nothing for this one', async () => {
+    const first = await polledWith({ kind: 'timeout', times: 1, match: 'nothing matches this' })
+    await until(async () => (await jobs(first.credentialId)).some(({ state }) => state === 'done'), 'the job is done')
+    const [done] = await jobs(first.credentialId)
+    expect(done?.state).toBe('done')
+    const rows = await sql`select from flarewatch.audit_log where tenant_id = ${first.tenantId}`
+    // Birth and store leave four rows, the one poll two: nothing else was ever released.
+    expect(rows).toHaveLength(6)
+  })
+})
+
+async function polledWith(fault: object): Promise<{ credentialId: string; tenantId: string }> {
+  const agency = await foundAgency(run)
+  const credentialId = randomUUID()
+  const stored = await agency.store(await issueToken(run), credentialId)
+  expect(stored.status, stored.text).toBe(200)
+  await simulate(run, 'faults', fault)
+  await fireCron(run, 'scheduler', '* * * * *')
+  return { credentialId, tenantId: agency.tenantId }
+}
+
+async function credential(id: string): Promise<{ state: string; reason: string | null; last_success_at: Date | null }> {
+  const [row] = await sql<{ state: string; reason: string | null; last_success_at: Date | null }[]>`
+    select state, reason, last_success_at from flarewatch.credentials where id = ${id}`
+  if (row === undefined) throw new Error('no such credential')
+  return row
+}
+
+function jobs(credentialId: string): Promise<{ state: string; outcome: string | null }[]> {
+  return sql<{ state: string; outcome: string | null }[]>`
+    select state, outcome from flarewatch.jobs where credential_id = ${credentialId}`
+}
+
+async function requestsSeen(): Promise<number> {
+  const { requests } = (await simulate(run, 'requests', undefined, 'GET')) as { requests: unknown[] }
+  return requests.length
+}

@@ -1,0 +1,247 @@
+import { appendFileSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { toBase64Url } from '../domain/bytes.ts'
+import type { Kek } from '../domain/envelope/kek.ts'
+
+type FunctionsOptions = { dir: string; port: number; log: (l: string) => void; env: Record<string, string> }
+const startFunctions = async (o: FunctionsOptions) => ({
+  stop: async () => {
+    void o
+  },
+})
+
+import { type StackKeys, stackKeys } from './keys/stack-keys.ts'
+import { type EmbeddedPostgres, startPostgres } from './postgres/postgres.ts'
+import { type CloudflareSimulator, startCloudflareSimulator } from './simulators/cloudflare/simulator.ts'
+import { type Supabase, startSupabase } from './supabase/supabase.ts'
+import { createStackClock, type StackClock } from './supervisor/clock.ts'
+import { type Control, startControl } from './supervisor/control.ts'
+import { EXIT_CONFIGURATION, EXIT_FAILED, StackRefused } from './supervisor/failure.ts'
+import { freePorts } from './supervisor/ports.ts'
+import { endOrphans, forgetProcesses, recordProcesses, runningSupervisor } from './supervisor/processes.ts'
+import type { Progress } from './supervisor/progress.ts'
+import { type RunFile, removeRunFile, writeRunFile } from './supervisor/run-file.ts'
+import { type RunningWorkers, startWorkers, type WorkersOptions } from './workers/boot.ts'
+
+export type StackOptions = {
+  readonly dir: string
+  readonly keks: readonly Kek[]
+  /** The demo accepts a demo KEK and simulates its providers; the operator's boot does neither. */
+  readonly kind: 'demo' | 'operator'
+  readonly seed: number
+  readonly progress: Progress
+}
+
+export type Stack = {
+  readonly run: RunFile
+  readonly clock: StackClock
+  readonly workers: RunningWorkers
+  readonly simulator: CloudflareSimulator | undefined
+  /** Adds the demo's login to `run.json` once there is one. */
+  readonly announceDemo: (demo: NonNullable<RunFile['demo']>) => void
+  readonly stop: () => Promise<void>
+}
+
+const WORKER_PORTS = ['gateway', 'scheduler', 'connector', 'vault', 'verifier', 'durable-objects'] as const
+const PORTS = ['supabase', 'functions', 'simulator', 'control', ...WORKER_PORTS] as const
+type Ports = Record<(typeof PORTS)[number], number>
+
+const LOG_NAME = 'flarewatch.local/log'
+const CLOUDFLARE_API = 'https://api.cloudflare.com/client/v4'
+const READY_DEADLINE_MS = 20_000
+
+/** Boots every part in dependency order, in parallel where it can, and undoes what it started when one part fails. */
+export async function bootStack(options: StackOptions): Promise<Stack> {
+  prepareDirectory(options)
+  const stops: (() => Promise<void>)[] = []
+  const stop = async (): Promise<void> => {
+    removeRunFile(options.dir)
+    // Backwards, so that nothing loses what it stands on; a part that is already gone does not keep the others running.
+    for (const stopPart of stops.splice(0).reverse()) await stopPart().catch(() => {})
+    forgetProcesses(options.dir)
+  }
+  try {
+    return await bootParts(options, stops, stop)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+function prepareDirectory({ dir, progress }: StackOptions): void {
+  for (const folder of ['.', 'logs', 'secrets', 'workers'])
+    mkdirSync(join(dir, folder), { recursive: true, mode: 0o700 })
+  const other = runningSupervisor(dir)
+  if (other !== undefined) {
+    throw new StackRefused(
+      'already_running',
+      `a stack runs on ${dir} already (pid ${other}); stop it first, or choose another folder with --data DIR`,
+      EXIT_FAILED,
+    )
+  }
+  const ended = endOrphans(dir)
+  if (ended > 0) progress.say(`  cleaned up after a stack that was killed (${ended} processes)`)
+}
+
+type Parts = {
+  readonly options: StackOptions
+  readonly ports: Ports
+  readonly keys: StackKeys
+  readonly clock: StackClock
+  readonly postgres: EmbeddedPostgres
+  readonly supabase: Supabase
+  readonly simulator: CloudflareSimulator | undefined
+}
+
+async function bootParts(
+  options: StackOptions,
+  stops: (() => Promise<void>)[],
+  stop: () => Promise<void>,
+): Promise<Stack> {
+  const { dir, progress } = options
+  const started = async <Part extends { readonly stop: () => Promise<void> }>(
+    name: string,
+    start: () => Promise<Part>,
+  ): Promise<Part> => {
+    const part = await progress.part(name, start)
+    stops.push(part.stop)
+    return part
+  }
+  const clock = createStackClock()
+  const [ports, keys] = await Promise.all([freePorts(...PORTS), stackKeys(dir, LOG_NAME)])
+  const [postgres, simulator] = await Promise.all([
+    started('postgres', () => startPostgres({ dir })),
+    options.kind === 'demo' ? started('cloudflare simulator', () => simulate(options, ports, clock)) : undefined,
+  ])
+  const supabase = await started('supabase gateway', () =>
+    startSupabase({ dir, postgres, port: ports.supabase, functionsUrl: loopback(ports.functions), now: clock.now }),
+  )
+  const parts: Parts = { options, ports, keys, clock, postgres, simulator, supabase }
+  const [workers] = await Promise.all([
+    started('workers', () => startWorkers(workersOptions(parts))),
+    started('edge functions', () => startFunctions(functionsOptions(parts))),
+  ])
+  await progress.part('vault', () => untilVaultReady(workers.url('vault')))
+  const control = await started('control', () => startControl(ports.control, { clock, fire: workers.fire }))
+  recordProcesses(dir)
+  return runningStack(parts, workers, control, stop)
+}
+
+function runningStack(parts: Parts, workers: RunningWorkers, control: Control, stop: () => Promise<void>): Stack {
+  const { dir } = parts.options
+  const run: RunFile = {
+    pid: process.pid,
+    gateway_url: workers.url('gateway'),
+    supabase_url: parts.supabase.url,
+    publishable_key: parts.supabase.publishableKey,
+    functions_url: `${parts.supabase.url}/functions/v1`,
+    vault_url: workers.url('vault'),
+    postgres_superuser_url: parts.postgres.superuserUrl,
+    simulators:
+      parts.simulator === undefined
+        ? {}
+        : { cloudflare: { api_url: parts.simulator.apiUrl, control_url: parts.simulator.controlUrl } },
+    control: { url: control.url, token: control.token },
+    log_vkey: parts.keys.logVkey,
+  }
+  writeRunFile(dir, run)
+  return {
+    run,
+    clock: parts.clock,
+    workers,
+    simulator: parts.simulator,
+    announceDemo: (demo) => writeRunFile(dir, { ...run, demo }),
+    stop,
+  }
+}
+
+function simulate({ dir, seed }: StackOptions, { simulator }: Ports, clock: StackClock): Promise<CloudflareSimulator> {
+  return startCloudflareSimulator({
+    seed,
+    port: simulator,
+    now: clock.now,
+    stateDir: join(dir, 'secrets'),
+    log: logTo(dir, 'cloudflare-simulator'),
+  })
+}
+
+function workersOptions({ options, ports, keys, clock, postgres, supabase, simulator }: Parts): WorkersOptions {
+  const auth = { AUTH_ISSUER: supabase.issuer, AUTH_JWKS_URL: supabase.jwksUrl }
+  return {
+    dir: options.dir,
+    ports,
+    clock: clock.now,
+    databaseUrls: {
+      gateway: postgres.pooledUrlFor('flarewatch_gateway'),
+      scheduler: postgres.pooledUrlFor('flarewatch_scheduler'),
+      connector: postgres.pooledUrlFor('flarewatch_connector'),
+      vault: postgres.pooledUrlFor('flarewatch_vault'),
+      verifier: postgres.pooledUrlFor('flarewatch_verifier'),
+      'durable-objects': postgres.pooledUrlFor('flarewatch_ledger'),
+    },
+    bindings: {
+      gateway: {
+        ...auth,
+        SUPABASE_URL: supabase.url,
+        PUBLISHABLE_KEY: supabase.publishableKey,
+        LOG_VKEY: keys.logVkey,
+      },
+      connector: { CLOUDFLARE_API_URL: simulator?.apiUrl ?? CLOUDFLARE_API },
+      vault: {
+        ...auth,
+        ...Object.fromEntries(options.keks.map(({ version, bytes }) => [`KEK_V${version}`, toBase64Url(bytes)])),
+        EDGE_SERVICE_PUBLIC_KEY: JSON.stringify(keys.edgeServicePublic),
+        ...(options.kind === 'demo' ? { DEMO_KEK_ACCEPTED: 'true' } : {}),
+      },
+      verifier: { RECEIPT_SIGNING_KEY: keys.receiptSigner, LOG_NAME },
+    },
+  }
+}
+
+function functionsOptions({ options, ports, keys, supabase, simulator }: Parts): FunctionsOptions {
+  return {
+    dir: options.dir,
+    port: ports.functions,
+    log: logTo(options.dir, 'edge-functions'),
+    env: {
+      SUPABASE_URL: supabase.url,
+      SUPABASE_SECRET_KEY: supabase.secretKey,
+      AUTH_ISSUER: supabase.issuer,
+      AUTH_JWKS_URL: supabase.jwksUrl,
+      VAULT_URL: loopback(ports.vault),
+      VAULT_SERVICE_KEY: JSON.stringify(keys.edgeServicePrivate),
+      CLOUDFLARE_API_URL: simulator?.apiUrl ?? CLOUDFLARE_API,
+    },
+  }
+}
+
+const VaultState = z.object({ ok: z.boolean(), code: z.string().optional() })
+
+/** The vault itself judges its KEKs against the rows; what it refuses is the operator's to mend, so it ends the boot. */
+async function untilVaultReady(vaultUrl: string): Promise<void> {
+  const deadline = Date.now() + READY_DEADLINE_MS
+  for (;;) {
+    const response = await fetch(`${vaultUrl}/ready`)
+    const state = VaultState.parse(await response.json())
+    if (state.ok) return
+    const code = state.code ?? 'vault_not_ready'
+    if (code.startsWith('kek_')) throw new StackRefused(code, KEK_ADVICE[code] ?? code, EXIT_CONFIGURATION)
+    if (Date.now() > deadline) throw new Error(`the vault says ${code}`)
+    await new Promise((passed) => setTimeout(passed, 100))
+  }
+}
+
+const KEK_ADVICE: Record<string, string> = {
+  kek_mismatch:
+    'the KEK is not the one that the stored rows were wrapped with; put the right key back (FLAREWATCH_KEK_V<n> or DIR/secrets/kek.v<n>). Nothing was changed',
+}
+
+function loopback(port: number): string {
+  return `http://127.0.0.1:${port}`
+}
+
+function logTo(dir: string, part: string): (line: string) => void {
+  const path = join(dir, 'logs', `${part}.log`)
+  return (line) => appendFileSync(path, `${line}\n`, { mode: 0o600 })
+}

@@ -1,0 +1,55 @@
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { drift } from './drift.ts'
+import { EXPECTED_BINDINGS } from './expected.ts'
+
+const root = dirname(dirname(import.meta.dirname))
+const copy = mkdtempSync(join(tmpdir(), 'flarewatch-walls-'))
+afterAll(() => rmSync(copy, { recursive: true, force: true }))
+
+/** Mutates a copy of the configuration: the check itself reads the checkout. */
+beforeEach(() => {
+  for (const file of Object.keys(EXPECTED_BINDINGS)) {
+    mkdirSync(dirname(join(copy, file)), { recursive: true })
+    cpSync(join(root, file), join(copy, file))
+  }
+  rmSync(join(copy, 'edge-functions'), { recursive: true, force: true })
+  cpSync(join(root, 'edge-functions'), join(copy, 'edge-functions'), { recursive: true })
+})
+
+describe('the walls', () => {
+  test('D2: functions and bindings are exactly those of the design', () => {
+    expect(drift(root)).toEqual([])
+  })
+
+  test('D2: a further Edge Function is drift', () => {
+    mkdirSync(join(copy, 'edge-functions', 'quick-fix'))
+    expect(drift(copy)).toEqual(['edge-functions: has "quick-fix", which the design does not give it'])
+  })
+
+  test('D2: a binding that a Worker gains or loses is drift', () => {
+    change('workers/scheduler/wrangler.toml', (text) => `${text}\n[[kv_namespaces]]\nbinding = "CACHE"\nid = "0123"\n`)
+    change('wrangler.toml', (text) => text.replace('entrypoint = "GatewayDoor"', 'entrypoint = "ConnectorDoor"'))
+    expect(drift(copy)).toEqual([
+      'wrangler.toml: has "service VAULT flarewatch-vault#ConnectorDoor", which the design does not give it',
+      'wrangler.toml: lacks "service VAULT flarewatch-vault#GatewayDoor"',
+      'workers/scheduler/wrangler.toml: has "kv CACHE", which the design does not give it',
+    ])
+  })
+
+  test.each(['SUPABASE_SERVICE_ROLE_KEY', 'SUPABASE_SECRET_KEY', 'DEMO_KEK_ACCEPTED', 'CLOCK'])(
+    'D2: %s in a wrangler file is drift',
+    (name) => {
+      change('workers/connector/wrangler.toml', (text) => text.replace('[vars]', `[vars]\n${name} = "x"`))
+      expect(drift(copy).join()).toContain('must not name')
+    },
+  )
+})
+
+function change(file: string, edit: (text: string) => string): void {
+  const path = join(copy, file)
+  const before = readFileSync(path, 'utf8')
+  writeFileSync(path, edit(before))
+}
