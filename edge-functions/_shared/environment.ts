@@ -29,7 +29,7 @@ export function readEnvironment<const Name extends VariableName>(
   const schema = z.object(Object.fromEntries(names.map((name) => [name, VARIABLES[name]])))
   const parsed = schema.safeParse(Object.fromEntries(names.map((name) => [name, get(name)])))
   if (parsed.success) return parsed.data as Environment<Name>
-  const wrong = [...new Set(parsed.error.issues.map(({ path }) => String(path[0])))]
+  const wrong = [...new Set(parsed.error.issues.map(({ path }) => String(path[0])))].sort()
   throw new Error(`environment: ${wrong.join(', ')} missing or malformed`)
 }
 

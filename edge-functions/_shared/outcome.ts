@@ -4,10 +4,7 @@ import type { Proofs, Vault } from './vault-client.ts'
 export type Intent = { readonly tenant_id: string; readonly intent_row: string }
 const TRIES = 2
 
-/**
- * Runs what an intent row announced and leaves its outcome row, whichever way it went. A failure to record the outcome does not
- * undo an act that happened: the row then shows as "unknown" after 10 minutes, and the error, if any, is the act's own.
- */
+/** Runs what an intent row announced and leaves its outcome row, whichever way it went. The error, if any, is the act's own. */
 export async function withOutcome<Value>(
   vault: Vault<'settle'>,
   intent: Intent,
@@ -15,7 +12,7 @@ export async function withOutcome<Value>(
   success: string,
   act: () => Promise<Value>,
 ): Promise<Value> {
-  const settle = (succeeded: boolean, code: string) => record(vault, { ...intent, succeeded, code }, proofs)
+  const settle = (succeeded: boolean, code: string) => recordOutcome(vault, { ...intent, succeeded, code }, proofs)
   try {
     const value = await act()
     await settle(true, success)
@@ -26,7 +23,8 @@ export async function withOutcome<Value>(
   }
 }
 
-async function record(
+/** A failure to record does not undo an act that happened: without an outcome row it shows as "unknown" after 10 minutes. */
+export async function recordOutcome(
   vault: Vault<'settle'>,
   outcome: Intent & { readonly succeeded: boolean; readonly code: string },
   { userJwt }: Proofs,

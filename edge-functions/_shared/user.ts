@@ -4,12 +4,25 @@ import { z } from 'zod'
 import type { Environment } from './environment.ts'
 import { Refused } from './errors.ts'
 
+const AUDIENCE = 'authenticated'
+/** Supabase Auth's asymmetric algorithms alone, whatever the header says: a public key must never serve as an HMAC secret. */
+const ALGORITHMS = ['ES256', 'RS256']
+const MAX_TOKEN_LENGTH = 8192
+const CLOCK_TOLERANCE_SECONDS = 5
+const JWKS_TIMEOUT_MS = 5000
+export const FRESH_SECONDS = 300
+export const AHEAD_SECONDS = 30
+
 /** Claims of a Supabase Auth access token that a decision may rest on. `amr` times are Unix seconds. */
 const UserClaims = z.object({
   sub: UserId,
+  role: z.literal(AUDIENCE),
   session_id: SessionId,
   aal: z.enum(['aal1', 'aal2']),
-  amr: z.array(z.object({ method: z.string(), timestamp: z.int() })).max(64),
+  amr: z
+    .array(z.object({ method: z.string(), timestamp: z.int() }))
+    .max(64)
+    .default([]),
 })
 
 export type User = {
@@ -23,13 +36,9 @@ export type User = {
 }
 export type UserVerifier = (request: Request) => Promise<User>
 
-const MAX_TOKEN_LENGTH = 8192
-export const FRESH_SECONDS = 300
-export const AHEAD_SECONDS = 30
-
 export function createUserVerifier(
   environment: Environment<'AUTH_ISSUER' | 'AUTH_JWKS_URL'>,
-  keys: JWTVerifyGetKey = createRemoteJWKSet(new URL(environment.AUTH_JWKS_URL), { timeoutDuration: 5000 }),
+  keys: JWTVerifyGetKey = createRemoteJWKSet(new URL(environment.AUTH_JWKS_URL), { timeoutDuration: JWKS_TIMEOUT_MS }),
 ): UserVerifier {
   return async (request) => {
     const jwt = /^Bearer ([\w.-]+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
@@ -43,21 +52,25 @@ export function createUserVerifier(
   }
 }
 
-/** Asymmetric algorithms alone, whatever the header says: the public half of a key must never serve as an HMAC secret. */
 async function verify(jwt: string, keys: JWTVerifyGetKey, issuer: string): Promise<unknown> {
   try {
     const { payload } = await jwtVerify(jwt, keys, {
       issuer,
-      audience: 'authenticated',
-      algorithms: ['ES256', 'RS256', 'EdDSA', 'Ed25519'],
+      audience: AUDIENCE,
+      algorithms: ALGORITHMS,
       requiredClaims: ['exp', 'sub'],
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
     })
     return payload
   } catch (error) {
-    if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSTimeout))
-      throw new Refused('user_token_invalid')
-    throw new Refused('store_unreachable')
+    throw new Refused(isTokensFault(error) ? 'user_token_invalid' : 'store_unreachable')
   }
+}
+
+/** A key set that cannot be fetched is an outage, and no fault of the token. */
+function isTokensFault(error: unknown): boolean {
+  if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid) return false
+  return error instanceof errors.JOSEError && error.code !== 'ERR_JOSE_GENERIC'
 }
 
 export function requireAal2(user: User): void {

@@ -1,7 +1,7 @@
 import type { TenantCreate } from 'domain/contracts/functions.ts'
 import type { z } from 'zod'
 import type { Call } from '../_shared/handler.ts'
-import { withOutcome } from '../_shared/outcome.ts'
+import { recordOutcome } from '../_shared/outcome.ts'
 import type { Store } from '../_shared/store.ts'
 import { requireAal2 } from '../_shared/user.ts'
 import type { Vault } from '../_shared/vault-client.ts'
@@ -28,12 +28,12 @@ export async function giveBirth({ vault, store }: BirthParts, { input, user }: C
     kek_version: prepared.kek_version,
     wrapped_key: prepared.wrapped_key,
   }
-  const { state } = await store('begin_tenant', { tenant_id, name, user_id: user.id, audit_key })
-  if (state === 'active') return { tenant: { id: tenant_id, name, state } }
+  await store('begin_tenant', { tenant_id, name, user_id: user.id, audit_key })
 
   const { intent_row, dek_version, ...wrap } = await vault('tenant-activate', { tenant_id }, proofs)
   const dek = { version: dek_version, ...wrap }
-  return withOutcome(vault, { tenant_id, intent_row }, proofs, 'created', () =>
-    store('activate_tenant', { tenant_id, user_id: user.id, dek }),
-  )
+  const created = await store('activate_tenant', { tenant_id, user_id: user.id, dek })
+  // A failure above leaves no outcome row: the birth is not over, and the first outcome that is told stays.
+  await recordOutcome(vault, { tenant_id, intent_row, succeeded: true, code: 'created' }, proofs)
+  return created
 }
