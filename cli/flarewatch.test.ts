@@ -1,0 +1,70 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { isDemoKek, parseKek } from '../domain/envelope/kek.ts'
+
+const BIN = join(import.meta.dirname, 'flarewatch.mjs')
+const Document = z.looseObject({
+  ok: z.boolean(),
+  error: z.object({ code: z.string(), message: z.string() }).optional(),
+})
+let dir: string
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'flarewatch-cli-'))
+})
+afterEach(() => rmSync(dir, { recursive: true }))
+
+describe('S2: keys generate', () => {
+  test('makes a key of 32 random bytes that only its owner reads, and prints none of it', () => {
+    const { status, document, stdout } = run('keys', 'generate')
+    const path = join(dir, 'secrets', 'kek.v1')
+    expect([status, document]).toEqual([0, { ok: true, version: 1, path }])
+    const text = readFileSync(path, 'utf8').split('\n')[1] ?? ''
+    const kek = parseKek(1, text)
+    expect(kek.ok && isDemoKek(kek.value.bytes)).toBe(false)
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    expect(statSync(join(dir, 'secrets')).mode & 0o777).toBe(0o700)
+    expect(stdout).not.toContain(text)
+  })
+
+  test('never overwrites, and says how to make the next version', () => {
+    run('keys', 'generate')
+    const before = readFileSync(join(dir, 'secrets', 'kek.v1'), 'utf8')
+    const { status, document } = run('keys', 'generate')
+    expect([status, document.error?.code]).toEqual([1, 'kek_exists'])
+    expect(document.error?.message).toContain('--version 2')
+    expect(readFileSync(join(dir, 'secrets', 'kek.v1'), 'utf8')).toBe(before)
+    expect(run('keys', 'generate', '--version', '2').status).toBe(0)
+  })
+
+  test.each(['0', '-1', '1.5', 'two', '4294967296'])('version %s is a usage error and writes nothing', (version) => {
+    expect(run('keys', 'generate', `--version=${version}`).status).toBe(2)
+    expect(existsSync(join(dir, 'secrets'))).toBe(false)
+  })
+})
+
+test.each([[['no', 'such']], [['keys', 'generate', '--no-such']], [['keys', 'generate', 'extra']]])(
+  '%j is a usage error',
+  (args) => {
+    const { status, document } = run(...args)
+    expect([status, document.ok, document.error?.code]).toEqual([2, false, 'usage'])
+  },
+)
+
+test('status says when no stack runs', () => {
+  expect(run('status')).toMatchObject({ status: 1, document: { ok: false, error: { code: 'not_running' } } })
+})
+
+test('status says when a stack does not answer', () => {
+  writeFileSync(join(dir, 'run.json'), JSON.stringify({ pid: 1, gateway_url: 'http://127.0.0.1:1' }))
+  expect(run('status')).toMatchObject({ status: 1, document: { ok: false, error: { code: 'gateway_unreachable' } } })
+})
+
+function run(...args: string[]) {
+  const { status, stdout } = spawnSync(process.execPath, [BIN, ...args, '--data', dir, '--json'], { encoding: 'utf8' })
+  return { status, stdout, document: Document.parse(JSON.parse(stdout)) }
+}
