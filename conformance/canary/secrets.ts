@@ -1,0 +1,59 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { RunFile } from '../run-file.ts'
+import type { KnownSecret } from './scanner.ts'
+
+const Requests = z.object({ requests: z.array(z.object({ authorization: z.string() })) })
+
+/** Every token that the simulated provider was shown: what tenants stored, and markers that it refused. */
+export async function providerTokens(run: RunFile): Promise<KnownSecret[]> {
+  const simulator = run.simulators.cloudflare
+  if (simulator === undefined) return []
+  const response = await fetch(`${simulator.control_url}/requests?authorization=shown`)
+  const { requests } = Requests.parse(await response.json())
+  const tokens = new Set(requests.map(({ authorization }) => authorization.replace(/^Bearer /, '')).filter(Boolean))
+  return [...tokens].map((token, index) => secret(`provider token ${index + 1}`, token))
+}
+
+const Jwk = z.object({ d: z.string() })
+
+/** Keys that are in DIR/secrets and nowhere else, as text and as the bytes that the text stands for. */
+export function ownKeys(dir: string, env: Readonly<Record<string, string | undefined>>): KnownSecret[] {
+  const secrets = join(dir, 'secrets')
+  const keks = readdirSync(secrets)
+    .filter((name) => /^kek\.v\d+$/.test(name))
+    .map((name) => [`KEK ${name}`, keyLine(readFileSync(join(secrets, name), 'utf8'))] as const)
+  const fromEnvironment = Object.entries(env)
+    .filter(([name]) => /^FLAREWATCH_KEK_V\d+$/.test(name))
+    .map(([name, text]) => [`KEK ${name}`, text ?? ''] as const)
+  return [...keks, ...fromEnvironment, ...serviceKey(secrets)].flatMap(([name, text]) => keyForms(name, text))
+}
+
+function serviceKey(secrets: string): (readonly [string, string])[] {
+  try {
+    const { d } = Jwk.parse(JSON.parse(readFileSync(join(secrets, 'edge-service.jwk.json'), 'utf8')))
+    return [['edge service key', d]]
+  } catch {
+    // A stack whose functions run elsewhere has no such file.
+    return []
+  }
+}
+
+function keyForms(name: string, text: string): KnownSecret[] {
+  if (text === '') return []
+  return [secret(name, text), { name: `${name} (bytes)`, bytes: Buffer.from(text, 'base64url') }]
+}
+
+function keyLine(file: string): string {
+  return (
+    file
+      .split('\n')
+      .find((line) => line.trim() !== '' && !line.startsWith('#'))
+      ?.trim() ?? ''
+  )
+}
+
+export function secret(name: string, text: string): KnownSecret {
+  return { name, bytes: Buffer.from(text, 'latin1') }
+}
