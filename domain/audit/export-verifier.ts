@@ -1,0 +1,150 @@
+import { equalConstantTime } from '../bytes.ts'
+import { MerkleFrontier } from '../merkle/frontier.ts'
+import { type Checkpoint, originOf, parseCheckpoint } from '../note/checkpoint.ts'
+import { type NoteRefusal, type NoteVerifier, openNote, unverifiedText } from '../note/signed-note.ts'
+import { type ChainFailureCode, ChainVerifier } from './chain.ts'
+import { type ExportedRow, type ExportHeader, parseExportLine } from './export.ts'
+import { genesisHash } from './row.ts'
+
+export type ExportFailureCode =
+  | ChainFailureCode
+  | NoteRefusal
+  | 'line_malformed'
+  | 'line_out_of_order'
+  | 'header_missing'
+  | 'checkpoint_missing'
+  | 'checkpoint_malformed'
+  | 'origin_mismatch'
+  | 'size_mismatch'
+  | 'root_mismatch'
+  | 'chain_head_mismatch'
+
+export type ExportReport = {
+  readonly ok: boolean
+  readonly rows: number
+  /** Null without rows. */
+  readonly firstSeq: number | null
+  readonly lastSeq: number | null
+  /** Hash of the last sound row. */
+  readonly head: Uint8Array | null
+  /** Whether a trusted key has signed exactly these rows. */
+  readonly anchored: boolean
+  /** `seq` is that of the first row that does not hold, or of the last row when it is the checkpoint that doesn't. */
+  readonly failure: { readonly seq: number; readonly code: ExportFailureCode } | null
+}
+
+type Progress = { readonly header: ExportHeader; readonly chain: ChainVerifier; readonly frontier: MerkleFrontier }
+
+/** Judges an export file line by line, offline, in memory that does not grow with it (L6). */
+export class ExportVerifier {
+  readonly #trusted: readonly NoteVerifier[]
+  #progress: Progress | null = null
+  #note: string | null = null
+  #rows = 0
+  #failure: ExportReport['failure'] = null
+
+  /** Without a trusted key a sound file is sound, and nobody vouches for it. */
+  constructor(trusted: readonly NoteVerifier[]) {
+    this.#trusted = trusted
+  }
+
+  /** Takes a line without its newline; false when the rest need not be read. */
+  feed(text: string): boolean {
+    if (this.#failure !== null) return false
+    const line = parseExportLine(text)
+    if (!line.ok) return this.#fail(line.code)
+    if (this.#note !== null) return this.#fail('line_out_of_order')
+    const parsed = line.value
+    if (this.#progress === null) {
+      return parsed.kind === 'header' ? this.#start(parsed) : this.#fail('header_missing')
+    }
+    switch (parsed.kind) {
+      case 'header':
+        return this.#fail('line_out_of_order')
+      case 'row':
+        return this.#take(this.#progress, parsed.row)
+      case 'checkpoint':
+        this.#note = parsed.note
+        return true
+    }
+  }
+
+  async finish(): Promise<ExportReport> {
+    if (this.#failure !== null) return this.#report(false)
+    const progress = this.#progress
+    if (progress === null) return this.#refuse('header_missing')
+    if (this.#note === null) return this.#refuse('checkpoint_missing')
+    const text = await this.#signedText(this.#note)
+    if (!text.ok) return this.#refuse(text.code)
+    const checkpoint = parseCheckpoint(text.value.text)
+    if (!checkpoint.ok) return this.#refuse(checkpoint.code)
+    const code = compare(checkpoint.value, progress, text.value.signedBy)
+    return code === null ? this.#report(this.#trusted.length > 0) : this.#refuse(code)
+  }
+
+  async #signedText(note: string) {
+    if (this.#trusted.length > 0) return openNote(note, this.#trusted)
+    const text = unverifiedText(note)
+    return text.ok ? { ok: true as const, value: { text: text.value, signedBy: null } } : text
+  }
+
+  #start(header: ExportHeader): boolean {
+    const before = header.firstSeq - 1
+    const frontier = MerkleFrontier.resume(before, header.frontier)
+    if (frontier === null) return this.#fail('line_malformed')
+    if (before === 0 && !equalConstantTime(header.previousHash, genesisHash(header.tenantId))) {
+      return this.#fail('previous_hash_mismatch')
+    }
+    const chain = new ChainVerifier(header.tenantId, { seq: before, hash: header.previousHash, at: 0 })
+    this.#progress = { header, chain, frontier }
+    return true
+  }
+
+  #take({ header, chain, frontier }: Progress, row: ExportedRow): boolean {
+    const broken = chain.feed({ ...row, tenantId: header.tenantId })
+    if (broken !== null) return this.#fail(broken.code)
+    frontier.append(row.hash)
+    this.#rows += 1
+    return true
+  }
+
+  #fail(code: ExportFailureCode): false {
+    this.#failure = { seq: (this.#progress?.chain.head.seq ?? 0) + 1, code }
+    return false
+  }
+
+  #refuse(code: ExportFailureCode): ExportReport {
+    this.#failure = { seq: this.#progress?.chain.head.seq ?? 0, code }
+    return this.#report(false)
+  }
+
+  #report(anchored: boolean): ExportReport {
+    const head = this.#rows === 0 ? null : (this.#progress?.chain.head ?? null)
+    return {
+      ok: this.#failure === null,
+      rows: this.#rows,
+      firstSeq: head === null ? null : (this.#progress?.header.firstSeq ?? null),
+      lastSeq: head?.seq ?? null,
+      head: head?.hash ?? null,
+      anchored,
+      failure: this.#failure,
+    }
+  }
+}
+
+/** `signedBy` is null where no key was trusted: then any log name will do, but the tenant's id must still be there. */
+function compare(
+  checkpoint: Checkpoint,
+  { header, chain, frontier }: Progress,
+  signedBy: readonly string[] | null,
+): ExportFailureCode | null {
+  const { origin } = checkpoint
+  const named =
+    signedBy === null
+      ? origin.endsWith(originOf('', header.tenantId))
+      : signedBy.some((name) => origin === originOf(name, header.tenantId))
+  if (!named) return 'origin_mismatch'
+  if (checkpoint.size !== frontier.size) return 'size_mismatch'
+  if (!equalConstantTime(checkpoint.chainHead, chain.head.hash)) return 'chain_head_mismatch'
+  return equalConstantTime(checkpoint.root, frontier.root()) ? null : 'root_mismatch'
+}
