@@ -61,9 +61,15 @@ export async function judgeMessage(store: JobStore, body: unknown): Promise<Leas
   const { job_id, credential_id } = parsed.data
   const job = await store.leased(job_id)
   if (job?.credential_id === credential_id) return job
-  const reason = job === undefined ? 'job_not_leased' : 'credential_mismatch'
-  await refuse(store, { reason, job_id, credential_id }, job?.tenant_id ?? null)
+  const known = await store.known(job_id)
+  await refuse(store, { reason: reasonFor(job, known?.state), job_id, credential_id }, known?.tenantId ?? null)
   return undefined
+}
+
+function reasonFor(job: LeasedJob | undefined, state: string | undefined): string {
+  if (job !== undefined) return 'credential_mismatch'
+  if (state === undefined) return 'job_unknown'
+  return state === 'leased' ? 'lease_expired' : 'job_finished'
 }
 
 async function refuse(...[store, detail, tenantId]: [JobStore, ...Parameters<JobStore['refuse']>]): Promise<void> {

@@ -59,6 +59,16 @@ export class JobStore {
     })
   }
 
+  /** What is known of a job that is not leased now, for whoever asks why its message was refused. */
+  known(jobId: JobId): Promise<{ readonly tenantId: TenantId; readonly state: string } | undefined> {
+    return this.#bound(jobId, async (sql) => {
+      const [row] = await sql`select tenant_id, state from flarewatch.jobs where id = ${jobId}`
+      if (row === undefined) return undefined
+      const { tenant_id, state } = z.object({ tenant_id: TenantId, state: z.string() }).parse(row)
+      return { tenantId: tenant_id, state }
+    })
+  }
+
   sites(job: LeasedJob): Promise<PolledSite[]> {
     return this.#bound(job.id, async (sql) => {
       const rows = await sql`

@@ -77,7 +77,7 @@ export class CloudflareClient {
   #onlyZone<Group>(zones: readonly { readonly groups: readonly Group[] }[]): readonly Group[] {
     const [zone] = zones
     // A zone that the token no longer sees is left out of the list.
-    if (zone === undefined) throw new ProviderFailure('provider_forbidden')
+    if (zone === undefined) throw new ProviderFailure('provider_zone_forbidden')
     return zone.groups
   }
 
@@ -144,7 +144,7 @@ type GraphqlReply<Zone> = {
 
 function refusalOf(errors: readonly GraphqlError[]): ProviderFailure {
   const codes = errors.map(({ extensions }) => extensions?.code)
-  if (codes.includes('authz')) return new ProviderFailure('provider_forbidden')
+  if (codes.includes('authz')) return new ProviderFailure('provider_zone_forbidden')
   if (codes.includes('budget')) return new ProviderFailure('provider_rate_limited', DEFAULT_RETRY_AFTER_MS)
   return new ProviderFailure('provider_query_refused')
 }

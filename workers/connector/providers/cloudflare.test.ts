@@ -169,7 +169,7 @@ describe('a run that is not whole', () => {
   })
   it('is partial when the token has lost one of the zones, and the others are read', async () => {
     token = simulator.issueToken({ scope: 'read', zones: ['northwind-bakery.example', 'harbor-yoga.example'] })
-    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'provider_forbidden' })
+    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'provider_zone_forbidden' })
     expect(store.requests('hourly').length).toBeGreaterThan(700)
   })
   it('is throttled with the wait that the provider gave, and keeps what was read', async () => {

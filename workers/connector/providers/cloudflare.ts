@@ -80,6 +80,12 @@ type Read = {
   readonly reason: string | null
 }
 
+const ZONE_FORBIDDEN = 'provider_zone_forbidden'
+
+function forbidden({ id }: PolledSite, dataset: DatasetName): Read {
+  return { site: id, dataset, rows: 0, silent: false, reason: ZONE_FORBIDDEN }
+}
+
 /** One run over all sites of a credential: hourly and daily traffic, each from its own cursor. */
 export async function pollCloudflare(
   client: CloudflareClient,
@@ -101,18 +107,19 @@ export async function pollCloudflare(
     for (const site of sites) {
       const own = settings.get(site.providerRef)
       if (own === undefined) {
-        reads.push({ site: site.id, dataset: 'daily', rows: 0, silent: false, reason: 'provider_forbidden' })
+        reads.push(forbidden(site, 'daily'))
         continue
       }
       const deadline = began + MAX_RUN_MS
-      reads.push(await readDataset(DAILY, own.daily, site, client, counted, deadline))
-      reads.push(await readDataset(HOURLY, own.hourly, site, client, counted, deadline))
+      const daily = await unlessForbidden(() => readDataset(DAILY, own.daily, site, client, counted, deadline))
+      const hourly = await unlessForbidden(() => readDataset(HOURLY, own.hourly, site, client, counted, deadline))
+      reads.push(daily ?? forbidden(site, 'daily'), hourly ?? forbidden(site, 'hourly'))
     }
   } catch (error) {
     if (!(error instanceof ProviderFailure) || error.code !== 'provider_rate_limited') throw error
     return { outcome: 'throttled', facts, reason: error.code, retryAfterMs: error.retryAfterMs }
   }
-  if (sites.length > 0 && reads.every(({ reason }) => reason === 'provider_forbidden')) {
+  if (sites.length > 0 && reads.every(({ reason }) => reason === ZONE_FORBIDDEN)) {
     throw new ProviderFailure('provider_forbidden')
   }
   return { ...judgeReads(reads), facts, retryAfterMs: undefined }
@@ -159,7 +166,7 @@ async function unlessForbidden<Value>(call: () => Promise<Value>): Promise<Value
   try {
     return await call()
   } catch (error) {
-    if (error instanceof ProviderFailure && error.code === 'provider_forbidden') return undefined
+    if (error instanceof ProviderFailure && error.code === ZONE_FORBIDDEN) return undefined
     throw error
   }
 }

@@ -5,6 +5,8 @@ import type { MetricName, Unit } from '../../../domain/metrics/definitions.ts'
 export type ProviderFailureCode =
   | 'provider_unauthorized'
   | 'provider_forbidden'
+  /** One zone is closed to the token; the token itself is good. */
+  | 'provider_zone_forbidden'
   | 'provider_rate_limited'
   | 'provider_server_error'
   | 'provider_timeout'

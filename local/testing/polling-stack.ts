@@ -1,0 +1,86 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
+import postgres from 'postgres'
+import { toBase64Url } from '../../domain/bytes.ts'
+import { generateDemoKek, type Kek } from '../../domain/envelope/kek.ts'
+import { startThrowawayPostgres } from '../postgres/throwaway.ts'
+import { type CloudflareSimulator, startCloudflareSimulator } from '../simulators/cloudflare/simulator.ts'
+import { freePorts } from '../supervisor/ports.ts'
+import { type WorkerName, workerOptions } from '../workers/worker-options.ts'
+
+const ROLES = {
+  scheduler: 'flarewatch_scheduler',
+  connector: 'flarewatch_connector',
+  vault: 'flarewatch_vault',
+  'durable-objects': 'flarewatch_ledger',
+} as const
+export const WORLD_SEED = 3
+const NAMES = ['scheduler', 'connector', 'vault', 'durable-objects'] as const
+
+/** Scheduler, queue, connector, vault and ledger as they run: real workerd, real Postgres; the provider is simulated. */
+export type PollingStack = {
+  readonly miniflare: Miniflare
+  readonly sql: postgres.Sql
+  readonly simulator: CloudflareSimulator
+  readonly kek: Kek
+  readonly logs: string[]
+  now: number
+  readonly stop: () => Promise<void>
+}
+
+export async function startPollingStack(now: number): Promise<PollingStack> {
+  const dir = mkdtempSync(join(tmpdir(), 'flarewatch-polling-'))
+  mkdirSync(join(dir, 'tmp'))
+  const [database, ports] = await Promise.all([startThrowawayPostgres(), freePorts(...NAMES)])
+  const kek = { version: 1, bytes: generateDemoKek() }
+  const clock = () => stack.now
+  const simulator = await startCloudflareSimulator({ seed: WORLD_SEED, log: () => {}, now: clock })
+  const bindings: Partial<Record<WorkerName, Record<string, string>>> = {
+    connector: { CLOUDFLARE_API_URL: simulator.apiUrl },
+    vault: {
+      KEK_V1: toBase64Url(kek.bytes),
+      DEMO_KEK_ACCEPTED: 'true',
+      EDGE_SERVICE_PUBLIC_KEY: JSON.stringify({ kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) }),
+    },
+  }
+  const workers = []
+  // One after the other: wrangler reads the connection string from one environment variable.
+  for (const name of NAMES) {
+    const databaseUrl = database.pooledUrlFor(ROLES[name])
+    workers.push(await workerOptions(name, { bindings: bindings[name] ?? {}, databaseUrl, port: ports[name], clock }))
+  }
+  const logs: string[] = []
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      workers,
+      host: '127.0.0.1',
+      port: 0,
+      cf: false,
+      telemetry: { enabled: false },
+      resourcePersistencePath: join(dir, 'state'),
+      resourceTmpPath: join(dir, 'tmp'),
+      log: new Log(LogLevel.NONE),
+      handleStructuredLogs: ({ message }) => logs.push(message),
+    }),
+  )
+  await miniflare.ready
+  const sql = postgres(database.superuserUrl, { max: 2, onnotice: () => {} })
+  const stack: PollingStack = {
+    miniflare,
+    sql,
+    simulator,
+    kek,
+    logs,
+    now,
+    stop: async () => {
+      await miniflare.dispose()
+      await sql.end()
+      await simulator.stop()
+      await database.stop()
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+  return stack
+}

@@ -1,0 +1,288 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type Agency, foundAgency, ledgerOf } from '../../local/testing/agency.ts'
+import { type PollingStack, startPollingStack } from '../../local/testing/polling-stack.ts'
+
+const HOUR = 3_600_000
+const START = Date.UTC(2026, 10, 24, 10, 30)
+const INGEST = 'flarewatch-ingest'
+const DEAD = 'flarewatch-ingest-dead'
+
+let stack: PollingStack
+let agency: Agency
+let token: string
+
+beforeAll(async () => {
+  stack = await startPollingStack(START)
+})
+afterAll(() => stack?.stop())
+
+beforeEach(async () => {
+  await control('DELETE', 'faults')
+  await stack.sql`delete from flarewatch.incidents`
+  // Only the agency of the test that runs is polled.
+  await stack.sql`update flarewatch.credentials set state = 'parked'`
+  await stack.sql`update flarewatch.jobs set state = 'dead', finished_at = now() where state = 'leased'`
+  token = stack.simulator.issueToken({ scope: 'read' })
+  agency = await foundAgency(stack, token)
+})
+
+async function control(method: string, path: string, body?: unknown): Promise<{ requests: unknown[] }> {
+  const init = body === undefined ? { method } : { method, body: JSON.stringify(body) }
+  const answer = await fetch(`${stack.simulator.controlUrl}/${path}`, init)
+  expect(answer.status).toBe(200)
+  return answer.json()
+}
+const fault = (kind: string, more: Record<string, unknown> = {}) => control('POST', 'faults', { kind, ...more })
+const calls = async () => (await control('GET', 'requests')).requests.length
+
+async function cron(): Promise<void> {
+  const scheduler = await stack.miniflare.getWorker('flarewatch-scheduler')
+  const { outcome } = await scheduler.scheduled({ cron: '* * * * *', scheduledTime: new Date(stack.now) })
+  expect(outcome).toBe('ok')
+}
+
+/** Leases a job as the scheduler does, without its queue: the test delivers the message itself. */
+async function lease(): Promise<string> {
+  const jobs = await stack.sql`select job_id from flarewatch.claim_due(${new Date(stack.now)}, 900, 10)`
+  expect(jobs).toHaveLength(1)
+  return jobs[0]?.job_id
+}
+
+type Delivery = 'acked' | { readonly retriedAfter: number | undefined }
+async function deliver(queue: string, body: unknown, attempts = 1): Promise<Delivery> {
+  const connector = await stack.miniflare.getWorker('flarewatch-connector')
+  const id = randomUUID()
+  const result = await connector.queue(queue, [{ id, timestamp: new Date(stack.now), body, attempts }])
+  expect(result.outcome).toBe('ok')
+  if (result.explicitAcks.includes(id)) return 'acked'
+  return { retriedAfter: result.retryMessages.find(({ msgId }) => msgId === id)?.delaySeconds }
+}
+async function pollOnce(attempts = 1): Promise<{ jobId: string; delivery: Delivery }> {
+  const jobId = await lease()
+  return { jobId, delivery: await deliver(INGEST, { job_id: jobId, credential_id: agency.credentialId }, attempts) }
+}
+
+const job = async (id: string) => (await stack.sql`select * from flarewatch.jobs where id = ${id}`)[0]
+const credential = async () =>
+  (await stack.sql`select * from flarewatch.credentials where id = ${agency.credentialId}`)[0]
+const incidents = () => stack.sql`select kind, tenant_id, detail from flarewatch.incidents order by at, id`
+const facts = async () => {
+  const [row] = await stack.sql`
+    select (select count(*) from flarewatch.facts_hourly where tenant_id = ${agency.tenantId})::int as hourly,
+           (select count(*) from flarewatch.facts_daily where tenant_id = ${agency.tenantId})::int as daily`
+  return { hourly: Number(row?.hourly), daily: Number(row?.daily) }
+}
+/** Rows that the ledger holds for this agency: intent and outcome of each release, after the row of its birth. */
+const auditRows = async () => (await (await ledgerOf(stack, agency.tenantId)).head()).seq - 1
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 100))
+}
+
+describe('the road of one credential', () => {
+  it('L1: goes from cron over the queue to facts with provenance, with a row before the release and one after', async () => {
+    await cron()
+    await until(async () => (await credential())?.last_success_at !== null)
+    const [polled] = await stack.sql`select * from flarewatch.jobs where credential_id = ${agency.credentialId}`
+    expect(polled).toMatchObject({ state: 'done', outcome: 'ok', detail: null, attempt: 1 })
+    expect(await credential()).toMatchObject({ state: 'active', reason: null, last_used_at: new Date(START) })
+    expect((await facts()).hourly).toBeGreaterThan(3 * 3 * 24 * 30)
+    expect((await facts()).daily).toBeGreaterThan(3 * 4 * 360)
+    const [newest] = await stack.sql`
+      select * from flarewatch.facts_hourly where site_id = ${agency.siteIds[0] ?? ''} and metric = 'requests'
+      order by window_start desc limit 1`
+    expect(newest).toMatchObject({
+      tenant_id: agency.tenantId,
+      provider: 'cloudflare',
+      source: 'cloudflare.httpRequestsAdaptiveGroups',
+      unit: 'count',
+      completeness: 'partial',
+      window_start: new Date(Date.UTC(2026, 10, 24, 10)),
+      window_end: new Date(Date.UTC(2026, 10, 24, 11)),
+      fetched_at: new Date(START),
+    })
+    expect(await auditRows()).toBe(2)
+  })
+
+  it('goes on from the saved cursors: an hour later one more hour, the last one made complete, nothing doubled', async () => {
+    expect((await pollOnce()).delivery).toBe('acked')
+    const [before, asked] = [await facts(), await calls()]
+    stack.now += HOUR
+    expect((await pollOnce()).delivery).toBe('acked')
+    expect(await facts()).toEqual({ hourly: before.hourly + 9, daily: before.daily })
+    expect((await calls()) - asked).toBe(7)
+    const open = await stack.sql`
+      select distinct window_start from flarewatch.facts_hourly
+      where tenant_id = ${agency.tenantId} and completeness = 'partial'`
+    expect(open.map(({ window_start }) => window_start.getTime())).toEqual([Math.floor(stack.now / HOUR) * HOUR])
+  })
+
+  it('T2: leaves the token in no log line and in no column but sealed', async () => {
+    await fault('server_error', { times: 2 })
+    const { jobId } = await pollOnce()
+    await deliver(INGEST, { job_id: jobId, credential_id: agency.credentialId }, 2)
+    await deliver(INGEST, { job_id: jobId, credential_id: agency.credentialId }, 3)
+    expect(stack.logs.length).toBeGreaterThan(0)
+    expect(stack.logs.join('\n')).not.toContain(token)
+    for (const table of ['jobs', 'credentials', 'incidents', 'cursors', 'sites']) {
+      const rows = await stack.sql`select t::text as line from ${stack.sql(`flarewatch.${table}`)} t`
+      const text = rows.map(({ line }) => line).join('\n')
+      expect([table, text.includes(token), text.includes(Buffer.from(token).toString('hex'))]).toEqual([
+        table,
+        false,
+        false,
+      ])
+    }
+  })
+})
+
+describe('a provider that refuses', () => {
+  it.each([
+    ['unauthorized', 'provider_unauthorized'],
+    ['forbidden', 'provider_forbidden'],
+  ])('%s parks the credential with the reason, and nothing is tried again', async (kind, reason) => {
+    await fault(kind, { times: 100 })
+    const { jobId, delivery } = await pollOnce()
+    expect(delivery).toBe('acked')
+    expect(await job(jobId)).toMatchObject({ state: 'failed', outcome: reason })
+    expect(await credential()).toMatchObject({ state: 'parked', reason, last_success_at: null })
+    expect(await auditRows()).toBe(2)
+    const asked = await calls()
+    stack.now += HOUR
+    await cron()
+    expect(await calls()).toBe(asked)
+  })
+
+  it('with 429 is left alone for as long as it says, without a release, and then asked again', async () => {
+    await fault('rate_limited', { retry_after: 1200, match: 'Hourly(' })
+    const { jobId, delivery } = await pollOnce()
+    expect(delivery).toBe('acked')
+    expect(await job(jobId)).toMatchObject({ state: 'done', outcome: 'throttled', detail: 'provider_rate_limited' })
+    const shown = await credential()
+    expect(shown).toMatchObject({ state: 'active', reason: 'provider_rate_limited', last_success_at: null })
+    expect(shown?.next_poll_at.getTime()).toBe(stack.now + 1_200_000)
+    const [rows, asked] = [await auditRows(), await calls()]
+    // Even a job that somebody leases early is held back before a key is opened.
+    await stack.sql`update flarewatch.credentials set next_poll_at = ${new Date(stack.now)} where id = ${agency.credentialId}`
+    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'throttled' })
+    expect([await auditRows(), await calls()]).toEqual([rows, asked])
+    stack.now += 1_200_001
+    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'ok' })
+    expect(await credential()).toMatchObject({ reason: null, last_success_at: new Date(stack.now) })
+  })
+
+  it('with nothing at all is recorded as empty and is no success', async () => {
+    await fault('empty_result', { times: 1000 })
+    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'empty', detail: 'run_empty' })
+    expect(await credential()).toMatchObject({ reason: 'run_empty', last_success_at: null })
+    expect(await facts()).toEqual({ hourly: 0, daily: 0 })
+  })
+})
+
+describe('a provider that fails', () => {
+  it.each([
+    ['server_error', 'provider_server_error'],
+    ['cut', 'provider_unreachable'],
+    ['invalid_json', 'provider_reply_invalid'],
+    ['repeated_page', 'page_repeated'],
+  ])('%s is retried with backoff, and the next try loses and doubles nothing', async (kind, code) => {
+    await fault(kind, { match: 'httpRequestsAdaptiveGroups', times: 1 })
+    const first = await pollOnce(3)
+    expect(first.delivery).toEqual({ retriedAfter: 8 })
+    expect(await job(first.jobId)).toMatchObject({ state: 'leased', outcome: code })
+    expect(await deliver(INGEST, { job_id: first.jobId, credential_id: agency.credentialId }, 4)).toBe('acked')
+    expect(await job(first.jobId)).toMatchObject({ state: 'done', outcome: 'ok' })
+    const whole = await facts()
+    expect(whole.hourly).toBeGreaterThan(3 * 3 * 24 * 30)
+    expect(await auditRows()).toBe(4)
+  })
+
+  it('to the last try ends as a dead letter that says why, and the credential shows it and stays active', async () => {
+    await fault('server_error', { times: 1000 })
+    const { jobId, delivery } = await pollOnce(6)
+    expect(delivery).toEqual({ retriedAfter: 60 })
+    expect(await deliver(DEAD, { job_id: jobId, credential_id: agency.credentialId })).toBe('acked')
+    expect(await job(jobId)).toMatchObject({ state: 'dead', outcome: 'provider_server_error' })
+    expect(await credential()).toMatchObject({
+      state: 'active',
+      reason: 'provider_server_error',
+      last_success_at: null,
+    })
+    expect((await incidents()).at(-1)).toMatchObject({
+      kind: 'job_dead',
+      tenant_id: agency.tenantId,
+      detail: { job_id: jobId, code: 'provider_server_error' },
+    })
+    await control('DELETE', 'faults')
+    stack.now += HOUR
+    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'ok' })
+    expect(await credential()).toMatchObject({ reason: null })
+  })
+})
+
+describe('a message that fits no lease', () => {
+  const refusedAs = async (body: unknown, queue = INGEST) => {
+    await stack.sql`delete from flarewatch.incidents`
+    const asked = await calls()
+    expect(await deliver(queue, body)).toBe('acked')
+    expect(await calls()).toBe(asked)
+    expect(await auditRows()).toBe(0)
+    const all = await incidents()
+    expect(all).toHaveLength(1)
+    return all[0]
+  }
+
+  it('is refused and recorded when it is no message of ours, without a word of it', async () => {
+    const incident = await refusedAs({ job_id: 'x', note: 'cfut_something' })
+    expect(incident).toMatchObject({ kind: 'queue_message_refused', detail: { reason: 'message_malformed' } })
+    expect(JSON.stringify(incident)).not.toContain('cfut_')
+  })
+
+  it('T4: is refused and recorded when job and credential are of different tenants', async () => {
+    const jobId = await lease()
+    const other = await foundAgency(stack, stack.simulator.issueToken({ scope: 'read' }))
+    const detail = { reason: 'credential_mismatch', job_id: jobId }
+    const incident = await refusedAs({ job_id: jobId, credential_id: other.credentialId })
+    expect(incident).toMatchObject({ kind: 'queue_message_refused', tenant_id: agency.tenantId, detail })
+    expect(await job(jobId)).toMatchObject({ state: 'leased' })
+  })
+
+  it('is refused and recorded when the job is unknown, ended, or its lease has run out', async () => {
+    const { credentialId: credential_id } = agency
+    const unknown = await refusedAs({ job_id: randomUUID(), credential_id })
+    expect(unknown).toMatchObject({ tenant_id: null, detail: { reason: 'job_unknown' } })
+    const jobId = await lease()
+    stack.now += 900_000
+    expect(await refusedAs({ job_id: jobId, credential_id })).toMatchObject({ detail: { reason: 'lease_expired' } })
+    await stack.sql`update flarewatch.jobs set state = 'done', finished_at = now() where id = ${jobId}`
+    expect(await refusedAs({ job_id: jobId, credential_id }, DEAD)).toMatchObject({
+      detail: { reason: 'job_finished' },
+    })
+  })
+})
+
+describe('keys that do not come', () => {
+  it('T6: a frozen tenant’s job fails with that word, and no key leaves', async () => {
+    await (await ledgerOf(stack, agency.tenantId)).freeze('test', stack.now)
+    const asked = await calls()
+    const { jobId, delivery } = await pollOnce()
+    expect(delivery).toBe('acked')
+    expect(await job(jobId)).toMatchObject({ state: 'failed', outcome: 'tenant_frozen' })
+    expect(await calls()).toBe(asked)
+  })
+
+  it('V3: a ciphertext moved from another row does not open, which is an incident', async () => {
+    const other = await foundAgency(stack, stack.simulator.issueToken({ scope: 'read' }))
+    await stack.sql`update flarewatch.credentials set state = 'parked' where id = ${other.credentialId}`
+    await stack.sql`
+      update flarewatch.credentials set ciphertext = (
+        select ciphertext from flarewatch.credentials where id = ${other.credentialId}
+      ) where id = ${agency.credentialId}`
+    const asked = await calls()
+    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'failed', outcome: 'not_openable' })
+    expect(await calls()).toBe(asked)
+    expect((await incidents()).at(-1)).toMatchObject({ kind: 'credential_not_openable', tenant_id: agency.tenantId })
+    expect(await auditRows()).toBe(2)
+  })
+})
