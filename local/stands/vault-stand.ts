@@ -37,6 +37,14 @@ export type EdgeAnswer = {
   readonly body: Record<string, string>
 }
 
+export type Restart = {
+  /** Null takes a binding away. */
+  readonly bindings?: Record<string, string | null>
+  readonly ledger?: 'unreachable'
+  /** Gets the folder that the Durable Objects are stored in. */
+  readonly whileDown?: (storage: string) => Promise<void>
+}
+
 const AUTH_ISSUER = 'http://auth.test/auth/v1'
 
 export async function startVaultStand() {
@@ -106,8 +114,9 @@ export async function startVaultStand() {
     vaultUrl: () => workers.url,
     logged: () => workers.logged(),
     /** New isolates on the same disk, with other bindings where a test says so. */
-    restart: async (bindings: Record<string, string | null> = {}, ledger?: 'unreachable') => {
+    restart: async ({ bindings = {}, ledger, whileDown = async () => {} }: Restart = {}) => {
       await workers.stop()
+      await whileDown(join(dir, 'workers'))
       const merged = Object.entries({ ...honest, ...bindings }).filter(([, value]) => value !== null)
       workers = await boot(Object.fromEntries(merged) as Record<string, string>, ledger)
     },

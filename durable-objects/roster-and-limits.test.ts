@@ -1,0 +1,63 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startVaultStand, type VaultStand } from '../local/stands/vault-stand.ts'
+
+let stand: VaultStand
+beforeAll(async () => {
+  stand = await startVaultStand()
+})
+afterAll(() => stand?.stop())
+
+const AT = Date.UTC(2026, 10, 24, 12)
+
+describe('TenantRoster', () => {
+  it('L2 a tenant enters once, with one first hash', async () => {
+    const [tenant, hash] = [randomUUID(), new Uint8Array(randomBytes(32))]
+    const enter = (firstHash: Uint8Array) => stand.call('TENANT_ROSTER', 'roster', 'enter', tenant, firstHash, AT)
+    expect(await enter(hash)).toEqual({ ok: true })
+    expect(await enter(hash)).toEqual({ ok: true })
+    expect(await enter(randomBytes(32))).toEqual({ ok: false, code: 'roster_conflict' })
+    expect(await stand.call('TENANT_ROSTER', 'roster', 'list', null)).toEqual({
+      entries: [{ tenantId: tenant, firstHash: hash, at: AT }],
+      next: null,
+    })
+  })
+
+  it('L2 is listed by pages without loss', async () => {
+    const tenants = Array.from({ length: 501 }, () => randomUUID())
+    await Promise.all(tenants.map((id) => stand.call('TENANT_ROSTER', 'listed', 'enter', id, randomBytes(32), AT)))
+    type Page = { entries: { tenantId: string }[]; next: number | null }
+    const first = (await stand.call('TENANT_ROSTER', 'listed', 'list', null)) as Page
+    const second = (await stand.call('TENANT_ROSTER', 'listed', 'list', first.next)) as Page
+    expect(second.next).toBeNull()
+    expect([...first.entries, ...second.entries].map(({ tenantId }) => tenantId).sort()).toEqual(tenants.sort())
+  })
+})
+
+describe('ProviderLimits', () => {
+  const acquire = (credential: string, at: number, cost = 1) =>
+    stand.call('PROVIDER_LIMITS', credential, 'acquire', { cost, at })
+
+  it('gives 300 calls at once, then one a second', async () => {
+    const credential = randomUUID()
+    expect(await acquire(credential, AT, 300)).toEqual({ ok: true })
+    expect(await acquire(credential, AT)).toEqual({ ok: false, waitMs: 1000 })
+    expect(await acquire(credential, AT + 1000)).toEqual({ ok: true })
+    expect(await acquire(credential, AT + 1000)).toEqual({ ok: false, waitMs: 1000 })
+    expect(await acquire(credential, AT + 301_000, 300)).toEqual({ ok: true })
+  })
+
+  it('gives nothing before the time that the provider named', async () => {
+    const credential = randomUUID()
+    await stand.call('PROVIDER_LIMITS', credential, 'blockUntil', AT + 60_000)
+    await stand.call('PROVIDER_LIMITS', credential, 'blockUntil', AT + 30_000)
+    expect(await acquire(credential, AT)).toEqual({ ok: false, waitMs: 60_000 })
+    expect(await acquire(credential, AT + 60_000)).toEqual({ ok: true })
+  })
+
+  it('never gives more than the bucket to concurrent callers', async () => {
+    const credential = randomUUID()
+    const answers = await Promise.all(Array.from({ length: 40 }, () => acquire(credential, AT, 10)))
+    expect(answers.filter((answer) => JSON.stringify(answer) === '{"ok":true}')).toHaveLength(30)
+  })
+})
