@@ -1,6 +1,8 @@
+import { createServer } from 'node:http'
 import { createClient } from '@supabase/supabase-js'
 import { decodeProtectedHeader } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { closeServer, listenOnLoopback } from '../functions/loopback.ts'
 import { claimsOf, codeNow, enrolled, openStand, type Stand, signUp } from './stand.ts'
 
 let stand: Stand
@@ -258,5 +260,36 @@ describe('TOTP, by unmodified supabase-js', () => {
     await client.auth.refreshSession()
     expect(await claimsOf(client)).toMatchObject({ aal: 'aal1', amr: [{ method: 'password' }] })
     expect((await client.auth.mfa.listFactors()).data?.all).toEqual([])
+  })
+})
+
+describe('the way to the Edge Functions', () => {
+  test('passes a request on as it is, with credentials only, and says so when there is nobody', async () => {
+    const host = createServer(async (request, response) => {
+      let body = ''
+      for await (const chunk of request) body += chunk
+      response
+        .writeHead(418, { 'flarewatch-seen': `${request.method} ${request.url} ${request.headers.apikey}` })
+        .end(body)
+    })
+    const key = stand.supabase.publishableKey
+    const call = (headers: Record<string, string>, method = 'POST') =>
+      fetch(`${stand.supabase.url}/functions/v1/name?a=1`, {
+        method,
+        headers,
+        ...(method === 'POST' ? { body: 'body' } : {}),
+      })
+    expect((await call({ apikey: key })).status).toBe(503)
+    stand.supabase.setFunctionsUrl(await listenOnLoopback(host, 0))
+    const answer = await call({ apikey: key })
+    expect(answer.status).toBe(418)
+    expect(answer.headers.get('flarewatch-seen')).toBe(`POST /name?a=1 ${key}`)
+    expect(await answer.text()).toBe('body')
+    expect((await call({})).status).toBe(401)
+    expect((await call({}, 'OPTIONS')).status).toBe(418)
+    const invoked = await stand.client().functions.invoke('name', { body: { a: 1 } })
+    expect(invoked.error?.name).toBe('FunctionsHttpError')
+    await closeServer(host)
+    expect((await call({ apikey: key })).status).toBe(503)
   })
 })
