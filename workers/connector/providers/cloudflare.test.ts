@@ -74,7 +74,8 @@ function poll() {
 
 async function queries(): Promise<number> {
   const answer = await fetch(`${simulator.controlUrl}/requests`)
-  return (await answer.json()).requests.length
+  const { requests } = (await answer.json()) as { requests: unknown[] }
+  return requests.length
 }
 
 describe('a first poll', () => {
