@@ -153,12 +153,13 @@ create trigger extend_chain before insert on flarewatch.audit_log
   for each row execute function flarewatch.extend_audit_chain();
 create trigger refuse_change before update or delete or truncate on flarewatch.audit_log
   for each statement execute function flarewatch.refuse_audit_change();
--- Also for a session that calls itself a replica.
-alter table flarewatch.audit_log enable always trigger extend_chain;
-alter table flarewatch.audit_log enable always trigger refuse_change;
-
 alter table flarewatch.audit_heads enable row level security, force row level security;
-alter table flarewatch.audit_log enable row level security, force row level security;
+-- ALWAYS: the triggers also fire in a session that calls itself a replica.
+alter table flarewatch.audit_log
+  enable row level security,
+  force row level security,
+  enable always trigger extend_chain,
+  enable always trigger refuse_change;
 
 grant
   insert (

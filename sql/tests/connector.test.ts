@@ -1,0 +1,195 @@
+import { randomUUID } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { as, asConnector, connectAs, INSUFFICIENT_PRIVILEGE, refusal, rolledBack, type Tx } from './database.ts'
+import { AFTER_LEASE, factOf, NOW, seedWorld, type World } from './world.ts'
+
+const sql = connectAs('supabase_admin')
+const READABLE = ['credentials', 'sites', 'cursors', 'facts_hourly', 'facts_daily'] as const
+
+function inWorld(act: (tx: Tx, world: World) => Promise<void>): Promise<void> {
+  return rolledBack(sql, async (tx) => act(tx, await seedWorld(tx)))
+}
+
+async function visible(tx: Tx, jobId: string, at: Date): Promise<Record<string, string[]>> {
+  return await asConnector(tx, jobId, at, async () => {
+    const seen: Record<string, string[]> = {}
+    for (const table of READABLE) {
+      const rows = await tx<{ tenant_id: string }[]>`select tenant_id from ${tx(`flarewatch.${table}`)}`
+      seen[table] = rows.map(({ tenant_id }) => tenant_id)
+    }
+    return seen
+  })
+}
+
+/** The SQLSTATE of a statement that runs with a bound job. */
+function refusedFor(tx: Tx, jobId: string, at: Date, act: (tx: Tx) => Promise<unknown>): Promise<string | null> {
+  return refusal(tx, 'flarewatch_connector', async (inner) => {
+    await inner`select flarewatch.bind_job(${jobId}, ${at})`
+    return await act(inner)
+  })
+}
+
+const nothing = Object.fromEntries(READABLE.map((table) => [table, []]))
+
+describe('T4: a leased job opens its own credential’s rows and no others', () => {
+  test('it sees one tenant’s rows', () =>
+    inWorld(async (tx, { ash }) => {
+      expect(await visible(tx, ash.jobId, NOW)).toEqual(Object.fromEntries(READABLE.map((table) => [table, [ash.id]])))
+    }))
+
+  test('another credential of the same tenant stays closed', () =>
+    inWorld(async (tx, { ash }) => {
+      const other = randomUUID()
+      await tx`insert into flarewatch.credentials select (jsonb_populate_record(c, jsonb_build_object('id', ${other}::uuid))).*
+        from flarewatch.credentials c where id = ${ash.credentialId}`
+      const seen = await asConnector(tx, ash.jobId, NOW, () => tx`select id from flarewatch.credentials`)
+      expect(seen.map(({ id }) => id)).toEqual([ash.credentialId])
+    }))
+
+  const closed: [string, (tx: Tx, world: World) => Promise<{ jobId: string; at: Date }>][] = [
+    ['a job that nobody leased', async () => ({ jobId: randomUUID(), at: NOW })],
+    ['a lease that has run out', async (_, { ash }) => ({ jobId: ash.jobId, at: AFTER_LEASE })],
+    [
+      'a job that has ended',
+      async (tx, { ash }) => {
+        await tx`update flarewatch.jobs set state = 'done', finished_at = ${NOW} where id = ${ash.jobId}`
+        return { jobId: ash.jobId, at: NOW }
+      },
+    ],
+  ]
+  for (const [name, arrange] of closed) {
+    test(`${name} opens nothing and stores nothing`, () =>
+      inWorld(async (tx, world) => {
+        const { jobId, at } = await arrange(tx, world)
+        const { ash } = world
+        expect(await visible(tx, jobId, at)).toEqual(nothing)
+        const insert = (inner: Tx) =>
+          inner`insert into flarewatch.facts_hourly ${inner(factOf(ash.id, ash.siteId, 'bytes'))}`
+        expect(await refusedFor(tx, jobId, at, insert)).toBe(INSUFFICIENT_PRIVILEGE)
+        const ended = await asConnector(
+          tx,
+          jobId,
+          at,
+          () => tx`
+          update flarewatch.jobs set state = 'failed', outcome = 'x', finished_at = ${at} where id = ${jobId}`,
+        )
+        expect(ended.count).toBe(0)
+      }))
+  }
+
+  test('an unbound transaction sees nothing', () =>
+    inWorld(async (tx) => {
+      const rows = await as(tx, 'flarewatch_connector', () => tx`select id from flarewatch.jobs`)
+      expect(rows).toHaveLength(0)
+    }))
+})
+
+describe('a poll is stored', () => {
+  test('facts, cursor, credential and job, in one transaction', () =>
+    inWorld(async (tx, { ash }) => {
+      await asConnector(tx, ash.jobId, NOW, async () => {
+        await tx`insert into flarewatch.facts_hourly ${tx([factOf(ash.id, ash.siteId), factOf(ash.id, ash.siteId, 'bytes')])}
+          on conflict (site_id, metric, window_start) do update set value = 42, completeness = excluded.completeness`
+        await tx`insert into flarewatch.cursors (site_id, dataset, tenant_id, complete_until, updated_at)
+          values (${ash.siteId}, 'hourly', ${ash.id}, ${AFTER_LEASE}, ${NOW})
+          on conflict (site_id, dataset) do update set complete_until = excluded.complete_until, updated_at = excluded.updated_at`
+        const held = await tx`select 1 from flarewatch.jobs where id = ${ash.jobId} for share`
+        expect(held).toHaveLength(1)
+        await tx`update flarewatch.credentials set state = 'active', reason = null, last_used_at = ${NOW}, last_success_at = ${NOW},
+          next_poll_at = greatest(next_poll_at, ${AFTER_LEASE}) where id = ${ash.credentialId}`
+        const ended =
+          await tx`update flarewatch.jobs set state = 'done', outcome = 'complete', detail = null, finished_at = ${NOW}
+          where id = ${ash.jobId}`
+        expect(ended.count).toBe(1)
+      })
+      const facts =
+        await tx`select metric, value::int as value from flarewatch.facts_hourly where site_id = ${ash.siteId} order by 1`
+      expect(facts.slice()).toEqual([
+        { metric: 'bytes', value: 41 },
+        { metric: 'requests', value: 42 },
+      ])
+      const [job] = await tx`select state, outcome from flarewatch.jobs where id = ${ash.jobId}`
+      expect(job).toEqual({ state: 'done', outcome: 'complete' })
+    }))
+
+  test('a rejected token parks the credential', () =>
+    inWorld(async (tx, { ash }) => {
+      const parked = await asConnector(
+        tx,
+        ash.jobId,
+        NOW,
+        () => tx`
+        update flarewatch.credentials set state = 'parked', reason = 'provider_unauthorized' where id = ${ash.credentialId}`,
+      )
+      expect(parked.count).toBe(1)
+    }))
+
+  test('T4: a leased job stores nothing under another tenant or another’s site', () =>
+    inWorld(async (tx, { ash, birch }) => {
+      const forged = [
+        factOf(birch.id, birch.siteId, 'bytes'),
+        factOf(birch.id, ash.siteId, 'bytes'),
+        factOf(ash.id, birch.siteId, 'bytes'),
+      ]
+      for (const fact of forged) {
+        const insert = (inner: Tx) => inner`insert into flarewatch.facts_daily ${inner(fact)}`
+        expect(await refusedFor(tx, ash.jobId, NOW, insert)).toBe(INSUFFICIENT_PRIVILEGE)
+      }
+      const cursor = (
+        inner: Tx,
+      ) => inner`insert into flarewatch.cursors (site_id, dataset, tenant_id, complete_until, updated_at)
+        values (${birch.siteId}, 'daily', ${birch.id}, ${NOW}, ${NOW})`
+      expect(await refusedFor(tx, ash.jobId, NOW, cursor)).toBe(INSUFFICIENT_PRIVILEGE)
+      const others = await asConnector(
+        tx,
+        ash.jobId,
+        NOW,
+        () => tx`
+        update flarewatch.credentials set reason = 'x' where id = ${birch.credentialId}`,
+      )
+      expect(others.count).toBe(0)
+    }))
+
+  test('it cannot move a job, a fact or a credential to another owner, nor read a wrap', () =>
+    inWorld(async (tx, { ash, birch }) => {
+      const attempts = [
+        (inner: Tx) => inner`update flarewatch.jobs set credential_id = ${birch.credentialId}`,
+        (inner: Tx) => inner`update flarewatch.jobs set lease_until = ${AFTER_LEASE}`,
+        (inner: Tx) => inner`update flarewatch.facts_hourly set site_id = ${birch.siteId}`,
+        (inner: Tx) => inner`update flarewatch.credentials set tenant_id = ${birch.id}`,
+        (inner: Tx) => inner`update flarewatch.credentials set ciphertext = '\\x00'`,
+        (inner: Tx) => inner`select wrapped_dek from flarewatch.credentials`,
+        (inner: Tx) => inner`select salt from flarewatch.credentials`,
+        (inner: Tx) => inner`select 1 from flarewatch.tenant_keys`,
+        (inner: Tx) => inner`delete from flarewatch.facts_hourly`,
+        (inner: Tx) => inner`insert into flarewatch.sites (id) values (${randomUUID()})`,
+      ]
+      for (const attempt of attempts) expect(await refusedFor(tx, ash.jobId, NOW, attempt)).toBe(INSUFFICIENT_PRIVILEGE)
+    }))
+})
+
+describe('a refused message is recorded', () => {
+  test('as an incident in the connector’s own name, with or without a tenant', () =>
+    inWorld(async (tx, { ash }) => {
+      for (const tenant of [ash.id, null]) {
+        const raise = (inner: Tx) => inner`insert into flarewatch.incidents (id, tenant_id, kind, seq, part, detail, at)
+          values (${randomUUID()}, ${tenant}, 'queue_message_refused', null, 'connector', ${inner.json({ job: 'x' })}, ${NOW})`
+        expect(await refusal(tx, 'flarewatch_connector', raise)).toBeNull()
+      }
+    }))
+
+  test('in nobody else’s name, and none can be read back or changed', () =>
+    inWorld(async (tx, { ash }) => {
+      const forge = (inner: Tx) => inner`insert into flarewatch.incidents (id, tenant_id, kind, part, at)
+        values (${randomUUID()}, ${ash.id}, 'ledger_behind', 'verifier', ${NOW})`
+      for (const role of ['flarewatch_connector', 'flarewatch_vault', 'flarewatch_ledger'] as const) {
+        expect(await refusal(tx, role, forge)).toBe(INSUFFICIENT_PRIVILEGE)
+        expect(await refusal(tx, role, (inner) => inner`select kind from flarewatch.incidents`)).toBe(
+          INSUFFICIENT_PRIVILEGE,
+        )
+        expect(
+          await refusal(tx, role, (inner) => inner`update flarewatch.incidents set acknowledged_at = ${NOW}`),
+        ).toBe(INSUFFICIENT_PRIVILEGE)
+      }
+    }))
+})
