@@ -38,13 +38,27 @@ export async function withUser<Value>(
   query: (sql: Transaction, standing: Standing) => Promise<Value>,
 ): Promise<Value> {
   return withDatabase(bindings.DB, context, async (database) => {
-    const result = await database.begin('read only', async (sql) => {
+    const result = database.begin('read only', async (sql) => {
       await bindClaims(sql, session, tenantId)
       // Wrapped, since postgres.js would unwrap an array of promises that a query returned.
       return { value: await query(sql, await standing(sql)) }
     })
-    return result.value
+    return (await withinTime(result)).value
   })
+}
+
+/** Longer than any query of ours takes, shorter than a browser waits. */
+const STORE_TIMEOUT_MS = 6_000
+
+/** postgres.js tries for ever to reach a server that closes every connection; the user learns after a while that it is out. */
+async function withinTime<Value>(work: Promise<Value>): Promise<Value> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Refusal('store_unreachable')), STORE_TIMEOUT_MS)
+  })
+  // The loser of the race still fails when its connection is closed, and nobody is left to hear it.
+  work.catch(() => {})
+  return Promise.race([work, late]).finally(() => clearTimeout(timer))
 }
 
 async function bindClaims(sql: Transaction, session: Session, tenantId: TenantId | null): Promise<void> {

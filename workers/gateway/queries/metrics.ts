@@ -40,7 +40,7 @@ export async function metricsKnownBefore(
 ): Promise<ReadonlySet<string>> {
   const { sql, tenantId } = tenancy
   const rows = await sql`
-    select name from unnest(${metrics.map(({ name }) => name)}::text[]) as name
+    select name from jsonb_array_elements_text(${sql.json(metrics.map(({ name }) => name))}) as name
     where exists (
       select 1 from ${factsTable(tenancy, grain)}
       where site_id = ${siteId} and tenant_id = ${tenantId} and metric = name and window_start < ${instant}

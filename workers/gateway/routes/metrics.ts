@@ -17,7 +17,7 @@ const MAX_WINDOW_MS = { hour: 31 * DAY_MS, day: 2 * 366 * DAY_MS } as const
 /** Nothing that is metered is older, and every window before it stays a date that Postgres reads. */
 const EARLIEST = Date.UTC(2000)
 
-const instant = z.iso.datetime().transform((text) => new Date(text))
+const instant = z.iso.datetime({ abort: true }).transform((text) => new Date(text))
 const Query = z
   .strictObject({ grain: Grain, from: instant, to: instant })
   .refine(({ from, to }) => from.getTime() >= EARLIEST && from < to)
