@@ -5,10 +5,11 @@ const notOurs = ['**/node_modules/**', '**/.next/**', '**/out/**']
 export default defineConfig({
   test: {
     projects: [
+      'vitest.domain.config.ts',
       {
         test: {
           name: 'rooms',
-          include: ['{domain,workers,durable-objects,edge-functions,cli,dashboards,local,tools}/**/*.test.ts'],
+          include: ['{workers,durable-objects,edge-functions,cli,dashboards,local,tools}/**/*.test.ts'],
           exclude: notOurs,
           testTimeout: 60_000,
           hookTimeout: 60_000,
