@@ -42,6 +42,8 @@ const SAMPLED_ABOVE = 1000
 export class World {
   readonly zones: readonly WorldZone[]
   readonly #seed: number
+  /** Days that are over, by zone and begin: they never change, and a year of them is asked for at once. */
+  readonly #pastDays = new Map<string, DayOfTraffic | undefined>()
 
   constructor(seed: number) {
     this.#seed = seed
@@ -68,6 +70,13 @@ export class World {
 
   /** The UTC day that begins at `begin`: the sum of its hours, and visitors who come more than once. */
   day(zone: WorldZone, begin: number, now: number): DayOfTraffic | undefined {
+    if (begin + DAY_MS > now) return this.#day(zone, begin, now)
+    const key = `${zone.id} ${begin}`
+    if (!this.#pastDays.has(key)) this.#pastDays.set(key, this.#day(zone, begin, now))
+    return this.#pastDays.get(key)
+  }
+
+  #day(zone: WorldZone, begin: number, now: number): DayOfTraffic | undefined {
     const hours = Array.from({ length: 24 }, (_, index) => this.hour(zone, begin + index * HOUR_MS, now))
     const counted = hours.filter((hour) => hour !== undefined)
     if (counted.length === 0) return undefined

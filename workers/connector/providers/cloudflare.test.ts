@@ -59,7 +59,7 @@ async function control(path: string, body: unknown): Promise<void> {
 }
 const fault = (kind: string, more: Record<string, unknown> = {}) => control('faults', { kind, ...more })
 
-function poll() {
+function poll(timeoutMs = 30_000) {
   const clock = async () => now
   const client = new CloudflareClient({
     apiUrl: simulator.apiUrl,
@@ -67,7 +67,7 @@ function poll() {
     clock,
     authorization: () => `Bearer ${token}`,
     acquire: async () => {},
-    timeoutMs: 200,
+    timeoutMs,
   })
   return pollCloudflare(client, store.sites(), { clock, store: (chunk) => store.store(chunk) })
 }
@@ -115,6 +115,13 @@ describe('a first poll', () => {
     })
     expect(await poll()).toMatchObject({ outcome: 'ok' })
     expect(store.requests('hourly')).toHaveLength(25)
+  })
+  it('asks for no more than two years of days, whatever the plan would give', async () => {
+    const tenYears = 10 * 365 * 86_400
+    await control('limits', { dataset: 'httpRequests1dGroups', notOlderThan: tenYears, maxDuration: tenYears })
+    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    expect(store.requests('daily')[0]?.windowStart).toBeGreaterThan(START - 730 * DAY_MS)
+    expect(store.requests('daily').length).toBeGreaterThan(700)
   })
 })
 
@@ -185,12 +192,15 @@ describe('a call that fails', () => {
     ['unauthorized', 'provider_unauthorized'],
     ['forbidden', 'provider_forbidden'],
     ['server_error', 'provider_server_error'],
-    ['timeout', 'provider_timeout'],
     ['cut', 'provider_unreachable'],
     ['invalid_json', 'provider_reply_invalid'],
   ])('%s is %s', async (kind, code) => {
     await fault(kind, { match: 'Hourly(' })
     await expect(poll()).rejects.toMatchObject({ code })
+  })
+  it('that hangs is provider_timeout', async () => {
+    await fault('timeout', { match: 'Settings(' })
+    await expect(poll(100)).rejects.toMatchObject({ code: 'provider_timeout' })
   })
   it('is provider_forbidden when no zone may be read', async () => {
     token = simulator.issueToken({ scope: 'without_analytics' })

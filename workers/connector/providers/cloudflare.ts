@@ -22,6 +22,8 @@ const DAY_MS = 24 * HOUR_MS
 const SETTLING_MS: { readonly [Name in DatasetName]: number } = { hourly: 10 * 60_000, daily: 60 * 60_000 }
 /** What is held in memory and written in one transaction. */
 const MAX_CHUNK_WINDOWS = 400
+/** Facts have partitions for 25 months back, whatever an enterprise plan would give. */
+const MAX_BACKFILL_MS = 730 * DAY_MS
 /** A run that takes longer ends as partial; the next one goes on from its cursors. */
 const MAX_RUN_MS = 4 * 60_000
 
@@ -187,7 +189,7 @@ async function readDataset<Row>(
   const bounds = {
     windowMs,
     settlingMs: SETTLING_MS[dataset.name],
-    notOlderThanMs: settings.notOlderThan * 1000,
+    notOlderThanMs: Math.min(settings.notOlderThan * 1000, MAX_BACKFILL_MS),
     maxDurationMs: Math.min(settings.maxDuration * 1000, MAX_CHUNK_WINDOWS * windowMs),
   }
   const { chunks, completeUntil } = planWindows(bounds, site.cursors[dataset.name], now)
