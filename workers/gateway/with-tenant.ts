@@ -1,7 +1,7 @@
 import { TENANT_HEADER } from '../../domain/contracts/api.ts'
 import { TenantId } from '../../domain/contracts/ids.ts'
 import { type Transaction, withDatabase } from '../runtime/database.ts'
-import { oldestMembership, type Standing, standing } from './queries/standing.ts'
+import { type Standing, standingOf } from './queries/standing.ts'
 import { Refusal } from './refusal.ts'
 import type { Session } from './session.ts'
 import type { Visit } from './visit.ts'
@@ -21,9 +21,8 @@ export async function withTenant<Value>(
   query: (tenancy: Tenancy) => Promise<Value>,
 ): Promise<Value> {
   const named = namedTenant(request)
-  return withUser(session, visit, named, async (sql, { totpEnrolled }) => {
+  return withUser(session, visit, named, async (sql, { totpEnrolled, tenantId }) => {
     if (!totpEnrolled) throw new Refusal('totp_enrolment_required')
-    const tenantId = await oldestMembership(sql, session.userId, named)
     if (tenantId === null) throw new Refusal('not_a_member')
     if (named === null) await bindClaims(sql, session, tenantId)
     return query({ sql, tenantId })
@@ -41,7 +40,7 @@ export async function withUser<Value>(
     const result = database.begin('read only', async (sql) => {
       await bindClaims(sql, session, tenantId)
       // Wrapped, since postgres.js would unwrap an array of promises that a query returned.
-      return { value: await query(sql, await standing(sql)) }
+      return { value: await query(sql, await standingOf(sql, session.userId, tenantId)) }
     })
     return (await withinTime(result)).value
   })
