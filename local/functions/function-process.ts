@@ -86,11 +86,11 @@ export class FunctionProcess {
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on('line', (line) => this.#options.log(`${this.#options.grant.name}: ${line}`))
     }
-    const ended = new Promise<false>((done) => {
-      child.once('error', () => done(false))
-      child.once('exit', () => done(false))
-    })
-    if (!(await Promise.race([isListening(port), ended]))) {
+    const ending = new AbortController()
+    const ended = new Promise<void>((done) => ending.signal.addEventListener('abort', () => done()))
+    child.once('error', () => ending.abort())
+    child.once('exit', () => ending.abort())
+    if (!(await isListening(port, ending.signal))) {
       child.kill('SIGKILL')
       return false
     }
@@ -141,8 +141,8 @@ export class FunctionProcess {
   }
 }
 
-async function isListening(port: number): Promise<boolean> {
-  for (let waited = 0; waited < READY_DEADLINE_MS; waited += READY_POLL_MS) {
+async function isListening(port: number, ended: AbortSignal): Promise<boolean> {
+  for (let waited = 0; waited < READY_DEADLINE_MS && !ended.aborted; waited += READY_POLL_MS) {
     if (await accepts(port)) return true
     await sleep(READY_POLL_MS)
   }

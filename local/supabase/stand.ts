@@ -5,12 +5,14 @@ import { createClient, type SupabaseClient } from '@supabase/supabase-js'
 import { TOTP } from 'otpauth'
 import postgres from 'postgres'
 import { startPostgres } from '../postgres/postgres.ts'
+import type { LoginRole } from '../postgres/roles.ts'
 import { type Supabase, startSupabase } from './supabase.ts'
 
 /** What the tests of this folder stand on: a real Postgres with schemas like ours, and a clock that they move. */
 export type Stand = {
   readonly supabase: Supabase
   readonly sql: postgres.Sql
+  readonly urlFor: (role: LoginRole) => string
   readonly clock: { offset: number }
   readonly client: (key?: string) => SupabaseClient
   readonly restart: () => Promise<Supabase>
@@ -37,7 +39,7 @@ revoke execute on all functions in schema privileged from public;
 grant execute on all functions in schema privileged to service_role;
 `
 
-export async function openStand(): Promise<Stand> {
+export async function openStand(schemas: 'like ours' | 'ours' = 'like ours'): Promise<Stand> {
   const dir = mkdtempSync(join(tmpdir(), 'flarewatch-supabase-'))
   const migrationsDir = join(dir, 'migrations')
   mkdirSync(migrationsDir)
@@ -46,7 +48,7 @@ export async function openStand(): Promise<Stand> {
     // auth.jwt() is made by the gateway later; bodies are checked when they run.
     `set check_function_bodies = off;\n${SCHEMAS}`,
   )
-  const database = await startPostgres({ dir, migrationsDir })
+  const database = await startPostgres(schemas === 'ours' ? { dir } : { dir, migrationsDir })
   const clock = { offset: 0 }
   const start = () => startSupabase({ dir, postgres: database, now: () => Date.now() + clock.offset })
   let supabase = await start()
@@ -56,6 +58,7 @@ export async function openStand(): Promise<Stand> {
       return supabase
     },
     sql,
+    urlFor: database.urlFor,
     clock,
     client: (key = supabase.publishableKey) =>
       createClient(supabase.url, key, { auth: { persistSession: false, autoRefreshToken: false } }),
