@@ -59,9 +59,22 @@ test('status says when no stack runs', () => {
   expect(run('status')).toMatchObject({ status: 1, document: { ok: false, error: { code: 'not_running' } } })
 })
 
-test('status says when a stack does not answer', () => {
-  writeFileSync(join(dir, 'run.json'), JSON.stringify({ pid: 1, gateway_url: 'http://127.0.0.1:1' }))
-  expect(run('status')).toMatchObject({ status: 1, document: { ok: false, error: { code: 'gateway_unreachable' } } })
+test('status says which parts do not answer', () => {
+  const nowhere = 'http://127.0.0.1:1'
+  const runFile = {
+    pid: 1,
+    gateway_url: nowhere,
+    supabase_url: nowhere,
+    publishable_key: 'sb_publishable_x',
+    log_vkey: 'x',
+  }
+  writeFileSync(join(dir, 'run.json'), JSON.stringify(runFile))
+  const { status, document } = run('status')
+  expect(status).toBe(1)
+  expect(document).toMatchObject({
+    ok: false,
+    parts: expect.arrayContaining([expect.objectContaining({ state: 'down' })]),
+  })
 })
 
 function run(...args: string[]) {

@@ -1,10 +1,12 @@
 import { resolve } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { type Answer, type Command, CommandRefused, EXIT, type Exit } from './command.ts'
+import { auditVerify } from './commands/audit/verify.ts'
 import { keysGenerate } from './commands/keys/generate.ts'
 import { statusShow } from './commands/status/show.ts'
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  'audit verify': auditVerify,
   'keys generate': keysGenerate,
   status: statusShow,
 }

@@ -80,8 +80,7 @@ export async function plantInMail(planter: Planter, sql: Sql): Promise<void> {
   await planter.in(
     'outgoing mail',
     async (markers) => {
-      await sql`create temp table canary_mail (like flarewatch.mail_outbox)`
-      await sql`alter table canary_mail alter column id drop not null, alter column kind drop not null`
+      await sql`create temp table canary_mail as select * from flarewatch.mail_outbox with no data`
       for (const { plain, written, encoding } of markers) {
         // JSON text is decoded and written anew by jsonb: the marker itself is what comes out escaped.
         const body = encoding.startsWith('json') ? plain : written

@@ -27,7 +27,7 @@ export function readEnvironment<const Name extends VariableName>(
   names: readonly Name[],
 ): Environment<Name> {
   const schema = z.object(Object.fromEntries(names.map((name) => [name, VARIABLES[name]])))
-  const parsed = schema.safeParse(Object.fromEntries(names.map((name) => [name, get(name)])))
+  const parsed = schema.safeParse(Object.fromEntries(names.map((name) => [name, given(get, name)])))
   if (parsed.success) return parsed.data as Environment<Name>
   const wrong = [...new Set(parsed.error.issues.map(({ path }) => String(path[0])))].sort()
   throw new Error(`environment: ${wrong.join(', ')} missing or malformed`)
@@ -38,6 +38,15 @@ export function secretKey(environment: Environment<'SUPABASE_SECRET_KEY' | 'SUPA
   const key = environment.SUPABASE_SECRET_KEYS?.default ?? environment.SUPABASE_SECRET_KEY
   if (key === undefined) throw new Error('environment: SUPABASE_SECRET_KEYS missing or malformed')
   return key
+}
+
+/** A platform may grant only the variables that are set: asking for another then throws. */
+function given(get: (name: string) => string | undefined, name: string): string | undefined {
+  try {
+    return get(name)
+  } catch {
+    return undefined
+  }
 }
 
 function parseJson(text: unknown): unknown {

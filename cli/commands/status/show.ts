@@ -6,41 +6,84 @@ import { type Arguments, type Command, CommandRefused, EXIT } from '../../comman
 
 const TIMEOUT_MS = 10_000
 const MAX_ANSWER_CHARACTERS = 64 * 1024
-const RunFile = z.object({ pid: z.int().positive(), gateway_url: z.url() })
+/** A tenant's own parts are shown to its members alone: an access token of one of them. */
+const TOKEN_VARIABLE = 'FLAREWATCH_TOKEN'
 
-/** How a running stack says it is doing, part by part. */
+const RunFile = z.object({
+  pid: z.int().positive(),
+  gateway_url: z.url(),
+  supabase_url: z.url(),
+  publishable_key: z.string(),
+  log_vkey: z.string(),
+})
+type RunFile = z.infer<typeof RunFile>
+type Part = z.infer<typeof StatusResponse>['parts'][number]
+
 export const statusShow: Command = {
   usage: 'flarewatch status',
-  summary: 'how the stack that runs on DIR is doing',
+  summary: `how the stack on DIR is doing; with ${TOKEN_VARIABLE} set, your tenant's parts too`,
   options: {},
   positionals: 0,
   async run({ dir }: Arguments) {
-    const { gateway_url, pid } = readRunFile(dir)
-    const status = await fetchStatus(gateway_url)
-    const lines = status.parts.map(({ name, state, detail }) => `  ${name.padEnd(18)} ${state.padEnd(9)} ${detail}`)
+    const run = readRunFile(dir)
+    const token = process.env[TOKEN_VARIABLE]
+    const groups = [gateway(run), signIn(run), receiptKey(run), ...(token === undefined ? [] : [tenant(run, token)])]
+    const parts = (await Promise.all(groups)).flat()
+    const ok = parts.every(({ state }) => state === 'ok')
+    const lines = parts.map(({ name, state, detail }) => `  ${name.padEnd(14)} ${state.padEnd(9)} ${detail}`)
     return {
-      document: { ...status, gateway_url, pid },
-      text: [`${status.ok ? 'ok' : 'not ok'}: ${gateway_url}`, ...lines].join('\n'),
-      exit: status.ok ? EXIT.ok : EXIT.failed,
+      document: { ok, gateway_url: run.gateway_url, pid: run.pid, parts },
+      text: [`${ok ? 'ok' : 'not ok'}: ${run.gateway_url}`, ...lines].join('\n'),
+      exit: ok ? EXIT.ok : EXIT.failed,
     }
   },
 }
 
-function readRunFile(dir: string): z.infer<typeof RunFile> {
-  const path = join(dir, 'run.json')
+function readRunFile(dir: string): RunFile {
   try {
-    return RunFile.parse(JSON.parse(readFileSync(path, 'utf8')))
+    return RunFile.parse(JSON.parse(readFileSync(join(dir, 'run.json'), 'utf8')))
   } catch {
     throw new CommandRefused('not_running', `No stack runs on ${dir}. Start one: npm start`)
   }
 }
 
-async function fetchStatus(gatewayUrl: string): Promise<z.infer<typeof StatusResponse>> {
+async function gateway({ gateway_url }: RunFile): Promise<Part[]> {
+  return [part('gateway', (await get(`${gateway_url}/api/config`)) !== undefined)]
+}
+
+async function signIn({ supabase_url, publishable_key }: RunFile): Promise<Part[]> {
+  return [part('sign-in', (await get(`${supabase_url}/auth/v1/health`, { apikey: publishable_key })) !== undefined)]
+}
+
+/** The key that signs receipts is the one that this data directory began with. */
+async function receiptKey({ gateway_url, log_vkey }: RunFile): Promise<Part[]> {
+  const keys = await get(`${gateway_url}/.well-known/log-keys.txt`)
+  if (keys === undefined) return [part('receipt key', false)]
+  const isOurs = keys.split('\n').includes(log_vkey)
+  return [
+    { name: 'receipt key', state: isOurs ? 'ok' : 'degraded', detail: isOurs ? log_vkey : 'another key is served' },
+  ]
+}
+
+async function tenant({ gateway_url }: RunFile, token: string): Promise<Part[]> {
+  const text = await get(`${gateway_url}/api/status`, { authorization: `Bearer ${token}` })
+  const status = StatusResponse.safeParse(text === undefined ? undefined : JSON.parse(text))
+  return status.success
+    ? status.data.parts
+    : [{ name: 'tenant', state: 'down', detail: `no status for ${TOKEN_VARIABLE}` }]
+}
+
+function part(name: string, answers: boolean): Part {
+  return answers ? { name, state: 'ok', detail: 'answers' } : { name, state: 'down', detail: 'does not answer' }
+}
+
+/** The body of a 200, or undefined. */
+async function get(url: string, headers: Record<string, string> = {}): Promise<string | undefined> {
   try {
-    const response = await fetch(new URL('/api/status', gatewayUrl), { signal: AbortSignal.timeout(TIMEOUT_MS) })
+    const response = await fetch(url, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) })
     const text = await response.text()
-    return StatusResponse.parse(JSON.parse(text.slice(0, MAX_ANSWER_CHARACTERS)))
+    return response.ok && text.length <= MAX_ANSWER_CHARACTERS ? text : undefined
   } catch {
-    throw new CommandRefused('gateway_unreachable', `${gatewayUrl} gave no status. Look into DIR/logs`)
+    return undefined
   }
 }

@@ -1,12 +1,15 @@
-import { createReadStream, readdirSync, statSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import type { Item } from '../sweep.ts'
 import { isSqlite, sqliteRows } from './sqlite.ts'
 
-/** Keys live in `secrets` by design; the database is dumped by COPY. Everything else below DIR is searched. */
-const NOT_SEARCHED = new Set(['secrets', 'postgres'])
+/** Our own keys live in `secrets` by design: that folder is searched apart, for tenants' secrets. */
+const NOT_SEARCHED = new Set(['secrets'])
 
-/** Every file below DIR as bytes, and every SQLite file as rows too, since SQLite splits a value over pages. */
+/**
+ * Every file below DIR as bytes: those of Postgres too, since its write-ahead log keeps for a while what was deleted or never
+ * committed, which no COPY shows. And every SQLite file as rows too, since SQLite splits a value over pages.
+ */
 export async function* files(dir: string): AsyncGenerator<Item> {
   for (const path of walk(dir)) {
     const location = relative(dir, path)
@@ -20,11 +23,11 @@ export async function* files(dir: string): AsyncGenerator<Item> {
 function placeOf(location: string): string {
   const [first = '', second = '', third] = location.split(sep)
   if (first === 'workers' && third !== undefined) return `workers ${second}`
-  return first
+  return first === 'postgres' ? 'postgres files' : first
 }
 
 function* walk(folder: string, depth = 0): Generator<string> {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+  for (const entry of unlessGone(() => readdirSync(folder, { withFileTypes: true })) ?? []) {
     if (depth === 0 && NOT_SEARCHED.has(entry.name)) continue
     const path = join(folder, entry.name)
     if (entry.isDirectory()) yield* walk(path, depth + 1)
@@ -32,10 +35,31 @@ function* walk(folder: string, depth = 0): Generator<string> {
   }
 }
 
+const READ_BYTES = 1024 * 1024
+
+export function* readFile(path: string): Generator<Uint8Array> {
+  const file = unlessGone(() => openSync(path, 'r'))
+  if (file === undefined) return
+  try {
+    for (;;) {
+      const chunk = Buffer.allocUnsafe(READ_BYTES)
+      const length = readSync(file, chunk)
+      if (length === 0) return
+      yield chunk.subarray(0, length)
+    }
+  } finally {
+    closeSync(file)
+  }
+}
+
 /** A file may go while the stack runs; what is gone holds nothing. */
-export async function* readFile(path: string): AsyncGenerator<Uint8Array> {
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) return
-  for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) yield chunk
+function unlessGone<Value>(open: () => Value): Value | undefined {
+  try {
+    return open()
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 /** What belongs to ourselves; no tenant's key may be among it. */

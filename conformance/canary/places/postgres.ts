@@ -1,9 +1,6 @@
 import postgres, { type Sql } from 'postgres'
 import type { Item } from '../sweep.ts'
 
-/** As binary, a bytea is itself and no backslash is doubled; catalog tables hold types that only have a text form. */
-const FORMATS = ['binary', 'text'] as const
-
 export function connect(superuserUrl: string): Sql {
   return postgres(superuserUrl, { max: 1, onnotice: () => {}, connection: { application_name: 'canary' } })
 }
@@ -15,25 +12,18 @@ export async function* dump(sql: Sql): AsyncGenerator<Item> {
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'm') order by 1`
   for (const { name, schema } of tables) {
-    const place =
-      schema.startsWith('pg_') || schema === 'information_schema' ? 'postgres catalogs' : `postgres ${schema}`
-    yield { place, location: name, chunks: copy(sql, name) }
+    const isCatalog = schema.startsWith('pg_') || schema === 'information_schema'
+    const place = isCatalog ? 'postgres catalogs' : `postgres ${schema}`
+    yield { place, location: name, chunks: copy(sql, name, isCatalog ? 'text' : 'binary') }
   }
 }
 
-/** `table` comes from format('%I'), so it is quoted already. */
-export async function* copy(sql: Sql, table: string): AsyncGenerator<Uint8Array> {
-  let refused: unknown
-  for (const format of FORMATS) {
-    try {
-      for await (const chunk of await sql.unsafe(`copy ${table} to stdout (format ${format})`).readable()) yield chunk
-      return
-    } catch (error) {
-      if (!(error instanceof postgres.PostgresError)) throw error
-      refused = error
-    }
-  }
-  throw new Error(`${table} could not be copied`, { cause: refused })
+/**
+ * As binary, a bytea is itself and no backslash is doubled; catalogs hold types that only have a text form. `table`
+ * comes from format('%I'), so it is quoted already.
+ */
+export async function* copy(sql: Sql, table: string, format: 'binary' | 'text' = 'binary'): AsyncGenerator<Uint8Array> {
+  for await (const chunk of await sql.unsafe(`copy ${table} to stdout (format ${format})`).readable()) yield chunk
 }
 
 /** Every outgoing message. They are rows too; as a place of their own they are counted as what leaves. */
