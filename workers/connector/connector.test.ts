@@ -263,6 +263,25 @@ describe('a message that fits no lease', () => {
 })
 
 describe('keys that do not come', () => {
+  it.each([
+    ['flarewatch_vault', 'store_unreachable'],
+    ['flarewatch_connector', null],
+  ])('while Postgres refuses %s nothing is released and the job is tried again', async (role, outcome) => {
+    const jobId = await lease()
+    const message = { job_id: jobId, credential_id: agency.credentialId }
+    const asked = await calls()
+    await stack.sql`revoke usage on schema flarewatch from ${stack.sql(role)}`
+    try {
+      expect(await deliver(INGEST, message, 2)).toEqual({ retriedAfter: 4 })
+    } finally {
+      await stack.sql`grant usage on schema flarewatch to ${stack.sql(role)}`
+    }
+    expect([await calls(), await auditRows()]).toEqual([asked, 0])
+    expect(await job(jobId)).toMatchObject({ state: 'leased', outcome })
+    expect(await deliver(INGEST, message, 3)).toBe('acked')
+    expect(await job(jobId)).toMatchObject({ state: 'done', outcome: 'ok' })
+  })
+
   it('T6: a frozen tenant’s job fails with that word, and no key leaves', async () => {
     await (await ledgerOf(stack, agency.tenantId)).freeze('test', stack.now)
     const asked = await calls()
