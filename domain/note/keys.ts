@@ -1,5 +1,5 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { concat, equalConstantTime, fromBase64, fromBase64Url, toBase64, toHex, utf8 } from '../bytes.ts'
+import { concat, equalConstantTime, fromBase64, fromBase64Url, randomBytes, toBase64, toHex, utf8 } from '../bytes.ts'
 import { unshared } from '../envelope/primitives.ts'
 import { failure, type Result, success } from '../result.ts'
 
@@ -51,9 +51,13 @@ export async function parseSignerKey(text: string): Promise<Result<NoteSigner, '
   return parts.keyId === toHex(keyIdOf(signer)) ? success(signer) : failure('signer_key_malformed')
 }
 
-export async function generateSigner(name: string): Promise<NoteSigner> {
+export function generateSigner(name: string): Promise<NoteSigner> {
+  return signerOfSeed(name, randomBytes(KEY_BYTES))
+}
+
+/** RFC 8032 section 5.1.5: the seed is the whole private key. */
+export async function signerOfSeed(name: string, seed: Uint8Array): Promise<NoteSigner> {
   if (!isKeyName(name)) throw new RangeError('not a name for a note key')
-  const seed = crypto.getRandomValues(new Uint8Array(KEY_BYTES))
   return { name, seed, publicKey: await publicKeyOf(seed) }
 }
 
