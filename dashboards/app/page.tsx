@@ -1,5 +1,8 @@
-'use client'
-import { CredentialsResponse } from '../../domain/contracts/api.ts'
+import type { Metadata } from 'next'
+import { OverviewPage } from '../overview/overview-page.tsx'
+
+export const metadata: Metadata = { title: 'Overview · Flarewatch' }
+
 export default function Page() {
-  return <p>{String(CredentialsResponse.safeParse({}).success)}</p>
+  return <OverviewPage />
 }

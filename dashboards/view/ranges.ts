@@ -15,9 +15,10 @@ export type Range = {
   readonly steps: number
 }
 
+export const DEFAULT_RANGE: Range = { name: '7d', label: '7 d', noun: '7 days', grain: 'hour', steps: 168 }
 export const RANGES: readonly Range[] = [
   { name: '24h', label: '24 h', noun: '24 hours', grain: 'hour', steps: 24 },
-  { name: '7d', label: '7 d', noun: '7 days', grain: 'hour', steps: 168 },
+  DEFAULT_RANGE,
   { name: '30d', label: '30 d', noun: '30 days', grain: 'day', steps: 30 },
   { name: '12m', label: '12 months', noun: '12 months', grain: 'day', steps: 365 },
 ]

@@ -1,0 +1,120 @@
+'use client'
+
+import Link from 'next/link'
+import { CredentialsResponse, type z } from '../data/schemas.ts'
+import { usePolled } from '../data/use-polled.ts'
+import { useWorkspace } from '../session/workspace.tsx'
+import { FailureNotice } from '../shell/notice.tsx'
+import { useShortcuts } from '../shell/shortcuts.ts'
+import { useNow } from '../shell/use-now.ts'
+import { formatAge, formatDateTime } from '../view/format.ts'
+import { GradeBadge } from './badges.tsx'
+import { reasonText } from './reason-text.ts'
+
+const CREDENTIAL_POLL_MS = 60_000
+type Line = z.infer<typeof CredentialsResponse>['credentials'][number]
+
+export function CredentialsPage() {
+  const { gateway, tenant } = useWorkspace()
+  const { value, failure, refresh } = usePolled(tenant?.id ?? '', CREDENTIAL_POLL_MS, () =>
+    gateway('/api/credentials', CredentialsResponse),
+  )
+  useShortcuts({ r: refresh })
+  return (
+    <>
+      <div className="page-head">
+        <h1>Credentials</h1>
+        <Link href="/connect/" className="button">
+          Connect Cloudflare
+        </Link>
+      </div>
+      {failure !== null && <FailureNotice failure={failure} onRetry={refresh} />}
+      {value === null && failure === null && (
+        <div className="skeleton skeleton-table" role="status" aria-label="Loading" />
+      )}
+      {value?.credentials.length === 0 && (
+        <div className="empty">
+          <p>No credential is stored yet. Connect a provider to see its sites.</p>
+        </div>
+      )}
+      {value !== null && value.credentials.length > 0 && <CredentialTable lines={value.credentials} />}
+    </>
+  )
+}
+
+/** V6: the last four characters and the scope, nothing more of the secret. */
+function CredentialTable({ lines }: { readonly lines: readonly Line[] }) {
+  const now = useNow()
+  return (
+    <table className="table">
+      <caption className="fine">
+        Times in UTC. Tokens are sealed; only their last four characters are ever shown.
+      </caption>
+      <thead>
+        <tr>
+          <th scope="col">Label</th>
+          <th scope="col">Token</th>
+          <th scope="col">Scope</th>
+          <th scope="col">State</th>
+          <th scope="col" className="end">
+            Last used
+          </th>
+          <th scope="col" className="end">
+            Last success
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {lines.map((line) => (
+          <tr key={line.id}>
+            <th scope="row" data-label="Label">
+              {line.label}
+              <span className="fine">{PROVIDERS[line.provider]}</span>
+            </th>
+            <td data-label="Token">
+              <code>····{line.last4}</code>
+            </td>
+            <td data-label="Scope">
+              <GradeBadge grade={line.grade} />
+              <span className="fine">{line.scope}</span>
+            </td>
+            <td data-label="State">
+              <StateBadge line={line} />
+              {line.reason !== null && <span className="fine">{reasonText(line.reason)}</span>}
+            </td>
+            <When label="Last used" at={line.last_used_at} now={now} />
+            <When label="Last success" at={line.last_success_at} now={now} />
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
+export const PROVIDERS: Readonly<Record<Line['provider'], string>> = { cloudflare: 'Cloudflare' }
+
+function StateBadge({ line: { state, reason } }: { readonly line: Line }) {
+  if (state === 'parked') return <span className="badge badge-bad">parked</span>
+  return reason === null ? (
+    <span className="badge badge-good">active</span>
+  ) : (
+    <span className="badge badge-unsure">active, with a problem</span>
+  )
+}
+
+function When({ label, at, now }: { readonly label: string; readonly at: string | null; readonly now: number }) {
+  return (
+    <td className="end" data-label={label}>
+      {at === null ? (
+        <span className="fine">never</span>
+      ) : (
+        <>
+          <time className="number" dateTime={at}>
+            {formatDateTime(Date.parse(at), 'UTC')}
+          </time>
+          <span className="fine">{formatAge(Date.parse(at), now)}</span>
+        </>
+      )}
+    </td>
+  )
+}

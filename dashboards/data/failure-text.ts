@@ -1,0 +1,116 @@
+import type { ApiErrorCode, EdgeErrorCode, FunctionErrorCode } from './schemas.ts'
+import type { Failure } from './wire.ts'
+
+/** Codes that arise in the browser: nothing answered, what answered kept no contract, or sign-in said no. */
+type OwnCode = 'network' | 'answer_invalid' | 'signed_out' | AuthCode
+export type AuthCode =
+  | 'invalid_credentials'
+  | 'email_not_confirmed'
+  | 'email_address_invalid'
+  | 'user_already_exists'
+  | 'weak_password'
+  | 'signup_disabled'
+  | 'mfa_verification_failed'
+  | 'mfa_challenge_expired'
+  | 'over_request_rate_limit'
+  | 'auth_unreachable'
+  | 'auth_failed'
+type KnownCode = OwnCode | ApiErrorCode | EdgeErrorCode | FunctionErrorCode
+
+const UNREACHABLE_VAULT = 'The key vault does not answer, so nothing was done. Try again in a minute.'
+const OUR_FAULT = 'Something failed on our side. Try again; if it goes on, report it with the reference below.'
+
+/** For each code, what it means to the person in front of it and what to do next. */
+const TEXT: Readonly<Record<KnownCode, string>> = {
+  network: 'No answer. Check your connection; what you entered is still here, so you can try again.',
+  answer_invalid:
+    'The answer could not be read. Reload the page; if it goes on, this page and the server do not match.',
+  signed_out: 'Your session has ended. Sign in again.',
+  invalid_credentials: 'Email and password do not match an account. Check both, or create an account.',
+  email_not_confirmed: 'Your email address is not confirmed yet. Open the link in the mail we sent, then sign in.',
+  email_address_invalid: 'This email address is not accepted. Check it for typing errors.',
+  user_already_exists: 'There is an account with this email address already. Sign in instead.',
+  weak_password: 'This password is too easy to guess. Use a longer one, best from a password manager.',
+  signup_disabled: 'This deployment does not take new accounts. Ask its operator for an invitation.',
+  mfa_verification_failed:
+    'This code is not right. Wait for the next one and check that the clock of your device is set automatically.',
+  mfa_challenge_expired: 'That took too long. Enter the code that your authenticator app shows now.',
+  over_request_rate_limit: 'Too many tries. Wait a minute, then try again.',
+  auth_unreachable: 'The sign-in service does not answer. Check your connection and try again.',
+  auth_failed: 'Signing in failed. Try again; if it goes on, ask the operator of this deployment.',
+  unauthenticated: 'Your session has ended. Sign in again.',
+  user_token_invalid: 'Your session has ended. Sign in again.',
+  totp_enrolment_required: 'Set up your authenticator app first; no data is shown before that.',
+  aal2_required: 'This needs a code from your authenticator app.',
+  aal2_stale: 'Your last code is more than 5 minutes old. Enter the one that your authenticator app shows now.',
+  freshness_claimed:
+    'Another session of yours used a code within the last 90 seconds. Wait until 90 seconds have passed, then enter a new code.',
+  step_up_required: 'The permission for this act is missing. Try again.',
+  step_up_invalid: 'The permission for this act was used or has run out. Try again.',
+  not_a_member: 'You are not a member of this agency. Ask one of its owners to add you.',
+  role_insufficient: 'Your role may not do this. Ask an owner of the agency.',
+  tenant_not_active: 'The agency is not ready yet. Finish creating it, then try again.',
+  tenant_frozen:
+    'Use of keys is frozen for this agency, as a precaution. Its data stays readable; contact support to lift it.',
+  budget_exceeded: 'The agency used its keys more often in this hour than it may. Wait an hour, or contact support.',
+  tenant_id_taken: 'This agency exists already under another account. Reload the page and start again.',
+  credential_exists: 'This credential is stored already. Reload the page to see it.',
+  credential_malformed: 'This is not a Cloudflare API token. Copy the token once more, without blanks around it.',
+  credential_global_key:
+    'This is a global API key, which can do anything in the account. Create an API token that can only read, and paste that.',
+  credential_rejected:
+    'Cloudflare did not accept this token. Check in Cloudflare that it is active and not expired, or create a new one.',
+  credential_without_zones:
+    'This token can see no zone. Give it “Zone: Read” and “Analytics: Read” for the zones to show, then paste it again.',
+  provider_unreachable: 'Cloudflare could not be reached, so the token was not checked and not stored. Try again.',
+  provider_rate_limited: 'Cloudflare asks to slow down; nothing was stored. Try again in a few minutes.',
+  ledger_unreachable: 'The act could not be put on record, so it was not done. Try again in a minute.',
+  store_unreachable: 'The database does not answer. Nothing was changed; try again in a minute.',
+  vault_unreachable: UNREACHABLE_VAULT,
+  service_token_invalid: UNREACHABLE_VAULT,
+  service_token_replayed: 'The request arrived twice. Try again.',
+  not_openable: 'A key of this agency could not be opened. Contact support with the reference below.',
+  idempotency_key_required: OUR_FAULT,
+  idempotency_key_reused: 'This form was sent before with other content. Try again.',
+  request_invalid: 'Something entered is not valid. Check the form and send it again.',
+  request_too_large: 'What was entered is too long.',
+  query_invalid: 'This page asked for a window that the server does not give. Choose another range.',
+  not_found: 'This is gone, or was never here. Go back to the overview.',
+  method_not_allowed: OUR_FAULT,
+  operation_unknown: OUR_FAULT,
+  internal: OUR_FAULT,
+}
+
+export function failureText({ code }: Failure): string {
+  return isKnown(code) ? TEXT[code] : `Something failed that this page does not know (${code}). Try again.`
+}
+
+function isKnown(code: string): code is KnownCode {
+  return Object.hasOwn(TEXT, code)
+}
+
+/** Nothing was stored and waiting can help: the form keeps what was entered. */
+const RETRYABLE: ReadonlySet<string> = new Set<KnownCode>([
+  'network',
+  'provider_unreachable',
+  'provider_rate_limited',
+  'ledger_unreachable',
+  'store_unreachable',
+  'vault_unreachable',
+  'service_token_replayed',
+  'step_up_invalid',
+])
+export function isRetryable({ code }: Failure): boolean {
+  return RETRYABLE.has(code)
+}
+
+/** A code from the authenticator app, entered now, is what is missing. */
+const NEEDS_CODE: ReadonlySet<string> = new Set<KnownCode>(['aal2_required', 'aal2_stale', 'freshness_claimed'])
+export function needsCode({ code }: Failure): boolean {
+  return NEEDS_CODE.has(code)
+}
+
+const ENDED: ReadonlySet<string> = new Set<KnownCode>(['unauthenticated', 'user_token_invalid', 'signed_out'])
+export function sessionEnded({ code }: Failure): boolean {
+  return ENDED.has(code)
+}

@@ -1,0 +1,64 @@
+import type { AccessToken, Config } from './gateway.ts'
+import {
+  type CredentialId,
+  CredentialStore,
+  IDEMPOTENCY_HEADER,
+  STEP_UP_HEADER,
+  StepUp,
+  TenantCreate,
+  type TenantId,
+  type z,
+} from './schemas.ts'
+import { type Answer, failed, requestJson } from './wire.ts'
+
+type Call = { readonly name: string; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> }
+
+/** The Edge Functions: the only acts that change something. */
+export class Functions {
+  readonly #config: Config
+  readonly #accessToken: AccessToken
+
+  constructor(config: Config, accessToken: AccessToken) {
+    this.#config = config
+    this.#accessToken = accessToken
+  }
+
+  createTenant(id: TenantId, name: string, key: string): Promise<Answer<z.output<typeof TenantCreate.response>>> {
+    return this.#post(
+      { name: 'tenant-create', body: { tenant_id: id, name }, headers: { [IDEMPOTENCY_HEADER]: key } },
+      TenantCreate.response,
+    )
+  }
+
+  stepUp(tenantId: TenantId, credentialId: CredentialId): Promise<Answer<z.output<typeof StepUp.response>>> {
+    const body = { tenant_id: tenantId, credential_id: credentialId, action: 'credential.store' }
+    return this.#post({ name: 'step-up', body }, StepUp.response)
+  }
+
+  storeCredential(
+    body: z.input<typeof CredentialStore.request>,
+    proof: { readonly stepUp: string; readonly key: string },
+  ): Promise<Answer<z.output<typeof CredentialStore.response>>> {
+    const headers = { [STEP_UP_HEADER]: proof.stepUp, [IDEMPOTENCY_HEADER]: proof.key }
+    return this.#post({ name: 'credential-store', body, headers }, CredentialStore.response)
+  }
+
+  async #post<Schema extends z.ZodType>(
+    { name, body, headers }: Call,
+    schema: Schema,
+  ): Promise<Answer<z.output<Schema>>> {
+    const token = await this.#accessToken()
+    if (token === null) return failed('signed_out')
+    const { supabase_url, publishable_key } = this.#config
+    return requestJson(`${supabase_url.replace(/\/$/, '')}/functions/v1/${name}`, schema, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`,
+        apikey: publishable_key,
+        'content-type': 'application/json',
+        ...headers,
+      },
+      body: JSON.stringify(body),
+    })
+  }
+}

@@ -1,0 +1,10 @@
+import { z } from 'zod'
+
+/** zod compiles parsers with `new Function` where it may; the page's policy forbids that, so it is not even tried. */
+z.config({ jitless: true })
+
+export * from '../../domain/contracts/api.ts'
+export * from '../../domain/contracts/edge-door.ts'
+export * from '../../domain/contracts/functions.ts'
+export * from '../../domain/contracts/ids.ts'
+export { z }

@@ -1,0 +1,71 @@
+import { type Figure, figureOf, isSettled, newestFetch, pointsOf, type Series } from '../view/figures.ts'
+import { daysBehind, metricsQuery, type Range, type Window, windowBefore, windowOf } from '../view/ranges.ts'
+import { type ChartRow, chartRows } from '../view/series.ts'
+import type { Gateway } from './gateway.ts'
+import { MetricsResponse, type SiteId, type z } from './schemas.ts'
+import type { Answer } from './wire.ts'
+
+export type Traffic = {
+  readonly window: Window
+  readonly rows: readonly ChartRow[]
+  readonly figures: readonly Figure[]
+  readonly fetchedAt: number | null
+}
+type Metrics = z.infer<typeof MetricsResponse>
+
+/** All that one site's panel shows for a range, with the earlier window that it is compared with. */
+export async function readTraffic(gateway: Gateway, site: SiteId, range: Range, now: number): Promise<Answer<Traffic>> {
+  const window = windowOf(range, now)
+  const days = daysBehind(window, now)
+  const daysAreOurs = window.grain === 'day'
+  const [current, previous, currentDays, previousDays] = await Promise.all([
+    read(gateway, site, window),
+    readSettled(gateway, site, windowBefore(window)),
+    daysAreOurs ? null : read(gateway, site, days),
+    daysAreOurs ? null : readSettled(gateway, site, windowBefore(days)),
+  ])
+  if (!current.ok) return current
+  if (!previous.ok) return previous
+  if (currentDays?.ok === false) return currentDays
+  if (previousDays?.ok === false) return previousDays
+  const pair = { current: current.value, previous: previous.value }
+  const dayPair = { current: currentDays?.value ?? pair.current, previous: previousDays?.value ?? pair.previous }
+  const figures = [
+    figureOf('requests', window, { ...seriesOf('requests', pair), now }),
+    figureOf('bytes', window, { ...seriesOf('bytes', pair), now }),
+    figureOf('unique_visitors', days, { ...seriesOf('unique_visitors', dayPair), now }),
+  ]
+  const requests = seriesOf('requests', pair)
+  const rows = chartRows(window, pointsOf(requests.current), pointsOf(requests.previous))
+  return { ok: true, value: { window, rows, figures, fetchedAt: newestFetch(figures) } }
+}
+
+function seriesOf(name: string, { current, previous }: { current: Metrics; previous: Metrics }) {
+  const named = ({ series }: Metrics): Series | undefined => series.find(({ metric }) => metric === name)
+  return { current: named(current), previous: named(previous) }
+}
+
+function read(gateway: Gateway, site: SiteId, window: Window): Promise<Answer<Metrics>> {
+  return gateway(`/api/sites/${site}/metrics?${metricsQuery(window)}`, MetricsResponse)
+}
+
+/** An earlier window whose every step is finished is read once, not each minute. */
+const settled = new Map<string, Metrics>()
+const MAX_SETTLED = 500
+
+async function readSettled(gateway: Gateway, site: SiteId, window: Window): Promise<Answer<Metrics>> {
+  const key = `${site} ${metricsQuery(window)}`
+  const known = settled.get(key)
+  if (known !== undefined) return { ok: true, value: known }
+  const answer = await read(gateway, site, window)
+  if (answer.ok && answer.value.series.every((series) => isSettled(window, series))) {
+    if (settled.size >= MAX_SETTLED) settled.clear()
+    settled.set(key, answer.value)
+  }
+  return answer
+}
+
+/** What was read for one person is not kept for the next one at this browser. */
+export function forgetTraffic(): void {
+  settled.clear()
+}

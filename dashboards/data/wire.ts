@@ -1,0 +1,70 @@
+import { ErrorBody, type z } from './schemas.ts'
+
+/** What went wrong with a request: a stable code of the other side, or one of ours for what never got an answer. */
+export type Failure = { readonly code: string; readonly requestId: string | null }
+export type Answer<Value> =
+  | { readonly ok: true; readonly value: Value }
+  | { readonly ok: false; readonly failure: Failure }
+
+const MAX_ANSWER_BYTES = 4_000_000
+const TIMEOUT_MS = 20_000
+
+export function failed(
+  code: string,
+  requestId: string | null = null,
+): { readonly ok: false; readonly failure: Failure } {
+  return { ok: false, failure: { code, requestId } }
+}
+
+/** One JSON request. The answer is bounded, then parsed; what does not fit the contract is a failure, never a guess. */
+export async function requestJson<Schema extends z.ZodType>(
+  url: string,
+  schema: Schema,
+  init: RequestInit,
+): Promise<Answer<z.output<Schema>>> {
+  const exchanged = await exchange(url, init)
+  if (!exchanged.ok) return exchanged
+  const { ok, text } = exchanged.value
+  const body = parseJson(text)
+  if (!ok) {
+    const refusal = ErrorBody.safeParse(body)
+    return refusal.success ? failed(refusal.data.error.code, refusal.data.error.request_id) : failed('answer_invalid')
+  }
+  const parsed = schema.safeParse(body)
+  return parsed.success ? { ok: true, value: parsed.data } : failed('answer_invalid')
+}
+
+async function exchange(url: string, init: RequestInit): Promise<Answer<{ ok: boolean; text: string }>> {
+  try {
+    const response = await fetch(url, { ...init, cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) })
+    const text = await boundedText(response)
+    return text === null ? failed('answer_invalid') : { ok: true, value: { ok: response.ok, text } }
+  } catch {
+    return failed('network')
+  }
+}
+
+async function boundedText(response: Response): Promise<string | null> {
+  if (response.body === null) return ''
+  const decoder = new TextDecoder()
+  let text = ''
+  let size = 0
+  const reader = response.body.getReader()
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    size += next.value.byteLength
+    if (size > MAX_ANSWER_BYTES) {
+      await reader.cancel()
+      return null
+    }
+    text += decoder.decode(next.value, { stream: true })
+  }
+  return text + decoder.decode()
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,80 @@
+'use client'
+
+import Link from 'next/link'
+import { useCallback, useState } from 'react'
+import { SitesResponse } from '../data/schemas.ts'
+import { usePolled } from '../data/use-polled.ts'
+import { useWorkspace } from '../session/workspace.tsx'
+import { FailureNotice } from '../shell/notice.tsx'
+import { useShortcuts } from '../shell/shortcuts.ts'
+import { formatTime } from '../view/format.ts'
+import { DEFAULT_RANGE, RANGES, type Range } from '../view/ranges.ts'
+import { RangePicker } from './range-picker.tsx'
+import { SitePanel } from './site-panel.tsx'
+
+const SITES_POLL_MS = 60_000
+
+export function OverviewPage() {
+  const { gateway, tenant } = useWorkspace()
+  const [range, setRange] = useState<Range>(DEFAULT_RANGE)
+  const [compare, setCompare] = useState(true)
+  const [round, setRound] = useState(0)
+  const sites = usePolled(tenant?.id ?? '', SITES_POLL_MS, () => gateway('/api/sites', SitesResponse))
+  const { refresh: refreshSites } = sites
+  const refresh = useCallback(() => {
+    refreshSites()
+    setRound((past) => past + 1)
+  }, [refreshSites])
+
+  useShortcuts({
+    ...Object.fromEntries(RANGES.map((each, index) => [String(index + 1), () => setRange(each)])),
+    p: () => setCompare((past) => !past),
+    r: refresh,
+  })
+
+  return (
+    <>
+      <div className="page-head">
+        <h1>Overview</h1>
+        <div className="controls">
+          <RangePicker range={range} onRange={setRange} />
+          <label className="check">
+            <input type="checkbox" checked={compare} onChange={({ target }) => setCompare(target.checked)} />
+            Compare with previous
+          </label>
+          <button type="button" className="button" onClick={refresh} title="Refresh now (r)">
+            Refresh
+          </button>
+          <Updated at={sites.loadedAt} />
+        </div>
+      </div>
+      {sites.failure !== null && <FailureNotice failure={sites.failure} onRetry={refresh} />}
+      {sites.value === null && sites.failure === null && (
+        <div className="skeleton skeleton-panel" role="status" aria-label="Loading sites" />
+      )}
+      {sites.value?.sites.length === 0 && <NoSites />}
+      <div className="panels">
+        {sites.value?.sites.map((site) => (
+          <SitePanel key={site.id} site={site} range={range} compare={compare} round={round} />
+        ))}
+      </div>
+    </>
+  )
+}
+
+function Updated({ at }: { readonly at: number | null }) {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
+  return <span className="fine updated">{at === null ? '' : `Checked ${formatTime(at, zone)} your time`}</span>
+}
+
+function NoSites() {
+  return (
+    <div className="empty">
+      <h2>No sites yet</h2>
+      <p>Connect a Cloudflare token that can read; its zones become your sites.</p>
+      <Link href="/connect/" className="button button-primary">
+        Connect Cloudflare
+      </Link>
+    </div>
+  )
+}

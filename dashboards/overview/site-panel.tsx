@@ -1,0 +1,103 @@
+'use client'
+
+import dynamic from 'next/dynamic'
+import { useEffect, useId, useRef, useState } from 'react'
+import { PROVIDERS } from '../credentials/credentials-page.tsx'
+import type { SiteSummary, z } from '../data/schemas.ts'
+import { readTraffic, type Traffic } from '../data/traffic.ts'
+import { usePolled } from '../data/use-polled.ts'
+import { useWorkspace } from '../session/workspace.tsx'
+import { FailureNotice } from '../shell/notice.tsx'
+import { useNow } from '../shell/use-now.ts'
+import type { Range } from '../view/ranges.ts'
+import { FigureLine } from './figure-line.tsx'
+import { Freshness } from './freshness.tsx'
+
+/** The chart library is the largest part of the page: sign-in does not wait for it. */
+const TrafficChart = dynamic(() => import('./traffic-chart.tsx'), {
+  ssr: false,
+  loading: () => <div className="skeleton chart-box" />,
+})
+
+const POLL_MS = 60_000
+/** Right after connecting, the first numbers are due within a minute or two. */
+const FIRST_NUMBERS_POLL_MS = 10_000
+
+export type Site = z.infer<typeof SiteSummary>
+type SitePanelProps = { readonly site: Site; readonly range: Range; readonly compare: boolean; readonly round: number }
+
+export function SitePanel({ site, range, compare, round }: SitePanelProps) {
+  const { gateway } = useWorkspace()
+  const now = useNow()
+  const id = useId()
+  const [hasNumbers, setHasNumbers] = useState(true)
+  const { value, failure, refresh } = usePolled(
+    `${site.id} ${range.name}`,
+    hasNumbers ? POLL_MS : FIRST_NUMBERS_POLL_MS,
+    () => readTraffic(gateway, site.id, range, Date.now()),
+  )
+  const fetchedAt = value?.fetchedAt ?? null
+  useEffect(() => {
+    if (value !== null) setHasNumbers(value.fetchedAt !== null)
+  }, [value])
+  useOnChange(round, refresh)
+
+  return (
+    <article className="panel" aria-labelledby={id}>
+      <header className="panel-head">
+        <h2 id={id}>{site.name}</h2>
+        <span className="badge">{PROVIDERS[site.provider]}</span>
+        <Freshness fetchedAt={fetchedAt} now={now} failing={failure !== null && value !== null} />
+      </header>
+      {value === null && failure === null && (
+        <div className="skeleton skeleton-body" role="status" aria-label={`Loading ${site.name}`} />
+      )}
+      {value === null && failure !== null && <FailureNotice failure={failure} onRetry={refresh} />}
+      {value !== null && fetchedAt === null && (
+        <p className="empty" role="status">
+          No numbers for this window yet. The first poll runs within a minute of connecting; this page looks again by
+          itself.
+        </p>
+      )}
+      {value !== null && fetchedAt !== null && (
+        <PanelBody traffic={value} site={site} range={range} compare={compare} />
+      )}
+    </article>
+  )
+}
+
+type PanelBodyProps = {
+  readonly traffic: Traffic
+  readonly site: Site
+  readonly range: Range
+  readonly compare: boolean
+}
+
+function PanelBody({ traffic, site, range, compare }: PanelBodyProps) {
+  return (
+    <div className="panel-body">
+      <dl className="figures">
+        {traffic.figures.map((figure) => (
+          <FigureLine key={figure.metric} figure={figure} range={range} timeZone={site.time_zone} />
+        ))}
+      </dl>
+      <TrafficChart
+        title={site.name}
+        window={traffic.window}
+        rows={traffic.rows}
+        range={range}
+        timeZone={site.time_zone}
+        compare={compare}
+      />
+    </div>
+  )
+}
+
+function useOnChange(round: number, act: () => void): void {
+  const seen = useRef(round)
+  useEffect(() => {
+    if (seen.current === round) return
+    seen.current = round
+    act()
+  }, [round, act])
+}

@@ -1,0 +1,35 @@
+'use client'
+
+import { Card } from '../shell/card.tsx'
+import type { Auth } from './auth.ts'
+import { CodeForm } from './code-form.tsx'
+
+type ChallengeProps = {
+  readonly auth: Auth
+  readonly email: string
+  readonly factorId: string
+  readonly onVerified: () => Promise<void>
+  readonly onViewOnly: () => void
+  readonly onSignOut: () => void
+}
+
+export function Challenge({ auth, email, factorId, onVerified, onViewOnly, onSignOut }: ChallengeProps) {
+  return (
+    <Card title="Enter your code">
+      <p>Open your authenticator app and enter the code for Flarewatch ({email}).</p>
+      <CodeForm auth={auth} factorId={factorId} onVerified={onVerified} autoFocus />
+      <hr />
+      <p className="fine">
+        Without a code you can see traffic and the list of credentials. Changes and the audit log need one.
+      </p>
+      <div className="actions">
+        <button type="button" className="button" onClick={onViewOnly}>
+          Continue viewing only
+        </button>
+        <button type="button" className="button-link" onClick={onSignOut}>
+          Sign out
+        </button>
+      </div>
+    </Card>
+  )
+}
