@@ -4,13 +4,7 @@ import { z } from 'zod'
 import { toBase64Url } from '../domain/bytes.ts'
 import type { Kek } from '../domain/envelope/kek.ts'
 
-type FunctionsOptions = { dir: string; port: number; log: (l: string) => void; env: Record<string, string> }
-const startFunctions = async (o: FunctionsOptions) => ({
-  stop: async () => {
-    void o
-  },
-})
-
+import { type FunctionsOptions, startFunctions } from './functions/host.ts'
 import { type StackKeys, stackKeys } from './keys/stack-keys.ts'
 import { type EmbeddedPostgres, startPostgres } from './postgres/postgres.ts'
 import { type CloudflareSimulator, startCloudflareSimulator } from './simulators/cloudflare/simulator.ts'
@@ -199,10 +193,11 @@ function workersOptions({ options, ports, keys, clock, postgres, supabase, simul
   }
 }
 
-function functionsOptions({ options, ports, keys, supabase, simulator }: Parts): FunctionsOptions {
+function functionsOptions({ options, ports, keys, clock, supabase, simulator }: Parts): FunctionsOptions {
   return {
     dir: options.dir,
     port: ports.functions,
+    now: clock.now,
     log: logTo(options.dir, 'edge-functions'),
     env: {
       SUPABASE_URL: supabase.url,

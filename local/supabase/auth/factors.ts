@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { Secret, TOTP } from 'otpauth'
 import type postgres from 'postgres'
+import { renderSVG } from 'uqr'
 import { z } from 'zod'
 import { AuthRefused } from './errors.ts'
-import { qrCodeSvg } from './qr-code.ts'
 import {
   endSessionsBelowAal2,
   lowerSessionsOf,
@@ -67,7 +67,12 @@ export async function enrol(
       values (${id}, ${session.userId}, ${friendly_name}, 'totp', 'unverified', ${secret.base32}, ${at}, ${at})`
   })
   const uri = totpOf(secret.base32, issuer || defaultIssuer, email).toString()
-  return { id, type: 'totp', friendly_name, totp: { qr_code: qrCodeSvg(uri), secret: secret.base32, uri } }
+  return {
+    id,
+    type: 'totp',
+    friendly_name,
+    totp: { qr_code: renderSVG(uri, { border: 4 }), secret: secret.base32, uri },
+  }
 }
 
 async function refuseEnrolment(
