@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 
 /** `npm run check`: every gate that needs no running stack but a throw-away Postgres. All run; the failures are printed at the end. */
 const GATES: Record<string, readonly string[]> = {
-  'format and lint': ['biome', 'ci', '--error-on-warnings', '.'],
+  'format and lint': ['biome', 'ci', '--colors=off', '--error-on-warnings', '.'],
   'types: Node': ['tsc', '-p', 'tsconfig.json'],
   'types: Workers': ['tsc', '-p', 'tsconfig.workers.json'],
   'types: dashboard': ['tsc', '-p', 'dashboards/tsconfig.json'],
