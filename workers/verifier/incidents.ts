@@ -1,4 +1,4 @@
-import { bytesToUuid, utf8 } from '../../domain/bytes.ts'
+import { bytesToUuid } from '../../domain/bytes.ts'
 import type { TenantId } from '../../domain/contracts/ids.ts'
 import type { Sql } from '../runtime/database.ts'
 import { log } from '../runtime/log.ts'
@@ -20,7 +20,7 @@ export async function raiseIncident(sql: Sql, tenantId: TenantId, finding: Findi
 
 async function incidentId(tenantId: TenantId, { kind, seq, detail }: Finding): Promise<string> {
   const text = JSON.stringify([tenantId, kind, seq, Object.entries(detail).sort()])
-  const id = new Uint8Array(await crypto.subtle.digest('SHA-256', utf8(text))).subarray(0, 16)
+  const id = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))).subarray(0, 16)
   // RFC 9562 section 5.8: a UUID of version 8 is free in all bits but these.
   id[6] = ((id[6] ?? 0) & 0x0f) | 0x80
   id[8] = ((id[8] ?? 0) & 0x3f) | 0x80

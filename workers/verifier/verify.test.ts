@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type AuditRow, hashRow } from '../../domain/audit/row.ts'
+import type { AuditRow } from '../../domain/audit/row.ts'
 import { type AuditLedgerApi, ROSTER_NAME, type TenantRosterApi } from '../../domain/contracts/durable-objects.ts'
 import { AuditRowId, TenantId } from '../../domain/contracts/ids.ts'
 import { newestReceiptKey, receiptKey, tileKey } from '../../domain/contracts/receipt-store.ts'
@@ -15,8 +15,11 @@ import { MerkleTree, verifyConsistency } from '../../domain/merkle/tree.ts'
 import { type Checkpoint, parseCheckpoint } from '../../domain/note/checkpoint.ts'
 import { formatSignerKey, generateSigner, openNote } from '../../domain/note/signed-note.ts'
 import { type EmbeddedPostgres, startPostgres } from '../../local/postgres/postgres.ts'
+import { TAMPERINGS, type TamperedChain, withoutTriggers } from '../../local/stands/audit-tampering.ts'
 import { freePorts } from '../../local/supervisor/ports.ts'
 import { workerOptions } from '../../local/workers/worker-options.ts'
+import { connect } from '../runtime/database.ts'
+import { verifyAll } from './verify.ts'
 
 const LOG_NAME = 'flarewatch.test/log'
 const EVERY_FEW_MINUTES = '*/5 * * * *'
@@ -127,122 +130,26 @@ describe('L4: the verifier, over a chain that is sound', () => {
   })
 })
 
-type Tampering = readonly [
-  what: string,
-  expected: { kind: string; seq: number | null },
-  tamper: (tenant: Grown) => Promise<unknown>,
-]
-
-/** What a superuser can do to six rows of which all were flushed, and the first four covered by a receipt. */
-const TAMPERINGS: readonly Tampering[] = [
-  [
-    'edits sealed content',
-    { kind: 'row_edited', seq: 3 },
-    ({ tenantId }) =>
-      superuser`update flarewatch.audit_log set sealed = set_byte(sealed, 20, 255 - get_byte(sealed, 20)) where tenant_id = ${tenantId} and seq = 3`,
-  ],
-  ['edits a row and makes its own hash fit', { kind: 'row_edited', seq: 5 }, ({ tenantId }) => rehash(tenantId, 5, 5)],
-  [
-    'edits a row and recomputes every hash after it',
-    { kind: 'fork', seq: 2 },
-    ({ tenantId }) => rehash(tenantId, 2, 6),
-  ],
-  ['rewrites the last row and its hash', { kind: 'fork', seq: 6 }, ({ tenantId }) => rehash(tenantId, 6, 6)],
-  [
-    'moves a time by less than a millisecond',
-    { kind: 'row_edited', seq: 4 },
-    ({ tenantId }) =>
-      superuser`update flarewatch.audit_log set at = at + interval '7 microseconds' where tenant_id = ${tenantId} and seq = 4`,
-  ],
-  [
-    'deletes a row',
-    { kind: 'row_deleted', seq: 4 },
-    ({ tenantId }) => superuser`delete from flarewatch.audit_log where tenant_id = ${tenantId} and seq = 4`,
-  ],
-  [
-    'deletes a row and renumbers those after it',
-    { kind: 'row_deleted', seq: 3 },
-    async ({ tenantId }) => {
-      await superuser`delete from flarewatch.audit_log where tenant_id = ${tenantId} and seq = 3`
-      for (const seq of [4, 5, 6])
-        await superuser`update flarewatch.audit_log set seq = ${seq - 1} where tenant_id = ${tenantId} and seq = ${seq}`
-    },
-  ],
-  [
-    'cuts off the tail',
-    { kind: 'tail_truncated', seq: 5 },
-    ({ tenantId }) => superuser`delete from flarewatch.audit_log where tenant_id = ${tenantId} and seq >= 5`,
-  ],
-  [
-    'cuts off the tail and sets the head back',
-    { kind: 'tail_truncated', seq: 6 },
-    async ({ tenantId, rows }) => {
-      await superuser`delete from flarewatch.audit_log where tenant_id = ${tenantId} and seq = 6`
-      await superuser`update flarewatch.audit_heads set seq = 5, hash = ${rows[4]?.hash ?? null} where tenant_id = ${tenantId}`
-    },
-  ],
-  [
-    'empties the chain',
-    { kind: 'tail_truncated', seq: 1 },
-    ({ tenantId }) => superuser`delete from flarewatch.audit_log where tenant_id = ${tenantId}`,
-  ],
-  [
-    'adds a row under a number that is taken',
-    { kind: 'row_inserted', seq: 5 },
-    ({ tenantId }) =>
-      superuser`insert into flarewatch.audit_log select tenant_id, ${epochOfMonth(-1)}, seq, gen_random_uuid(), at, key_version, previous_hash,
-      actor_tag, action_tag, target_tag, sealed, hash from flarewatch.audit_log where tenant_id = ${tenantId} and seq = 5`,
-  ],
-  [
-    'inserts a row and renumbers those after it',
-    { kind: 'row_inserted', seq: 5 },
-    async ({ tenantId }) => {
-      for (const seq of [6, 5])
-        await superuser`update flarewatch.audit_log set seq = ${seq + 1} where tenant_id = ${tenantId} and seq = ${seq}`
-      await superuser`insert into flarewatch.audit_log select tenant_id, epoch, 5, gen_random_uuid(), at, key_version, previous_hash,
-      actor_tag, action_tag, target_tag, sealed, hash from flarewatch.audit_log where tenant_id = ${tenantId} and seq = 6`
-    },
-  ],
-  [
-    'swaps two rows',
-    { kind: 'row_reordered', seq: 4 },
-    async ({ tenantId }) => {
-      for (const [from, to] of [
-        [4, 99],
-        [5, 4],
-        [99, 5],
-      ] as const) {
-        await superuser`update flarewatch.audit_log set seq = ${to} where tenant_id = ${tenantId} and seq = ${from}`
-      }
-    },
-  ],
-  [
-    'appends a row that the ledger never wrote',
-    { kind: 'ledger_behind', seq: 7 },
-    ({ tenantId, rows }) => forge(tenantId, rows),
-  ],
-  [
-    'changes the head from which the next row is judged',
-    { kind: 'head_mismatch', seq: 6 },
-    ({ tenantId }) =>
-      superuser`update flarewatch.audit_heads set hash = sha256('forged') where tenant_id = ${tenantId}`,
-  ],
-  [
-    'changes a remembered receipt',
-    { kind: 'receipt_inconsistent', seq: 4 },
-    ({ tenantId }) =>
-      superuser`update flarewatch.receipts set root = sha256('forged') where log = ${tenantId} and size = 4`,
-  ],
-  [
-    'removes the tenant',
-    { kind: 'tenant_missing', seq: null },
-    async ({ tenantId }) => {
-      await superuser`delete from flarewatch.audit_log where tenant_id = ${tenantId}`
-      await superuser`delete from flarewatch.audit_heads where tenant_id = ${tenantId}`
-      await superuser`delete from flarewatch.tenants where id = ${tenantId}`
-    },
-  ],
-]
+describe('a tenant that cannot be looked at', () => {
+  it('is accused of nothing, gets no receipt, and keeps no other from one', async () => {
+    const [silent, other] = [await grownTenant(2), await grownTenant(2)]
+    const reachable = await ledgerNamespace()
+    const sql = connect({ connectionString: database.urlFor('flarewatch_verifier') } as Hyperdrive)
+    const unreachable = { head: () => Promise.reject(new Error('unreachable')) } as unknown as AuditLedgerApi
+    const tools = {
+      sql,
+      bucket: (await receiptBucket()) as unknown as R2Bucket,
+      ledgerOf: (tenantId: TenantId) => (tenantId === silent.tenantId ? unreachable : reachable(tenantId)),
+      signer: { signer, logName: LOG_NAME },
+      at: new Date(),
+    }
+    const summary = await verifyAll(tools, await roster(), 'all').finally(() => sql.end())
+    expect(summary.failed).toEqual([silent.tenantId])
+    expect((await publishedReceipt(other.tenantId)).checkpoint.size).toBe(2)
+    expect(await incidentsOf(silent.tenantId)).toEqual([])
+    expect(await (await receiptBucket()).head(newestReceiptKey(silent.tenantId))).toBeNull()
+  })
+})
 
 describe('L2, T3: a superuser changes what is stored', () => {
   it.each(TAMPERINGS)(
@@ -252,7 +159,7 @@ describe('L2, T3: a superuser changes what is stored', () => {
       await fire(EVERY_FEW_MINUTES)
       const before = await publishedReceipt(tenant.tenantId)
       const rows = [...tenant.rows, ...(await append(tenant.tenantId, 4, 2))]
-      await withoutTriggers(() => tamper({ ...tenant, rows }))
+      await withoutTriggers(superuser, () => tamper(superuser, { ...tenant, rows }))
       const bystander = await grownTenant(2)
 
       await fire(NIGHTLY)
@@ -266,10 +173,8 @@ describe('L2, T3: a superuser changes what is stored', () => {
   )
 })
 
-type Grown = { readonly tenantId: TenantId; readonly rows: readonly AuditRow[] }
-
 /** An active tenant in Postgres, in the roster, and with `count` rows that the ledger has flushed. */
-async function grownTenant(count: number): Promise<Grown> {
+async function grownTenant(count: number): Promise<TamperedChain> {
   const tenantId = TenantId.parse(randomUUID())
   await superuser`insert into flarewatch.tenants (id, name, state, activated_at) values (${tenantId}, 'Agency', 'active', now())`
   const ledger = await ledgerOf(tenantId)
@@ -339,60 +244,13 @@ async function incidentsOf(tenantId: TenantId): Promise<{ kind: string; seq: num
   return rows.map(({ kind, seq }) => ({ kind: String(kind), seq: seq === null ? null : Number(seq) }))
 }
 
-/** Superusers may switch the guards off; what they then do is the verifier's to find. */
-async function withoutTriggers(act: () => Promise<unknown>): Promise<void> {
-  const tables = ['audit_log', `audit_log_${epochOfMonth(-1)}`, `audit_log_${epochOfMonth(0)}`]
-  for (const table of tables) await superuser`alter table ${superuser(`flarewatch.${table}`)} disable trigger user`
-  try {
-    await act()
-  } finally {
-    for (const table of tables)
-      await superuser`alter table ${superuser(`flarewatch.${table}`)} enable always trigger refuse_change`
-    for (const table of tables)
-      await superuser`alter table ${superuser(`flarewatch.${table}`)} enable always trigger extend_chain`
-  }
-}
-
-function epochOfMonth(offset: number): number {
-  const month = new Date(Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() + offset))
-  return month.getUTCFullYear() * 100 + month.getUTCMonth() + 1
-}
-
-/** Changes a row's content and recomputes the hashes from there to `last`, as someone who knows the format would. */
-async function rehash(tenantId: TenantId, first: number, last: number): Promise<void> {
-  await superuser`update flarewatch.audit_log set sealed = sha256('forged') || substr(sealed, 33) where tenant_id = ${tenantId} and seq = ${first}`
-  for (let seq = first; seq <= last; seq += 1) {
-    await superuser`
-      update flarewatch.audit_log set hash = flarewatch.audit_row_hash(audit_log) where tenant_id = ${tenantId} and seq = ${seq}`
-    if (seq === last) break
-    await superuser`
-      update flarewatch.audit_log set previous_hash = (
-        select hash from flarewatch.audit_log where tenant_id = ${tenantId} and seq = ${seq}
-      ) where tenant_id = ${tenantId} and seq = ${seq + 1}`
-  }
-  if (last === 6) await setHeadToLast(tenantId)
-}
-
-async function setHeadToLast(tenantId: TenantId): Promise<void> {
-  await superuser`
-    update flarewatch.audit_heads set (seq, hash) = (
-      select seq, hash from flarewatch.audit_log where tenant_id = ${tenantId} order by epoch desc, seq desc limit 1
-    ) where tenant_id = ${tenantId}`
-}
-
-async function forge(tenantId: TenantId, rows: readonly AuditRow[]): Promise<void> {
-  const last = rows.at(-1)
-  if (last === undefined) throw new Error('no row to extend')
-  const forged = { ...last, seq: last.seq + 1, rowId: randomUUID(), previousHash: last.hash }
-  await superuser`
-    insert into flarewatch.audit_log select tenant_id, epoch, ${forged.seq}, ${forged.rowId}, at, key_version, ${forged.previousHash},
-      actor_tag, action_tag, target_tag, sealed, ${hashRow(forged)} from flarewatch.audit_log where tenant_id = ${tenantId} and seq = ${last.seq}`
-  await setHeadToLast(tenantId)
-}
-
 async function ledgerOf(tenantId: TenantId): Promise<AuditLedgerApi> {
+  return (await ledgerNamespace())(tenantId)
+}
+
+async function ledgerNamespace(): Promise<(tenantId: TenantId) => AuditLedgerApi> {
   const namespace = await workers.getDurableObjectNamespace('AUDIT_LEDGER', 'flarewatch-verifier')
-  return namespace.get(namespace.idFromName(tenantId)) as unknown as AuditLedgerApi
+  return (tenantId) => namespace.get(namespace.idFromName(tenantId)) as unknown as AuditLedgerApi
 }
 
 async function roster(): Promise<TenantRosterApi> {
