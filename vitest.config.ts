@@ -7,6 +7,8 @@ export default defineConfig({
     projects: [
       'vitest.domain.config.ts',
       {
+        // The alias by which `edge-functions/deno.json` imports the domain.
+        resolve: { alias: [{ find: /^domain\//, replacement: `${import.meta.dirname}/domain/` }] },
         test: {
           name: 'rooms',
           include: ['{workers,durable-objects,edge-functions,cli,dashboards,local,tools}/**/*.test.ts'],

@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process'
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, inject, test } from 'vitest'
+import { z } from 'zod'
+import { runningStack } from '../running.ts'
+import { issueToken } from '../stack.ts'
+
+/**
+ * T2 on the running stack. It fails when, say, `deposit.ts` stores `input.secret` in place of the sealed record, or
+ * `logLine` in `edge-functions/_shared/errors.ts` writes an error's message.
+ */
+const Document = z.object({
+  ok: z.boolean(),
+  secrets: z.int(),
+  findings: z.array(z.object({ place: z.string(), location: z.string(), secret: z.string(), encoding: z.string() })),
+  places: z.array(z.object({ name: z.string(), bytes: z.int() })),
+  planted: z.object({ tried: z.int(), found: z.int(), missed: z.array(z.unknown()) }),
+})
+const dataDir = inject('dataDir')
+const leak = join(dataDir, 'logs', 'leak.log')
+
+afterEach(() => rmSync(leak, { force: true }))
+
+describe('T2: the canary', () => {
+  test('finds no secret in anything that was written or answered, and would find each that is planted', async () => {
+    const { status, document } = await sweep()
+    expect(document.findings).toEqual([])
+    expect(document.planted).toMatchObject({ found: document.planted.tried, missed: [] })
+    expect([status, document.ok]).toEqual([0, true])
+    const places = document.places.filter(({ bytes }) => bytes > 0).map(({ name }) => name)
+    expect(places).toEqual(expect.arrayContaining(EXPECTED_PLACES))
+  })
+
+  test('finds a token that a log line holds in base64, and says where without saying what', async () => {
+    const run = runningStack()
+    const token = await issueToken(run)
+    const api = run.simulators.cloudflare?.api_url
+    await fetch(`${api}/user/tokens/verify`, { headers: { authorization: `Bearer ${token}` } })
+    writeFileSync(leak, `{"body":"${Buffer.from(`x${token}`).toString('base64')}"}\n`)
+    const { status, document, stdout } = await sweep()
+    expect(document.findings).toEqual([
+      {
+        place: 'logs',
+        location: 'logs/leak.log',
+        secret: expect.stringContaining('provider token'),
+        encoding: 'base64-shifted-1',
+      },
+    ])
+    expect([status, document.ok]).toEqual([1, false])
+    expect(stdout).not.toContain(token)
+  })
+})
+
+const EXPECTED_PLACES = [
+  'answers of the functions',
+  'answers of the gateway',
+  'dashboard assets',
+  'logs',
+  'outgoing mail',
+  'postgres auth',
+  'postgres files',
+  'postgres flarewatch',
+  'run.json',
+  'workers do',
+  'workers do, rows',
+  'workers r2',
+]
+
+async function sweep() {
+  const child = spawn(process.execPath, ['conformance/canary/canary.ts', '--json', '--data', dataDir], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const chunks: Buffer[] = []
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
+  const status = await new Promise<number | null>((closed) => child.once('close', closed))
+  const stdout = Buffer.concat(chunks).toString('utf8')
+  return { status, stdout, document: Document.parse(JSON.parse(stdout)) }
+}
