@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 /** Builds `dashboards/out`, unless what stands there was built from the same inputs. `npm install` and the demo call it. */
@@ -11,6 +12,9 @@ import { fileURLToPath } from 'node:url'
 const FOLDER = import.meta.dirname
 const REPOSITORY = join(FOLDER, '..')
 const DIGEST_FILE = join(FOLDER, 'out', '.digest')
+const TURN_FILE = join(REPOSITORY, 'node_modules', '.cache', 'flarewatch', 'dashboard-build')
+const TURN_POLL_MS = 200
+const TURN_TIMEOUT_MS = 120_000
 /** All that a build reads. The lock file stands for every package. */
 const INPUTS = [
   'dashboards/**/*.{ts,tsx,css,js,svg,json}',
@@ -25,13 +29,60 @@ const NO_INPUT = /(^|\/)(out|\.next|node_modules)\/|\.test\.tsx?$|next-env\.d\.t
 export type BuildOutcome = { readonly built: boolean }
 
 export async function buildDashboard(): Promise<BuildOutcome> {
-  const digest = inputDigest()
-  if (builtDigest() === digest) return { built: false }
-  // Without its digest a half-made folder is never taken for a whole one.
-  rmSync(DIGEST_FILE, { force: true })
-  await runNext()
-  writeFileSync(DIGEST_FILE, digest)
-  return { built: true }
+  if (builtDigest() === inputDigest()) return { built: false }
+  const release = await takeTurn()
+  try {
+    const digest = inputDigest()
+    if (builtDigest() === digest) return { built: false }
+    // Without its digest a half-made folder is never taken for a whole one.
+    rmSync(DIGEST_FILE, { force: true })
+    await runNext()
+    writeFileSync(DIGEST_FILE, digest)
+    return { built: true }
+  } finally {
+    release()
+  }
+}
+
+/** Two demos of one checkout may start together, and Next.js refuses a second build: the later one waits here. */
+async function takeTurn(): Promise<() => void> {
+  mkdirSync(dirname(TURN_FILE), { recursive: true })
+  const deadline = performance.now() + TURN_TIMEOUT_MS
+  while (!claimTurn()) {
+    if (!isRunning(turnHolder())) rmSync(TURN_FILE, { force: true })
+    else if (performance.now() > deadline) throw new Error(`another build does not end; it holds ${TURN_FILE}`)
+    else await setTimeout(TURN_POLL_MS)
+  }
+  return () => rmSync(TURN_FILE, { force: true })
+}
+
+function claimTurn(): boolean {
+  try {
+    writeFileSync(TURN_FILE, String(process.pid), { flag: 'wx' })
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    throw error
+  }
+}
+
+function turnHolder(): number {
+  try {
+    return Number(readFileSync(TURN_FILE, 'utf8'))
+  } catch {
+    return 0
+  }
+}
+
+/** An empty file is one that its holder is about to fill. */
+function isRunning(pid: number): boolean {
+  if (pid === 0) return true
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function inputDigest(): string {

@@ -1,6 +1,6 @@
 import { deltaText } from '../view/delta.ts'
 import type { Figure } from '../view/figures.ts'
-import { formatDateTime, formatFullDay, formatTime, formatValue, zoneLabel } from '../view/format.ts'
+import { formatDate, formatDateTime, formatDay, formatTime, formatValue, zoneLabel } from '../view/format.ts'
 import { coverageText, samplingText } from '../view/provenance.ts'
 import type { Range } from '../view/ranges.ts'
 
@@ -17,11 +17,13 @@ export function FigureLine({ figure, range, timeZone }: FigureLineProps) {
       <dd className="figure-value number">{value === null ? '—' : formatValue(value, unit)}</dd>
       <dd className={`figure-delta number ${change.direction}`} title={change.spoken}>
         <span aria-hidden="true">
-          {ARROWS[change.direction]} {change.short}
+          {delta.kind === 'unknown' ? '' : ARROWS[change.direction]} {change.short}
         </span>
         <span className="visually-hidden">{change.spoken}</span>
       </dd>
-      <dd className="provenance">{provenanceText(figure, timeZone)}</dd>
+      <dd className="provenance">
+        <Origin figure={figure} timeZone={timeZone} />
+      </dd>
     </div>
   )
 }
@@ -29,26 +31,32 @@ export function FigureLine({ figure, range, timeZone }: FigureLineProps) {
 const ARROWS = { up: '▲', down: '▼', flat: '·' } as const
 const DAY_NOUNS: Readonly<Partial<Record<Range['name'], string>>> = { '24h': 'day' }
 
-function provenanceText({ provenance, coverage, window }: Figure, timeZone: string): string {
+function Origin({ figure, timeZone }: { readonly figure: Figure; readonly timeZone: string }) {
+  const { provenance, coverage, window } = figure
   if (provenance === null) return 'no data for this window'
   const fetched = Date.parse(provenance.fetched_at)
+  const shown = isSameDay(fetched, Date.now()) ? formatTime(fetched, timeZone) : formatDateTime(fetched, timeZone)
   const parts = [
     provenance.source,
-    dayScope(window),
-    `fetched ${isSameDay(fetched, Date.now()) ? formatTime(fetched, timeZone) : formatDateTime(fetched, timeZone)} ${zoneLabel(timeZone)}`,
+    daysText(window),
+    `fetched ${shown} ${zoneLabel(timeZone)}`,
     samplingText(provenance.sampling),
-    coverageText(coverage, window.grain),
-  ]
-  return parts.filter((part) => part !== null).join(' · ')
+  ].filter((part) => part !== null)
+  const whole = coverage.unfinished + coverage.missing === 0
+  return (
+    <>
+      {parts.join(' · ')} · <span className={whole ? undefined : 'gaps'}>{coverageText(coverage, window.grain)}</span>
+    </>
+  )
 }
 
 /** Days are the provider's, in UTC, whatever the site's zone: the figure says which ones. */
-function dayScope({ grain, from, to }: Figure['window']): string | null {
+function daysText({ grain, from, to }: Figure['window']): string | null {
   if (grain === 'hour') return null
   const last = to - 1
-  return isSameDay(from, last)
-    ? `${formatFullDay(from, 'UTC')} (UTC)`
-    : `${formatFullDay(from, 'UTC')} to ${formatFullDay(last, 'UTC')} (UTC days)`
+  if (isSameDay(from, last)) return `${formatDay(from, 'UTC')} (UTC day)`
+  const show = new Date(from).getUTCFullYear() === new Date(last).getUTCFullYear() ? formatDay : formatDate
+  return `${show(from, 'UTC')} to ${show(last, 'UTC')} (UTC days)`
 }
 
 function isSameDay(a: number, b: number): boolean {

@@ -1,6 +1,7 @@
 'use client'
 
 import type { ReactNode } from 'react'
+import { Card } from '../shell/card.tsx'
 import { SignedInFrame, SignedOutFrame } from '../shell/frame.tsx'
 import { FailureNotice } from '../shell/notice.tsx'
 import { Challenge } from './challenge.tsx'
@@ -24,7 +25,9 @@ export function Gate({ children }: { readonly children: ReactNode }) {
   if (stage.name === 'failed') {
     return (
       <SignedOutFrame>
-        <FailureNotice failure={stage.failure} onRetry={recheck} />
+        <Card title="Flarewatch does not answer">
+          <FailureNotice failure={stage.failure} onRetry={recheck} />
+        </Card>
       </SignedOutFrame>
     )
   }

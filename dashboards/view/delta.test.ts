@@ -54,5 +54,5 @@ test('a delta says its sign in a character and in words', () => {
 })
 
 test('no comparison is said, not shown as zero', () => {
-  expect(deltaText({ kind: 'unknown' }, '7 days').short).toBe('no comparison')
+  expect(deltaText({ kind: 'unknown' }, '7 days').short).toBe('no history')
 })

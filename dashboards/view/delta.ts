@@ -54,7 +54,7 @@ const LARGEST_SHOWN = 9.995
 /** Sign, per cent and words: colour alone says nothing to many. */
 export function deltaText(delta: Delta, noun: string): DeltaText {
   if (delta.kind === 'unknown')
-    return { short: 'no comparison', spoken: `no earlier ${noun} to compare with`, direction: 'flat' }
+    return { short: 'no history', spoken: `no earlier ${noun} to compare with`, direction: 'flat' }
   if (delta.kind === 'from_zero')
     return { short: 'from 0', spoken: `up from 0 in the previous ${noun}`, direction: 'up' }
   const percent = Math.abs(delta.ratio) * 100

@@ -22,7 +22,7 @@ test('bytes keep three significant digits in decimal units, and never read as 10
 test('an age is told in the largest unit that fits, and a clock ahead of ours reads as now', () => {
   const now = Date.UTC(2026, 10, 24)
   expect([-5, 1, 15, 61, 60 * 47, 60 * 49].map((minutes) => formatAge(now - minutes * 60_000, now))).toEqual([
-    'less than a minute ago',
+    'just now',
     '1 min ago',
     '15 min ago',
     '1 h ago',

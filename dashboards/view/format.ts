@@ -44,7 +44,7 @@ const DAY_MS = 24 * HOUR_MS
 /** "3 min ago". A clock a little ahead of ours reads as now. */
 export function formatAge(at: number, now: number): string {
   const age = Math.max(0, now - at)
-  if (age < MINUTE_MS) return 'less than a minute ago'
+  if (age < MINUTE_MS) return 'just now'
   if (age < HOUR_MS) return `${Math.floor(age / MINUTE_MS)} min ago`
   if (age < 2 * DAY_MS) return `${Math.floor(age / HOUR_MS)} h ago`
   return `${Math.floor(age / DAY_MS)} days ago`
@@ -70,8 +70,12 @@ export function formatFullDay(at: number, timeZone: string): string {
   return inZone(at, timeZone, { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' })
 }
 
+export function formatDate(at: number, timeZone: string): string {
+  return inZone(at, timeZone, { day: 'numeric', month: 'short', year: 'numeric' })
+}
+
 export function formatDateTime(at: number, timeZone: string): string {
-  return `${inZone(at, timeZone, { day: 'numeric', month: 'short', year: 'numeric' })}, ${formatTime(at, timeZone)}`
+  return `${formatDate(at, timeZone)}, ${formatTime(at, timeZone)}`
 }
 
 function inZone(at: number, timeZone: string, options: Intl.DateTimeFormatOptions): string {
