@@ -87,6 +87,15 @@ describe('an export', () => {
     expect(await judge(file.with(-2, rewritten))).toMatchObject({ failure: { seq: 12, code: 'chain_head_mismatch' } })
   })
 
+  it('fails when what was before its first row is not what was signed (L2)', async () => {
+    const partial = await exportOf(rows, signer, 5)
+    const foreign = new MerkleFrontier()
+    for (const { sealed } of rows.slice(0, 4)) foreign.append(sealed)
+    const previousHash = rows[3]?.hash ?? genesisHash(tenantId)
+    const header = encodeExportLine({ kind: 'header', tenantId, firstSeq: 5, previousHash, frontier: foreign.hashes })
+    expect(await judge(partial.with(0, header.trim()))).toMatchObject({ failure: { seq: 12, code: 'root_mismatch' } })
+  })
+
   it('fails when a checkpoint stands under another tenant’s name', async () => {
     const stranger = { ...signer, name: `${signer.name}/x` }
     const foreign = await exportOf(rows, stranger)

@@ -107,6 +107,8 @@ export async function exportVectors() {
   const lines = await exportOf(rows, 1, signer)
   const foreign = await exportOf(rows, 1, signer, OTHER_TENANT)
   const trusted = formatVkey(signer)
+  const partial = await exportOf(rows, 3, signer)
+  const misled = (partial[0] ?? '').replace(/(?<="frontier":\[")./, (first) => (first === 'A' ? 'B' : 'A'))
   const edited = (lines[2] ?? '').replace(/(?<="action_tag":")./, (first) => (first === 'A' ? 'B' : 'A'))
   const file = async (name: string, given: readonly string[], by: NoteSigner | null) => ({
     name,
@@ -121,7 +123,8 @@ export async function exportVectors() {
       await file('sound', lines, signer),
       await file('sound, no key trusted', lines, null),
       await file('sound, another key trusted', lines, stranger),
-      await file('from the third row on', await exportOf(rows, 3, signer), signer),
+      await file('from the third row on', partial, signer),
+      await file('from the third row on, behind another beginning', partial.with(0, misled), signer),
       await file('of a log without rows', await exportOf([], 1, signer), signer),
       await file('last row cut off', lines.toSpliced(-2, 1), signer),
       await file('a row deleted', lines.toSpliced(2, 1), signer),
