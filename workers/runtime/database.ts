@@ -12,6 +12,8 @@ export type Transaction = postgres.TransactionSql<{ bigint: number }>
 /** Workers allow six connections at a time; one invocation needs few. */
 const MAX_CONNECTIONS = 3
 const CONNECT_TIMEOUT_SECONDS = 5
+/** From the first query to the server's first word. */
+const GREETING_TIMEOUT_MS = 4_000
 const CLOSE_TIMEOUT_SECONDS = 5
 
 /**
@@ -19,13 +21,43 @@ const CLOSE_TIMEOUT_SECONDS = 5
  * One per invocation; a socket of one request may not be used by another.
  */
 export function connect(hyperdrive: Hyperdrive): Sql {
-  return postgres(hyperdrive.connectionString, {
+  let greeted = false
+  const sql = postgres(hyperdrive.connectionString, {
     prepare: false,
     fetch_types: false,
     max: MAX_CONNECTIONS,
     connect_timeout: CONNECT_TIMEOUT_SECONDS,
     onnotice: () => {},
+    onparameter: () => {
+      greeted = true
+    },
     types,
+  })
+  return givingUpOn(sql, () => greeted)
+}
+
+/**
+ * postgres.js dials again without pause or end when a server takes the connection and closes it before it has said a word,
+ * as a proxy in front of a dead Postgres does. Ending the client rejects what waits on it.
+ */
+function givingUpOn(sql: Sql, greeted: () => boolean): Sql {
+  let watching = false
+  const watch = () => {
+    if (watching) return
+    watching = true
+    setTimeout(() => {
+      if (!greeted()) void sql.end({ timeout: 0 }).catch(() => {})
+    }, GREETING_TIMEOUT_MS)
+  }
+  return new Proxy(sql, {
+    apply: (target, self, query) => {
+      watch()
+      return Reflect.apply(target, self, query)
+    },
+    get: (target, name) => {
+      if (name === 'begin') watch()
+      return Reflect.get(target, name)
+    },
   })
 }
 

@@ -1,0 +1,222 @@
+import { randomUUID } from 'node:crypto'
+import { SignJWT } from 'jose'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { EdgeOperation } from '../../../domain/contracts/edge-door.ts'
+import {
+  activateTenant,
+  askSeal,
+  beginTenant,
+  bornTenant,
+  leaseJob,
+  mintStepUp,
+  type StandTenant,
+  storeCredential,
+} from '../../../local/stands/tenants.ts'
+import { newUser, startVaultStand, type User, type VaultStand } from '../../../local/stands/vault-stand.ts'
+
+let stand: VaultStand
+beforeAll(async () => {
+  stand = await startVaultStand()
+})
+afterAll(() => stand?.stop())
+
+const SECOND = 1000
+const seconds = () => Math.floor(stand.now() / SECOND)
+
+describe('the service JWT', () => {
+  const prepare = (service: object, authorization?: string) =>
+    stand.edgeCall(
+      'tenant-prepare',
+      { tenant_id: randomUUID() },
+      { user: newUser(), service, ...(authorization && { authorization }) },
+    )
+
+  it('T6 is used once', async () => {
+    const jti = randomUUID()
+    expect((await prepare({ jti })).code).toBeNull()
+    expect(await prepare({ jti })).toMatchObject({ status: 401, code: 'service_token_replayed' })
+  })
+
+  it.each([
+    ['another operation', () => ({ op: 'credential-seal' })],
+    ['another body', () => ({ body_sha256: 'A'.repeat(43) })],
+    ['another audience', () => ({ aud: 'flarewatch-gateway' })],
+    ['another issuer', () => ({ iss: 'somebody' })],
+    ['a longer life than 30 s', () => ({ exp: seconds() + 60 })],
+    ['a past', () => ({ iat: seconds() - 90, exp: seconds() - 60 })],
+    ['a future', () => ({ iat: seconds() + 60, exp: seconds() + 90 })],
+  ])('T6 with %s is refused', async (_, claims) => {
+    expect(await prepare(claims())).toMatchObject({ status: 401, code: 'service_token_invalid' })
+  })
+
+  it('T6 missing, unsigned or under a shared secret is refused', async () => {
+    const unsigned = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from('{}').toString('base64url')}.`
+    const symmetric = await new SignJWT({}).setProtectedHeader({ alg: 'HS256' }).sign(new Uint8Array(32))
+    for (const token of ['', `Bearer ${unsigned}`, `Bearer ${symmetric}`]) {
+      expect(await prepare({}, token || 'none')).toMatchObject({ status: 401, code: 'service_token_invalid' })
+    }
+  })
+})
+
+describe("the user's JWT", () => {
+  const prepare = (claims: object) =>
+    stand.edgeCall('tenant-prepare', { tenant_id: randomUUID() }, { user: newUser(), claims })
+
+  it.each([
+    ['another audience', () => ({ aud: 'mcp' })],
+    ['another issuer', () => ({ iss: 'http://elsewhere.test' })],
+    ['its time over', () => ({ exp: seconds() - 60 })],
+    ['no session', () => ({ session_id: null })],
+    ['the service role', () => ({ role: 'service_role' })],
+  ])('T1 with %s is refused', async (_, claims) => {
+    expect(await prepare(claims())).toMatchObject({ status: 401, code: 'user_token_invalid' })
+  })
+
+  it('A2 at AAL1 opens no operation', async () => {
+    const operations: [EdgeOperation, object][] = [
+      ['tenant-prepare', { tenant_id: randomUUID() }],
+      ['tenant-activate', { tenant_id: randomUUID() }],
+      ['step-up-mint', { tenant_id: randomUUID(), credential_id: randomUUID(), action: 'credential.store' }],
+      ['credential-seal', { tenant_id: randomUUID(), credential_id: randomUUID(), provider: 'cloudflare' }],
+      ['settle', { tenant_id: randomUUID(), intent_row: randomUUID(), succeeded: true, code: 'done' }],
+    ]
+    for (const [operation, body] of operations) {
+      const answer = await stand.edgeCall(operation, body, { user: newUser(), claims: { aal: 'aal1' } })
+      expect(answer).toMatchObject({ status: 403, code: 'aal2_required' })
+    }
+  })
+})
+
+describe('freshness', () => {
+  it.each([
+    ['301 s old', -301, 'aal2_stale'],
+    ['299 s old', -299, null],
+    ['29 s ahead', 29, null],
+    ['32 s ahead', 32, 'aal2_stale'],
+  ])('A3 a TOTP %s', async (_, offset, code) => {
+    const tenant = await bornTenant(stand)
+    const amr = [{ method: 'totp', timestamp: seconds() + offset }]
+    expect((await mint(tenant, tenant.owner, { amr })).code).toBe(code)
+  })
+
+  it('A3 is judged from the newest TOTP, and a password is none', async () => {
+    const tenant = await bornTenant(stand)
+    const old = { method: 'totp', timestamp: seconds() - 3000 }
+    const password = { method: 'password', timestamp: seconds() }
+    expect((await mint(tenant, tenant.owner, { amr: [old, password] })).code).toBe('aal2_stale')
+    const recent = { method: 'totp', timestamp: seconds() - 10 }
+    expect((await mint(tenant, tenant.owner, { amr: [old, recent] })).code).toBeNull()
+  })
+
+  it('A3 a second session of the user in 90 s claims none', async () => {
+    const tenant = await bornTenant(stand)
+    const thief = { ...tenant.owner, session: randomUUID() }
+    expect((await mint(tenant, tenant.owner)).code).toBeNull()
+    expect(await mint(tenant, thief)).toMatchObject({ status: 403, code: 'freshness_claimed' })
+    expect((await mint(tenant, tenant.owner)).code).toBeNull()
+  })
+})
+
+describe('a step-up token', () => {
+  it('A4 opens one of two concurrent stores', async () => {
+    const [tenant, credential] = [await bornTenant(stand), randomUUID()]
+    const { token } = (await mintStepUp(stand, tenant, credential)).body
+    const answers = await Promise.all([
+      askSeal(stand, tenant, credential, token),
+      askSeal(stand, tenant, credential, token),
+    ])
+    expect(answers.map(({ code }) => code).sort()).toEqual([null, 'step_up_invalid'].sort())
+  })
+
+  it('A4 is demanded, for this very credential', async () => {
+    const [tenant, credential] = [await bornTenant(stand), randomUUID()]
+    expect(await askSeal(stand, tenant, credential, undefined)).toMatchObject({ status: 403, code: 'step_up_required' })
+    const { token } = (await mintStepUp(stand, tenant, credential)).body
+    expect((await askSeal(stand, tenant, randomUUID(), token)).code).toBe('step_up_invalid')
+  })
+
+  it('A4 is not minted for a viewer, an outsider, or a tenant that is not born', async () => {
+    const tenant = await bornTenant(stand)
+    const [viewer, outsider, owner, pending] = [newUser(), newUser(), newUser(), randomUUID()]
+    await stand.sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenant.id}, ${viewer.id}, 'viewer')`
+    expect((await mint(tenant, viewer)).code).toBe('role_insufficient')
+    expect((await mint(tenant, outsider)).code).toBe('not_a_member')
+    await beginTenant(stand, pending, owner)
+    expect((await mint({ id: pending, owner, birthRow: '' }, owner)).code).toBe('tenant_not_active')
+  })
+})
+
+describe('the birth of a tenant', () => {
+  it('L1 is resumable: activated again it has one row, and the wrap that was stored', async () => {
+    const [id, owner] = [randomUUID(), newUser()]
+    await beginTenant(stand, id, owner)
+    const activate = () => stand.edgeCall('tenant-activate', { tenant_id: id }, { user: owner })
+    const [first, second] = await Promise.all([activate(), activate()])
+    expect([first.code, second.code]).toEqual([null, null])
+    expect(first.body.intent_row).toBe(second.body.intent_row)
+    const tenant = await activateTenant(stand, id, owner)
+    expect(tenant.birthRow).toBe(first.body.intent_row)
+    const third = await activate()
+    const [stored] = await stand.sql<{ wrapped_dek: Uint8Array }[]>`
+      select wrapped_dek from flarewatch.tenant_keys where tenant_id = ${id}`
+    expect(third.body.wrapped_dek).toBe(Buffer.from(stored?.wrapped_dek ?? []).toString('base64url'))
+    expect(await stand.call('AUDIT_LEDGER', id, 'head')).toMatchObject({ seq: 1 })
+    const credential = await storeCredential(stand, tenant, 'cf-token-0001')
+    const job = await leaseJob(stand, id, credential.id)
+    expect(await stand.call('CONNECTOR_DOOR', null, 'open', job)).toMatchObject({ ok: true })
+  })
+
+  it('L2 enters the roster with the hash of row 1', async () => {
+    const tenant = await bornTenant(stand)
+    const [row] = (await stand.call('AUDIT_LEDGER', tenant.id, 'rowsFrom', 1, 1)) as { hash: Uint8Array }[]
+    const { entries } = (await stand.call('TENANT_ROSTER', 'roster', 'list', null)) as {
+      entries: { tenantId: string; firstHash: Uint8Array }[]
+    }
+    expect(entries.find(({ tenantId }) => tenantId === tenant.id)?.firstHash).toEqual(row?.hash)
+  })
+
+  it('is for the owner alone', async () => {
+    const [id, owner] = [randomUUID(), newUser()]
+    await beginTenant(stand, id, owner)
+    const stranger = await stand.edgeCall('tenant-activate', { tenant_id: id }, { user: newUser() })
+    expect(stranger).toMatchObject({ status: 403, code: 'not_a_member' })
+  })
+})
+
+describe('an outcome', () => {
+  it('L1 is told by the user whose intent it was, once', async () => {
+    const tenant = await bornTenant(stand)
+    const admin = newUser()
+    await stand.sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenant.id}, ${admin.id}, 'admin')`
+    const body = { tenant_id: tenant.id, intent_row: tenant.birthRow, succeeded: true, code: 'created' }
+    expect((await stand.edgeCall('settle', body, { user: admin })).code).toBe('request_invalid')
+    expect((await stand.edgeCall('settle', body, { user: tenant.owner })).code).toBeNull()
+    expect((await stand.edgeCall('settle', { ...body, succeeded: false }, { user: tenant.owner })).code).toBeNull()
+    expect(await stand.call('AUDIT_LEDGER', tenant.id, 'head')).toMatchObject({ seq: 2 })
+  })
+})
+
+describe('requests', () => {
+  it.each([
+    ['an unknown field', { tenant_id: randomUUID(), extra: 1 }, 422, 'request_invalid'],
+    ['an id that is none', { tenant_id: 'x' }, 422, 'request_invalid'],
+    ['more than 4 KiB', { tenant_id: 'x'.repeat(5000) }, 413, 'request_too_large'],
+  ])('with %s are refused', async (_, body, status, code) => {
+    expect(await stand.edgeCall('tenant-prepare', body, { user: newUser() })).toMatchObject({ status, code })
+  })
+
+  it('of an unknown operation or method are refused, in the one shape of errors', async () => {
+    const response = await fetch(`${stand.vaultUrl()}/edge/v1/open-everything`, { method: 'POST' })
+    expect(response.status).toBe(404)
+    expect(await response.json()).toEqual({
+      error: { code: 'operation_unknown', message: expect.any(String), request_id: expect.any(String) },
+    })
+    expect((await fetch(`${stand.vaultUrl()}/edge/v1/settle`)).status).toBe(404)
+    expect((await fetch(`${stand.vaultUrl()}/`)).status).toBe(404)
+  })
+})
+
+function mint(tenant: StandTenant, user: User, claims: object = {}) {
+  const body = { tenant_id: tenant.id, credential_id: randomUUID(), action: 'credential.store' }
+  return stand.edgeCall('step-up-mint', body, { user, claims: { ...claims } })
+}
