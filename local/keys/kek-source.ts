@@ -49,8 +49,8 @@ export function makeDemoKek(dir: string): void {
   writeFileSync(join(secrets, 'kek.v1'), text, { mode: 0o600, flag: 'wx' })
 }
 
-const VARIABLE_NAME = /^FLAREWATCH_KEK_V([1-9]\d{0,9})$/
-const FILE_NAME = /^kek\.v([1-9]\d{0,9})$/
+const VARIABLE_NAME = /^FLAREWATCH_KEK_V([1-9]\d{0,8})$/
+const FILE_NAME = /^kek\.v([1-9]\d{0,8})$/
 
 function inEnvironment(env: KekSource['env']): Found[] {
   return Object.entries(env).flatMap(([name, text]) => {

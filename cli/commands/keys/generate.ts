@@ -4,7 +4,8 @@ import { toBase64Url, zeroize } from '../../../domain/bytes.ts'
 import { generateKek } from '../../../domain/envelope/kek.ts'
 import { type Arguments, type Command, CommandRefused, EXIT } from '../../command.ts'
 
-const MAX_VERSION = 0xffff_ffff
+/** As many digits as the vault reads in a binding's name. */
+const MAX_VERSION = 999_999_999
 
 /** S2: there is no default KEK. The operator makes one, and it is never printed, only written. */
 export const keysGenerate: Command = {
@@ -20,7 +21,7 @@ export const keysGenerate: Command = {
       text: [
         `KEK version ${version} is in ${path}`,
         'Keep a copy where neither the database nor its backups are: without it nothing stored can be opened.',
-        `For a deployment: npx wrangler secret put FLAREWATCH_KEK_V${version} --config workers/vault/wrangler.toml`,
+        `For a deployment: npx wrangler secret put KEK_V${version} --config workers/vault/wrangler.toml`,
       ].join('\n'),
       exit: EXIT.ok,
     }
