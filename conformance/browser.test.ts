@@ -1,0 +1,138 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import AxeBuilder from '@axe-core/playwright'
+import { TOTP } from 'otpauth'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openBrowser } from './browser.ts'
+import { runningStack } from './running.ts'
+import { fireCron, issueToken } from './stack.ts'
+
+/** A person's first visit, in a real browser: from sign-up to a chart, with the keyboard and pointer alone. */
+const run = runningStack()
+const PHONE = { width: 375, height: 812 }
+const DESKTOP = { width: 1280, height: 860 }
+
+let browser: Browser
+let close: () => Promise<void>
+beforeAll(async () => {
+  const opened = await openBrowser()
+  browser = opened.browser
+  close = opened.close
+})
+afterAll(() => close())
+
+describe('the dashboard in Chromium', () => {
+  let page: Page
+  const complaints: string[] = []
+
+  beforeAll(async () => {
+    const context = await browser.newContext({ viewport: DESKTOP })
+    page = await context.newPage()
+    page.on('pageerror', (error) => complaints.push(String(error)))
+    page.on('console', (message) => {
+      if (message.type() === 'error') complaints.push(message.text())
+    })
+  })
+
+  test('A1: signing up leads to enrolment, and to nothing else', async () => {
+    await page.goto(run.gateway_url)
+    await page
+      .getByRole('button', { name: 'Create an account' })
+      .or(page.getByText('Create an account'))
+      .first()
+      .click()
+    await page.getByLabel('Email').fill('first.visit@example.test')
+    await page.getByLabel('Password').fill('a long enough password')
+    await shoot(page, 'sign-up')
+    await page.getByRole('button', { name: 'Create account' }).click()
+    await page.getByRole('heading', { name: 'Scan this with the app' }).waitFor()
+    expect(await page.getByRole('link', { name: 'Credentials' }).count()).toBe(0)
+    await shoot(page, 'enrolment')
+    await findsNothing(page)
+  })
+
+  test('A2: the code from the authenticator leads to AAL2 and the first agency', async () => {
+    const secret = (await page.getByTestId('totp-secret').innerText()).replaceAll(/\s/g, '')
+    await page.getByLabel('Six-digit code').fill(new TOTP({ secret }).generate())
+    await page.getByRole('button', { name: 'Verify' }).click()
+    await page.getByLabel('Agency name').fill('Lighthouse Digital')
+    await shoot(page, 'create-agency')
+    await page.getByRole('button', { name: 'Create agency' }).click()
+    await page.getByLabel('API token').waitFor()
+  })
+
+  test('T5: a global key is refused in plain words, before anything is stored', async () => {
+    await page.getByLabel('API token').fill('c2547eb745079dac9320b638f5e225cf483cc')
+    await page.getByRole('button', { name: 'Connect Cloudflare' }).click()
+    await page.getByText('This is a global API key').waitFor()
+    await shoot(page, 'global-key-refused')
+  })
+
+  test('V6: a read-only token is connected, and its text is gone from the page', async () => {
+    const token = await issueToken(run)
+    await page.getByLabel('API token').fill(token)
+    await page.getByRole('button', { name: 'Connect Cloudflare' }).click()
+    await page
+      .getByRole('status')
+      .filter({ hasText: token.slice(-4) })
+      .or(page.getByText(token.slice(-4)))
+      .first()
+      .waitFor()
+    expect(await page.content()).not.toContain(token)
+    await shoot(page, 'connected')
+    await findsNothing(page)
+  })
+
+  test('the traffic of its sites is charted, with figures, change and provenance', async () => {
+    await fireCron(run, 'scheduler', '* * * * *')
+    await page.goto(run.gateway_url)
+    await page.getByRole('heading', { name: 'harbor-yoga.example' }).waitFor()
+    await page.locator('svg.recharts-surface').first().waitFor({ timeout: 30_000 })
+    expect(await page.getByText(/httpRequests/).count()).toBeGreaterThan(0)
+    await shoot(page, 'overview')
+    await findsNothing(page)
+  })
+
+  test.each(['light', 'dark'] as const)(
+    'the overview is accessible on a phone and at a desk, %s',
+    async (colorScheme) => {
+      await page.emulateMedia({ colorScheme })
+      for (const [name, viewport] of Object.entries({ phone: PHONE, desktop: DESKTOP })) {
+        await page.setViewportSize(viewport)
+        await findsNothing(page)
+        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+        expect(overflow, `${name} scrolls sideways`).toBeLessThanOrEqual(0)
+        await shoot(page, `overview-${name}-${colorScheme}`)
+      }
+    },
+  )
+
+  test('V6: the credential list shows last four, scope, last use, and nothing more', async () => {
+    await page.getByRole('link', { name: 'Credentials' }).click()
+    await page.getByRole('heading', { name: 'Credentials' }).waitFor()
+    await page.getByText('analytics:read').first().waitFor()
+    await shoot(page, 'credentials')
+    await findsNothing(page)
+  })
+
+  test('no page complained, and none broke its own content security policy', () => {
+    // A refused token is answered with 422, which the browser logs as a failed load: the person was told in words.
+    expect(complaints.filter((text) => !/status of (422|403|401)/.test(text))).toEqual([])
+  })
+})
+
+async function findsNothing(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze()
+  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`)).toEqual(
+    [],
+  )
+}
+
+/** Pictures to look at are kept where `FLAREWATCH_SCREENSHOTS` says. */
+async function shoot(page: Page, name: string): Promise<void> {
+  const folder = process.env.FLAREWATCH_SCREENSHOTS
+  if (folder === undefined) return
+  mkdirSync(folder, { recursive: true })
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true })
+}
