@@ -53,7 +53,7 @@ describe('the dashboard in Chromium', () => {
   })
 
   test('A2: the code from the authenticator leads to AAL2 and the first agency', async () => {
-    const secret = (await page.getByTestId('totp-secret').innerText()).replaceAll(/\s/g, '')
+    const secret = (await page.getByTestId('totp-secret').textContent())?.replaceAll(/\s/g, '') ?? ''
     await page.getByLabel('Six-digit code').fill(new TOTP({ secret }).generate())
     await page.getByRole('button', { name: 'Verify' }).click()
     await page.getByLabel('Agency name').fill('Lighthouse Digital')
