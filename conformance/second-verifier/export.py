@@ -1,0 +1,103 @@
+"""docs/formats.md, "Export file": a whole file, verified line by line, and the report of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from chain import Chain, genesis
+from checkpoint import parse_checkpoint
+from encoding import Failed, to_base64, uuid_bytes
+from lines import Header, parse_checkpoint_line, parse_header, parse_row, read_lines
+from merkle import Frontier, roots_in
+from note import TrustedKey, open_note
+
+
+@dataclass
+class Report:
+    """`seq` is where a failure would be: the row to come, or the last row when it is the checkpoint's turn."""
+
+    rows: int = 0
+    first_seq: int | None = None
+    last_seq: int | None = None
+    head: bytes | None = None
+    anchored: bool = False
+    failure: dict[str, object] | None = None
+    seq: int = 1
+
+    def document(self) -> dict[str, object]:
+        return {
+            "ok": self.failure is None,
+            "rows": self.rows,
+            "first_seq": self.first_seq,
+            "last_seq": self.last_seq,
+            "head": None if self.head is None else to_base64(self.head),
+            "anchored": self.anchored,
+            "failure": self.failure,
+        }
+
+
+def verify_export(file: BinaryIO, trusted: TrustedKey | None) -> Report:
+    report = Report()
+    try:
+        follow(file, trusted, report)
+    except Failed as failed:
+        report.failure = {"seq": report.seq, "code": failed.code}
+    else:
+        report.anchored = trusted is not None
+    return report
+
+
+def follow(file: BinaryIO, trusted: TrustedKey | None, report: Report) -> None:
+    lines = read_lines(file)
+    first = next(lines, None)
+    if first is None or "format" not in first:
+        raise Failed("header_missing")
+    header = parse_header(first)
+    chain, frontier = begin(header)
+    report.seq = header.first_seq
+    note = None
+    for line in lines:
+        if note is not None or "format" in line:
+            raise Failed("line_out_of_order")
+        if "checkpoint" in line:
+            note = parse_checkpoint_line(line)
+        else:
+            follow_row(line, chain, frontier, report)
+    report.seq = chain.last_seq
+    if note is None:
+        raise Failed("checkpoint_missing")
+    compare(note, trusted, header, chain, frontier)
+
+
+def begin(header: Header) -> tuple[Chain, Frontier]:
+    tenant, rows_before = uuid_bytes(header.tenant_id), header.first_seq - 1
+    assert tenant is not None
+    if rows_before == 0 and header.previous_hash != genesis(tenant):
+        raise Failed("previous_hash_mismatch")
+    if len(header.frontier) != roots_in(rows_before):
+        raise Failed("line_malformed")
+    return Chain(tenant, rows_before, header.previous_hash), Frontier(rows_before, header.frontier)
+
+
+def follow_row(line: dict[str, object], chain: Chain, frontier: Frontier, report: Report) -> None:
+    row = parse_row(line)
+    chain.append(row)
+    frontier.append(row.hash)
+    report.rows += 1
+    report.first_seq = report.first_seq or chain.last_seq
+    report.last_seq, report.head = chain.last_seq, chain.last_hash
+    report.seq = chain.last_seq + 1
+
+
+def compare(note: str, trusted: TrustedKey | None, header: Header, chain: Chain, frontier: Frontier) -> None:
+    checkpoint = parse_checkpoint(open_note(note, trusted))
+    name = checkpoint.log_name if trusted is None else trusted.name
+    if (checkpoint.log_name, checkpoint.tenant) != (name, header.tenant_id):
+        raise Failed("origin_mismatch")
+    if checkpoint.size != chain.last_seq:
+        raise Failed("size_mismatch")
+    if checkpoint.chain_head != chain.last_hash:
+        raise Failed("chain_head_mismatch")
+    if checkpoint.root != frontier.root():
+        raise Failed("root_mismatch")
