@@ -13,6 +13,7 @@ import { z } from 'zod'
 import { randomBytes, toBase64Url, utf8 } from '../domain/bytes.ts'
 import type { StepUpBinding, StepUpTokensApi } from '../domain/contracts/durable-objects.ts'
 import { CredentialId, SessionId, TenantId } from '../domain/contracts/ids.ts'
+import { parseBindings } from '../workers/runtime/bindings.ts'
 import { currentTime } from '../workers/runtime/clock.ts'
 import { HostBindings } from './bindings.ts'
 
@@ -49,7 +50,7 @@ export class StepUpTokens extends DurableObject<unknown> implements StepUpTokens
 
   constructor(context: DurableObjectState, env: unknown) {
     super(context, env)
-    this.#bindings = HostBindings.parse(env)
+    this.#bindings = parseBindings('durable-objects', HostBindings, env)
     this.#sql = context.storage.sql
     this.#sql.exec(`CREATE TABLE IF NOT EXISTS tokens (
       token_hash BLOB PRIMARY KEY,

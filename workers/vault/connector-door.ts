@@ -32,7 +32,7 @@ export async function openForJob(visit: Visit, jobId: JobId): Promise<OpenedCred
     detail: { job: jobId },
   } as const
   const released = await release(visit, act, (unlocked) => openingSubkey(unlocked, job, sealed))
-  if (!released.ok) return refusal(jobId, rpcRefusal(released.code))
+  if (!released.ok) return refusal(jobId, rpcRefusal(released.code), released.code)
   const { opened: subkey, intentRow } = released.value
   const kept = await keepIntent(visit, jobId, intentRow)
   if (!kept.ok) {
@@ -118,7 +118,10 @@ const RETRYABLE: Record<DoorRefusalCode, boolean> = {
   not_openable: false,
 }
 
-function refusal(jobId: JobId, code: DoorRefusalCode): DoorRefusal {
+/** Refusals of the whole vault, not of this credential: a job need not die of a key that an operator is about to mend. */
+const MENDABLE: ReadonlySet<string> = new Set(['kek_missing', 'kek_malformed', 'kek_demo', 'kek_mismatch'])
+
+function refusal(jobId: JobId, code: DoorRefusalCode, cause: string = code): DoorRefusal {
   log(PART, 'warn', 'connector_door', { job_id: jobId, code })
-  return { ok: false, code, retryable: RETRYABLE[code] }
+  return { ok: false, code, retryable: RETRYABLE[code] || MENDABLE.has(cause) }
 }

@@ -4,8 +4,7 @@ import type { ActOutcome, ConnectorDoorApi } from '../../domain/contracts/connec
 import { EDGE_DOOR_PATH } from '../../domain/contracts/edge-door.ts'
 import type { AuditQuery, GatewayDoorApi } from '../../domain/contracts/gateway-door.ts'
 import { JobId } from '../../domain/contracts/ids.ts'
-import { errorResponse } from '../runtime/error-response.ts'
-import { log } from '../runtime/log.ts'
+import { failureResponse } from '../runtime/failure-response.ts'
 import { PART } from './call.ts'
 import { openForJob, settleJob } from './connector-door.ts'
 import { edgeDoor } from './edge-door/door.ts'
@@ -44,9 +43,7 @@ export default {
     try {
       return await visited(env, context, (visit) => answer(request, visit))
     } catch (error) {
-      const requestId = crypto.randomUUID()
-      log(PART, 'error', error instanceof Error ? error.name : 'failure', { request_id: requestId, status: 500 })
-      return errorResponse({ code: 'internal', status: 500, message: 'the vault failed', requestId })
+      return failureResponse(PART, error, crypto.randomUUID())
     }
   },
 } satisfies ExportedHandler<unknown>

@@ -2,8 +2,9 @@ import { equalConstantTime } from '../../domain/bytes.ts'
 import { isDemoKek, type Kek, kekCheckValue, parseKek } from '../../domain/envelope/kek.ts'
 import { failure, type Result, success } from '../../domain/result.ts'
 import type { Sql } from '../runtime/database.ts'
+import { log } from '../runtime/log.ts'
 import type { VaultBindings } from './bindings.ts'
-import { reach } from './call.ts'
+import { PART, reach } from './call.ts'
 
 export type KekRefusal = 'kek_missing' | 'kek_malformed' | 'kek_demo' | 'kek_mismatch' | 'store_unreachable'
 
@@ -18,6 +19,13 @@ let judged: KekRing | null = null
 
 export async function judgeKeks(bindings: VaultBindings, sql: Sql): Promise<Result<KekRing, KekRefusal>> {
   if (judged !== null) return success(judged)
+  const ring = await judge(bindings, sql)
+  if (ring.ok) judged = ring.value
+  else log(PART, 'error', 'keks_refused', { code: ring.code })
+  return ring
+}
+
+async function judge(bindings: VaultBindings, sql: Sql): Promise<Result<KekRing, KekRefusal>> {
   const keks = parseKeks(bindings)
   if (!keks.ok) return keks
   const stored = await reach('store_unreachable', () => compareWithStore(keks.value, sql))
@@ -25,8 +33,7 @@ export async function judgeKeks(bindings: VaultBindings, sql: Sql): Promise<Resu
   if (stored.value !== null) return failure(stored.value)
   const byVersion = new Map(keks.value.map((kek) => [kek.version, kek]))
   const newest = keks.value.reduce((one, other) => (other.version > one.version ? other : one))
-  judged = { newest, ofVersion: (version) => byVersion.get(version) ?? null }
-  return success(judged)
+  return success({ newest, ofVersion: (version) => byVersion.get(version) ?? null })
 }
 
 function parseKeks({ keks, DEMO_KEK_ACCEPTED }: VaultBindings): Result<[Kek, ...Kek[]], KekRefusal> {

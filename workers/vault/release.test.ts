@@ -151,7 +151,7 @@ describe('the KEK', () => {
     const { job } = await leased()
     await stand.restart({ bindings: { KEK_V1: text } })
     expect(await stand.ready()).toEqual({ ok: false, code })
-    expect(await open(job)).toMatchObject({ ok: false })
+    expect(await open(job)).toEqual({ ok: false, code: 'not_openable', retryable: true })
     await stand.restart()
     expect(await stand.ready()).toEqual({ ok: true })
   })
