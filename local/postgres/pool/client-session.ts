@@ -30,6 +30,7 @@ export type PoolDirectory = {
 const HARMLESS_PARAMETERS = new Set(['user', 'database', 'application_name', 'client_encoding'])
 const CLEARTEXT_PASSWORD = 3
 const AUTHENTICATION_OK = 0
+const READY = message('Z', Buffer.from('I'))
 /** Messages that Postgres answers with ReadyForQuery: Query, Sync, FunctionCall. */
 const ANSWERED_BY_READY = new Set(['Q', 'S', 'F'])
 const STATE = { protocol: '08P01', password: '28P01', unsupported: '0A000', exhausted: '53300', lost: '08006' } as const
@@ -137,12 +138,7 @@ export class ClientSession {
     if (this.#phase === 'closed') return
     this.#phase = 'ready'
     this.#directory.register(this.#cancelKey.toString('hex'), this)
-    const greeting = [
-      message('R', int32(AUTHENTICATION_OK)),
-      parameters,
-      message('K', this.#cancelKey),
-      message('Z', Buffer.from('I')),
-    ]
+    const greeting = [message('R', int32(AUTHENTICATION_OK)), parameters, message('K', this.#cancelKey), READY]
     this.#socket.write(Buffer.concat(greeting))
   }
 
@@ -237,6 +233,8 @@ export class ClientSession {
   #refuse(sqlState: string, text: string): void {
     if (this.#phase === 'closed') return
     this.#socket.write(errorMessage(sqlState, text))
+    // Some drivers hand an error on only once they are told that the server is ready again.
+    if (this.#unanswered > 0) this.#socket.write(READY)
     this.#end()
   }
 

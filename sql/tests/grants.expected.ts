@@ -1,0 +1,180 @@
+/**
+ * Who may do what, in full. A table, role or verb that is not here is not granted; a verb without columns covers the whole
+ * row. Adding a line widens what a compromise of that Worker yields: say so in the threat model.
+ */
+type Verbs = { readonly select?: Columns; readonly insert?: Columns; readonly update?: Columns }
+type Columns = 'all' | readonly string[]
+
+const HASHED_COLUMNS = [
+  'tenant_id',
+  'epoch',
+  'seq',
+  'row_id',
+  'at',
+  'key_version',
+  'previous_hash',
+  'actor_tag',
+  'action_tag',
+  'target_tag',
+  'sealed',
+  'hash',
+]
+const NEW_INCIDENT = ['id', 'tenant_id', 'kind', 'seq', 'part', 'detail', 'at']
+const FIGURE = ['window_end', 'value', 'unit', 'source', 'fetched_at', 'sampling', 'completeness']
+
+export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<string, Verbs>>>> = {
+  tenants: {
+    flarewatch_gateway: { select: 'all' },
+    flarewatch_vault: { select: ['id', 'state'] },
+    flarewatch_verifier: { select: ['id', 'state', 'created_at'] },
+  },
+  members: {
+    flarewatch_gateway: { select: 'all' },
+    flarewatch_vault: { select: ['tenant_id', 'user_id', 'role'] },
+  },
+  kek_checks: {
+    flarewatch_vault: {
+      select: ['kek_version', 'check_value'],
+      insert: ['kek_version', 'check_value', 'first_seen_at'],
+    },
+  },
+  tenant_keys: { flarewatch_vault: { select: ['tenant_id', 'version', 'kek_version', 'wrapped_dek'] } },
+  audit_keys: { flarewatch_vault: { select: ['tenant_id', 'version', 'kek_version', 'wrapped_key'] } },
+  credentials: {
+    flarewatch_gateway: {
+      select: [
+        'id',
+        'tenant_id',
+        'provider',
+        'label',
+        'last4',
+        'scope',
+        'grade',
+        'state',
+        'reason',
+        'last_used_at',
+        'last_success_at',
+        'created_at',
+      ],
+    },
+    flarewatch_scheduler: { select: ['id', 'tenant_id', 'state', 'next_poll_at'], update: ['next_poll_at'] },
+    flarewatch_connector: {
+      select: [
+        'id',
+        'tenant_id',
+        'provider',
+        'dek_version',
+        'ciphertext',
+        'state',
+        'reason',
+        'next_poll_at',
+        'last_used_at',
+        'last_success_at',
+      ],
+      update: ['state', 'reason', 'next_poll_at', 'last_used_at', 'last_success_at'],
+    },
+    flarewatch_vault: {
+      select: ['id', 'tenant_id', 'provider', 'kek_version', 'wrapped_dek', 'dek_version', 'salt', 'state'],
+    },
+  },
+  sites: {
+    flarewatch_gateway: { select: 'all' },
+    flarewatch_connector: {
+      select: ['id', 'tenant_id', 'credential_id', 'provider', 'provider_ref', 'name', 'time_zone'],
+    },
+  },
+  jobs: {
+    flarewatch_scheduler: {
+      select: [
+        'id',
+        'tenant_id',
+        'credential_id',
+        'kind',
+        'state',
+        'attempt',
+        'lease_until',
+        'outcome',
+        'created_at',
+        'finished_at',
+      ],
+      insert: ['tenant_id', 'credential_id', 'kind', 'state', 'attempt', 'lease_until', 'created_at'],
+      update: ['state', 'attempt', 'lease_until', 'outcome', 'finished_at'],
+    },
+    flarewatch_connector: {
+      select: [
+        'id',
+        'tenant_id',
+        'credential_id',
+        'kind',
+        'state',
+        'attempt',
+        'lease_until',
+        'outcome',
+        'detail',
+        'finished_at',
+      ],
+      update: ['state', 'outcome', 'detail', 'finished_at'],
+    },
+    flarewatch_vault: {
+      select: ['id', 'tenant_id', 'credential_id', 'kind', 'state', 'attempt', 'lease_until', 'intent_row'],
+      update: ['intent_row'],
+    },
+  },
+  cursors: { flarewatch_connector: { select: 'all', insert: 'all', update: ['complete_until', 'updated_at'] } },
+  facts_hourly: {
+    flarewatch_gateway: { select: 'all' },
+    flarewatch_connector: { select: 'all', insert: 'all', update: FIGURE },
+  },
+  facts_daily: {
+    flarewatch_gateway: { select: 'all' },
+    flarewatch_connector: { select: 'all', insert: 'all', update: FIGURE },
+  },
+  audit_heads: { flarewatch_verifier: { select: 'all' } },
+  audit_log: {
+    flarewatch_gateway: { select: HASHED_COLUMNS },
+    flarewatch_vault: { select: HASHED_COLUMNS },
+    flarewatch_ledger: { select: ['tenant_id', 'epoch', 'seq', 'hash'], insert: HASHED_COLUMNS },
+    flarewatch_verifier: { select: HASHED_COLUMNS },
+  },
+  receipts: { flarewatch_gateway: { select: 'all' }, flarewatch_verifier: { select: 'all', insert: 'all' } },
+  incidents: {
+    flarewatch_gateway: { select: 'all' },
+    flarewatch_connector: { insert: NEW_INCIDENT },
+    flarewatch_vault: { insert: NEW_INCIDENT },
+    flarewatch_ledger: { insert: NEW_INCIDENT },
+    flarewatch_verifier: { insert: NEW_INCIDENT },
+  },
+  // Reached by definer functions alone.
+  mail_outbox: {},
+  idempotency: {},
+}
+
+/** Functions that somebody but the owner may call. */
+export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]>> = {
+  flarewatch_gateway: [
+    'flarewatch.bind_claims',
+    'flarewatch.claim',
+    'flarewatch.claim_is_aal2',
+    'flarewatch.claim_tenant',
+    'flarewatch.claim_user',
+    'flarewatch.claimed_memberships',
+    'flarewatch.is_member',
+    'flarewatch.totp_enrolled',
+  ],
+  flarewatch_connector: [
+    'flarewatch.bind_job',
+    'flarewatch.bound_at',
+    'flarewatch.bound_job_id',
+    'flarewatch.leased_credential',
+    'flarewatch.leased_sites',
+    'flarewatch.leased_tenant',
+  ],
+  flarewatch_scheduler: ['flarewatch.claim_due', 'flarewatch.max_attempts', 'flarewatch.poll_interval'],
+  flarewatch_verifier: ['flarewatch.open_month'],
+  service_role: [
+    'privileged.activate_tenant',
+    'privileged.begin_tenant',
+    'privileged.idempotent_response',
+    'privileged.store_credential',
+  ],
+}
