@@ -81,7 +81,8 @@ describe('the supervisor', () => {
     const recorded = JSON.parse(readFileSync(join(dir, 'processes.json'), 'utf8')) as { pid: number }[]
     expect(recorded.length).toBeGreaterThan(2)
     await stopped(first)
-    expect(recorded.filter(({ pid }) => existsSync(`/proc/${pid}`))).toEqual([])
+    const gone = async () => recorded.every(({ pid }) => !existsSync(`/proc/${pid}`))
+    await until(gone, 'every process of the stack has ended', 5000)
   })
 
   test('a part that cannot start ends the boot with its name, and leaves nothing running', async () => {

@@ -4,7 +4,6 @@ import type { Stack } from './stack.ts'
 import { confineTools } from './supervisor/environment.ts'
 import { reportFailure } from './supervisor/failure.ts'
 import { createProgress, type Progress } from './supervisor/progress.ts'
-import { stopOnSignal } from './supervisor/signals.ts'
 
 /** `npm run demo`: boots the embedded stack, seeds it by public calls, polls; then stays, or with `--once` says what it did and ends. */
 const json = process.argv.includes('--json')
@@ -29,7 +28,6 @@ async function demo(options: CommandLine): Promise<void> {
   const stack = await bootStack({ dir, keks, kind: 'demo', seed, progress })
   const bootMs = Math.round(performance.now() - began)
   progress.say(`  booted in ${(bootMs / 1000).toFixed(1)} s`)
-  stopOnSignal(stack.stop)
   try {
     if (options.once) await once(stack, options, progress, bootMs)
     else await stay(stack, options, progress)

@@ -16,6 +16,7 @@ import { freePorts } from './supervisor/ports.ts'
 import { endOrphans, forgetProcesses, recordProcesses, runningSupervisor } from './supervisor/processes.ts'
 import type { Progress } from './supervisor/progress.ts'
 import { type RunFile, removeRunFile, writeRunFile } from './supervisor/run-file.ts'
+import { stopOnSignal } from './supervisor/signals.ts'
 import { type RunningWorkers, startWorkers, type WorkersOptions } from './workers/boot.ts'
 
 export type StackOptions = {
@@ -55,6 +56,7 @@ export async function bootStack(options: StackOptions): Promise<Stack> {
     for (const stopPart of stops.splice(0).reverse()) await stopPart().catch(() => {})
     forgetProcesses(options.dir)
   }
+  stopOnSignal(stop)
   try {
     return await bootParts(options, stops, stop)
   } catch (error) {

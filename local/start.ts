@@ -3,7 +3,6 @@ import { loadKeks } from './keys/kek-source.ts'
 import { confineTools } from './supervisor/environment.ts'
 import { reportFailure } from './supervisor/failure.ts'
 import { createProgress } from './supervisor/progress.ts'
-import { stopOnSignal } from './supervisor/signals.ts'
 
 /** `npm start`: the operator's boot. The KEK is judged before anything else, so that a refusal writes nothing (S2). */
 const json = process.argv.includes('--json')
@@ -15,7 +14,6 @@ try {
   const progress = createProgress()
   progress.say(`Flarewatch on ${dir}`)
   const stack = await bootStack({ dir, keks, kind: 'operator', seed, progress })
-  stopOnSignal(stack.stop)
   stack.workers.startCrons()
   if (json) process.stdout.write(`${JSON.stringify({ ok: true, gateway_url: stack.run.gateway_url })}\n`)
   else process.stdout.write(`\n  Dashboard  ${stack.run.gateway_url}\n  Ctrl-C stops it.\n`)

@@ -32,6 +32,11 @@ export function endOrphans(dir: string): number {
   return orphans.length
 }
 
+/** Ends every process that this one has started and that still runs. */
+export function endDescendants(): void {
+  for (const pid of descendants(process.pid)) endProcess(pid)
+}
+
 function endProcess(pid: number): void {
   try {
     // Postgres treats SIGQUIT as "stop now, recover from the log at the next start"; the others just end.
