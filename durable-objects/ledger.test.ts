@@ -76,6 +76,14 @@ describe('the release share', () => {
     expect(await append(tenant, birth, { release: RELEASE })).toMatchObject({ ok: false, code: 'already_released' })
   })
 
+  it('L1 never leaves with a row that was appended as something else', async () => {
+    const tenant = await bornLedger()
+    await append(tenant, sealedRow(tenant))
+    const row = sealedRow(tenant)
+    expect(await append(tenant, row)).toMatchObject({ ok: true, seq: 2, share: null })
+    expect(await append(tenant, row, { release: RELEASE })).toMatchObject({ ok: false, code: 'already_released' })
+  })
+
   it('V2 is not the share of the audit key', async () => {
     const tenant = await bornLedger()
     const given = (await stand.call('AUDIT_LEDGER', tenant, 'auditShare', tenant)) as { share: Uint8Array }
