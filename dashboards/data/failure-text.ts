@@ -22,7 +22,7 @@ const OUR_FAULT = 'Something failed on our side. Try again; if it goes on, repor
 
 /** For each code, what it means to the person in front of it and what to do next. */
 const TEXT: Readonly<Record<KnownCode, string>> = {
-  network: 'No answer. Check your connection; what you entered is still here, so you can try again.',
+  network: 'No answer. Check your connection, then try again.',
   answer_invalid:
     'The answer could not be read. Reload the page; if it goes on, this page and the server do not match.',
   signed_out: 'Your session has ended. Sign in again.',

@@ -32,20 +32,21 @@ const ARROWS = { up: '▲', down: '▼', flat: '·' } as const
 const DAY_NOUNS: Readonly<Partial<Record<Range['name'], string>>> = { '24h': 'day' }
 
 function Origin({ figure, timeZone }: { readonly figure: Figure; readonly timeZone: string }) {
-  const { provenance, coverage, window } = figure
+  const { provenance, coverage, window, meanOf } = figure
   if (provenance === null) return 'no data for this window'
   const fetched = Date.parse(provenance.fetched_at)
   const shown = isSameDay(fetched, Date.now()) ? formatTime(fetched, timeZone) : formatDateTime(fetched, timeZone)
   const parts = [
     provenance.source,
     daysText(window),
+    meanOf === null || meanOf === 1 ? null : `mean of ${meanOf} days`,
     `fetched ${shown} ${zoneLabel(timeZone)}`,
     samplingText(provenance.sampling),
   ].filter((part) => part !== null)
-  const whole = coverage.unfinished + coverage.missing === 0
   return (
     <>
-      {parts.join(' · ')} · <span className={whole ? undefined : 'gaps'}>{coverageText(coverage, window.grain)}</span>
+      {parts.join(' · ')} ·{' '}
+      <span className={coverage.missing === 0 ? undefined : 'gaps'}>{coverageText(coverage, window.grain)}</span>
     </>
   )
 }

@@ -34,6 +34,7 @@ export default function TrafficChart(props: TrafficChartProps) {
   // The provider's days are UTC days; showing them in another zone would move them.
   const timeZone = window.grain === 'day' ? 'UTC' : props.timeZone
   const hasPartial = rows.some(({ partial }) => partial)
+  const hasPrevious = compare && rows.some(({ previous }) => previous !== null)
   return (
     <figure className="chart">
       <figcaption className="chart-caption">
@@ -43,7 +44,7 @@ export default function TrafficChart(props: TrafficChartProps) {
         <span className="legend">
           <span className="key key-now">now</span>
           {hasPartial && <span className="key key-partial">unfinished</span>}
-          {compare && <span className="key key-before">previous {range.noun}</span>}
+          {hasPrevious && <span className="key key-before">previous {range.noun}</span>}
         </span>
       </figcaption>
       <div className="chart-box">
@@ -84,7 +85,7 @@ export default function TrafficChart(props: TrafficChartProps) {
                 ) : null
               }}
             />
-            {compare && <Line dataKey="previous" stroke="var(--chart-before)" strokeDasharray="1 3" {...PLAIN} />}
+            {hasPrevious && <Line dataKey="previous" stroke="var(--chart-before)" strokeDasharray="1 3" {...PLAIN} />}
             <Area dataKey="finished" stroke="var(--chart)" fill="var(--chart)" fillOpacity={0.1} {...PLAIN} />
             <Line dataKey="unfinished" stroke="var(--chart)" strokeDasharray="4 3" {...PLAIN} dot={UnfinishedDot} />
           </ComposedChart>

@@ -50,7 +50,7 @@ export function WorkspaceProvider({ auth, functions, account, children }: Worksp
   const [chosen, setChosen] = useState<string | null>(() => localStorage.getItem(CHOICE))
   const gatewayOf = useGatewayOf(auth)
   const ask = useMemo(() => gatewayOf(null), [gatewayOf])
-  const me = usePolled(account.aal, MEMBERSHIP_POLL_MS, () => ask('/api/me', MeResponse))
+  const me = usePolled('me', MEMBERSHIP_POLL_MS, () => ask('/api/me', MeResponse))
 
   const tenants = me.value?.tenants ?? null
   const ready = tenants?.filter(({ state }) => state === 'active') ?? []

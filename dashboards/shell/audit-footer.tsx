@@ -5,7 +5,7 @@ import { usePolled } from '../data/use-polled.ts'
 import { useWorkspace } from '../session/workspace.tsx'
 import { formatCount, formatDateTime } from '../view/format.ts'
 
-const RECEIPT_POLL_MS = 5 * 60_000
+const RECEIPT_POLL_MS = 60_000
 
 /** The newest signed statement about the agency's audit log, and where anyone can fetch it. */
 export function AuditFooter() {

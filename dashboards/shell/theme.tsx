@@ -30,7 +30,9 @@ export function ThemeToggle() {
   useShortcuts({ t: next })
   return (
     <button type="button" className="button button-quiet" onClick={next} title="Change the theme (t)">
-      Theme: {theme}
+      <span aria-hidden="true">◐&nbsp;</span>
+      <span className="theme-word">Theme:&nbsp;</span>
+      {theme}
     </button>
   )
 }

@@ -25,6 +25,8 @@ export type Figure = {
   readonly delta: Delta
   readonly provenance: Provenance | null
   readonly coverage: Coverage
+  /** Over how many steps the value is a mean; null for a sum. */
+  readonly meanOf: number | null
 }
 
 export function pointsOf(series: Series | undefined): Point[] {
@@ -41,7 +43,9 @@ export function figureOf(
   { current, previous, now }: { current: Series | undefined; previous: Series | undefined; now: number },
 ): Figure {
   const points = pointsOf(current)
-  const { label, unit } = METRICS[metric]
+  const { label, unit, aggregation } = METRICS[metric]
+  const coverage = coverageOf(window, points, now)
+  const unfinishedLeftOut = aggregation === 'mean' && coverage.finished > 0
   return {
     metric,
     label,
@@ -50,7 +54,8 @@ export function figureOf(
     value: windowFigure(metric, current, points),
     delta: likeForLike(metric, points, pointsOf(previous), window.to - window.from),
     provenance: current?.provenance ?? null,
-    coverage: coverageOf(window, points, now),
+    coverage: unfinishedLeftOut ? { ...coverage, unfinished: 0 } : coverage,
+    meanOf: aggregation === 'mean' ? Math.max(1, coverage.finished) : null,
   }
 }
 

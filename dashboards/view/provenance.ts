@@ -21,11 +21,12 @@ export function samplingText(sampling: number): string {
 }
 
 export function coverageText({ unfinished, missing }: Coverage, step: 'hour' | 'day'): string {
+  if (unfinished + missing === 0) return 'complete'
   const parts = [
-    unfinished === 0 ? null : `${unfinished} ${plural(step, unfinished)} unfinished`,
     missing === 0 ? null : `${missing} ${plural(step, missing)} missing`,
-  ].filter((part) => part !== null)
-  return parts.length === 0 ? 'complete' : `partial: ${parts.join(', ')}`
+    unfinished === 0 ? null : `${unfinished} ${plural(step, unfinished)} unfinished`,
+  ]
+  return `partial: ${parts.filter((part) => part !== null).join(', ')}`
 }
 
 function plural(word: string, count: number): string {

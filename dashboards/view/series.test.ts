@@ -48,7 +48,7 @@ test('coverage counts what is unfinished and what is missing, but not the hour t
     missing: 1,
   })
   expect(coverageText({ finished: 2, unfinished: 1, missing: 2 }, 'hour')).toBe(
-    'partial: 1 hour unfinished, 2 hours missing',
+    'partial: 2 hours missing, 1 hour unfinished',
   )
   expect(coverageText({ finished: 2, unfinished: 0, missing: 0 }, 'day')).toBe('complete')
 })

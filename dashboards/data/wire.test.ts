@@ -1,0 +1,36 @@
+import { afterEach, expect, test, vi } from 'vitest'
+import { ConfigResponse } from './schemas.ts'
+import { requestJson } from './wire.ts'
+
+afterEach(() => vi.unstubAllGlobals())
+
+function answering(make: () => Response | Promise<Response>): void {
+  vi.stubGlobal('fetch', async () => make())
+}
+const ask = () => requestJson('/api/config', ConfigResponse, {})
+const config = { supabase_url: 'https://project.example', publishable_key: 'sb_publishable_x' }
+
+test('what fits the contract is the value', async () => {
+  answering(() => Response.json(config))
+  expect(await ask()).toEqual({ ok: true, value: config })
+})
+
+test('a refusal keeps its code and its reference', async () => {
+  answering(() => Response.json({ error: { code: 'aal2_stale', message: 'x', request_id: 'r-1' } }, { status: 403 }))
+  expect(await ask()).toEqual({ ok: false, failure: { code: 'aal2_stale', requestId: 'r-1' } })
+})
+
+test.each([
+  ['another shape', () => Response.json({ supabase_url: 'no address' })],
+  ['no JSON', () => new Response('<html>')],
+  ['an error page of something between', () => new Response('<html>', { status: 502 })],
+  ['more than a page ever needs', () => new Response(new Uint8Array(4_000_001))],
+])('%s is an answer that could not be read', async (_name, make) => {
+  answering(make)
+  expect(await ask()).toEqual({ ok: false, failure: { code: 'answer_invalid', requestId: null } })
+})
+
+test('no answer at all is told apart', async () => {
+  answering(() => Promise.reject(new TypeError('fetch failed')))
+  expect(await ask()).toEqual({ ok: false, failure: { code: 'network', requestId: null } })
+})
