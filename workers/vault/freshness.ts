@@ -1,6 +1,6 @@
 import { failure, type Result, success } from '../../domain/result.ts'
+import type { VerifiedUser } from '../runtime/user-token.ts'
 import { askStepUpTokens } from './ledger.ts'
-import type { VerifiedUser } from './user-token.ts'
 import type { Visit } from './visit.ts'
 
 const FRESH_MS = 300_000

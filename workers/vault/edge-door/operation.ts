@@ -2,11 +2,11 @@ import type { z } from 'zod'
 import type { EDGE_ERRORS, EdgeOperation, EdgeOperations } from '../../../domain/contracts/edge-door.ts'
 import type { TenantId } from '../../../domain/contracts/ids.ts'
 import { failure, type Result, success } from '../../../domain/result.ts'
+import type { VerifiedUser } from '../../runtime/user-token.ts'
 import type { AppendRefusal } from '../audit-append.ts'
 import { type Membership, membershipOf } from '../members.ts'
 import type { ReleaseRefusal } from '../release.ts'
 import { rpcRefusal } from '../rpc-refusal.ts'
-import type { VerifiedUser } from '../user-token.ts'
 import type { Visit } from '../visit.ts'
 
 export type EdgeRefusal = keyof typeof EDGE_ERRORS
