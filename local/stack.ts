@@ -13,8 +13,15 @@ import { createStackClock, type StackClock } from './supervisor/clock.ts'
 import { type Control, startControl } from './supervisor/control.ts'
 import { EXIT_CONFIGURATION, EXIT_FAILED, StackRefused } from './supervisor/failure.ts'
 import { freePorts } from './supervisor/ports.ts'
-import { endOrphans, forgetProcesses, recordProcesses, runningSupervisor } from './supervisor/processes.ts'
+import {
+  endOrphans,
+  forgetProcesses,
+  markChildren,
+  recordProcesses,
+  runningSupervisor,
+} from './supervisor/processes.ts'
 import type { Progress } from './supervisor/progress.ts'
+import type { Supervision } from './supervisor/revival.ts'
 import { type RunFile, removeRunFile, writeRunFile } from './supervisor/run-file.ts'
 import { stopOnSignal } from './supervisor/signals.ts'
 import { type RunningWorkers, startWorkers, type WorkersOptions } from './workers/boot.ts'
@@ -48,7 +55,7 @@ const READY_DEADLINE_MS = 20_000
 
 /** Boots every part in dependency order, in parallel where it can, and undoes what it started when one part fails. */
 export async function bootStack(options: StackOptions): Promise<Stack> {
-  prepareDirectory(options)
+  await prepareDirectory(options)
   const stops: (() => Promise<void>)[] = []
   const stop = async (): Promise<void> => {
     removeRunFile(options.dir)
@@ -65,7 +72,7 @@ export async function bootStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-function prepareDirectory({ dir, progress }: StackOptions): void {
+async function prepareDirectory({ dir, progress }: StackOptions): Promise<void> {
   for (const folder of ['.', 'logs', 'secrets', 'workers'])
     mkdirSync(join(dir, folder), { recursive: true, mode: 0o700 })
   const other = runningSupervisor(dir)
@@ -76,8 +83,11 @@ function prepareDirectory({ dir, progress }: StackOptions): void {
       EXIT_FAILED,
     )
   }
-  const ended = endOrphans(dir)
+  const ended = await endOrphans(dir)
   if (ended > 0) progress.say(`  cleaned up after a stack that was killed (${ended} processes)`)
+  // From now on a second start is refused, and a kill in mid-boot leaves nothing that cannot be found.
+  recordProcesses(dir)
+  markChildren(dir)
 }
 
 type Parts = {
@@ -107,7 +117,7 @@ async function bootParts(
   const clock = createStackClock()
   const [ports, keys] = await Promise.all([freePorts(...PORTS), stackKeys(dir, LOG_NAME)])
   const [postgres, simulator] = await Promise.all([
-    started('postgres', () => startPostgres({ dir })),
+    started('postgres', () => startPostgres({ dir, supervision: supervise(options) })),
     options.kind === 'demo' ? started('cloudflare simulator', () => simulate(options, ports, clock)) : undefined,
   ])
   const supabase = await started('supabase gateway', () =>
@@ -168,6 +178,7 @@ function workersOptions({ options, ports, keys, clock, postgres, supabase, simul
     dir: options.dir,
     ports,
     clock: clock.now,
+    supervision: supervise(options),
     databaseUrls: {
       gateway: postgres.pooledUrlFor('flarewatch_gateway'),
       scheduler: postgres.pooledUrlFor('flarewatch_scheduler'),
@@ -232,6 +243,18 @@ async function untilVaultReady(vaultUrl: string): Promise<void> {
 const KEK_ADVICE: Record<string, string> = {
   kek_mismatch:
     'the KEK is not the one that the stored rows were wrapped with; put the right key back (FLAREWATCH_KEK_V<n> or DIR/secrets/kek.v<n>). Nothing was changed',
+}
+
+/** Who watches and who boots the stack read of a part that came back; its new processes are recorded. */
+function supervise({ dir, progress }: StackOptions): Supervision {
+  const log = logTo(dir, 'supervisor')
+  return {
+    log: (line) => {
+      log(`${new Date().toISOString()} ${line}`)
+      progress.say(`  ${line}`)
+    },
+    onRestart: () => recordProcesses(dir),
+  }
 }
 
 function loopback(port: number): string {

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkout } from '../supervisor/checkout.ts'
 import { freePorts } from '../supervisor/ports.ts'
+import { childMark } from '../supervisor/processes.ts'
 import type { FunctionGrant } from './manifest.ts'
 
 export type ProcessOptions = {
@@ -67,6 +68,7 @@ export class FunctionProcess {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const ended = new Promise<void>((done) => child.once('exit', () => done()))
     child.kill('SIGTERM')
+    child.kill('SIGCONT')
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_DEADLINE_MS)
     await ended
     clearTimeout(timer)
@@ -133,6 +135,7 @@ export class FunctionProcess {
     const { grant, denoDir } = this.#options
     return {
       ...grant.env,
+      ...childMark(),
       DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${port}`,
       DENO_DIR: denoDir,
       DENO_NO_UPDATE_CHECK: '1',

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { Supervision } from '../supervisor/revival.ts'
 import { migrate } from './migrate.ts'
 import { startPool } from './pool/pool.ts'
 import { DATABASE, type LoginRole, MIGRATION_OWNER, SUPERUSER, WORKER_ROLES, type WorkerRole } from './roles.ts'
@@ -11,6 +12,7 @@ export type PostgresOptions = {
   readonly port?: number
   /** Tests may stop before the migrations, or run others. */
   readonly migrationsDir?: string
+  readonly supervision?: Supervision
 }
 
 /** A migrated Postgres with a transaction pool in front of it. */
@@ -33,6 +35,7 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
     logFile: join(options.dir, 'logs', 'postgres.log'),
     superuserPassword: passwords[SUPERUSER],
     ...(options.port === undefined ? {} : { port: options.port }),
+    ...(options.supervision === undefined ? {} : { supervision: options.supervision }),
   })
   const url = (role: LoginRole, port: number) => `postgres://${role}:${passwords[role]}@127.0.0.1:${port}/${DATABASE}`
   const superuserUrl = url(SUPERUSER, server.port)

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,8 +23,9 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true })
 })
 
-function start(port?: number): Promise<PostgresServer> {
+function start(port?: number, onRestart = () => {}): Promise<PostgresServer> {
   const options = {
+    supervision: { log: () => {}, onRestart },
     folder: join(dir, 'postgres'),
     logFile: join(dir, 'logs', 'postgres.log'),
     superuserPassword: keptPasswords(join(dir, 'secrets', 'postgres.json'))[SUPERUSER],
@@ -82,6 +83,15 @@ test('after SIGKILL of the supervisor the next start ends the orphan and loses n
   await expect(ask(port, (sql) => sql`select 1`)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
   const [row] = await ask(next.port, (sql) => sql`select n from kept`)
   expect(row).toEqual({ n: 8 })
+})
+
+test('a server that is killed comes back by itself, on the same port and with all that it acknowledged', async () => {
+  const { promise: back, resolve } = Promise.withResolvers<void>()
+  const { port } = await start(undefined, resolve)
+  await ask(port, (sql) => sql`create table kept as select 9 as n`)
+  process.kill(Number(readFileSync(join(dir, 'postgres', 'data', 'postmaster.pid'), 'utf8').split('\n')[0]), 'SIGKILL')
+  await back
+  expect((await ask(port, (sql) => sql`select n from kept`))[0]).toEqual({ n: 9 })
 })
 
 test('a stale pid file that names another process’s id harms nobody', async () => {

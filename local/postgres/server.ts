@@ -13,6 +13,8 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePorts } from '../supervisor/ports.ts'
+import { childMark } from '../supervisor/processes.ts'
+import { keepAlive, type Life, type Supervision, UNSUPERVISED } from '../supervisor/revival.ts'
 import { findBinaries, type PostgresBinaries } from './binaries.ts'
 import { endOrphanedPostgres } from './orphan.ts'
 import { SUPERUSER } from './roles.ts'
@@ -24,6 +26,8 @@ export type ServerOptions = {
   readonly logFile: string
   readonly superuserPassword: string
   readonly port?: number
+  /** Told when Postgres ended by itself and is back, on the same port. */
+  readonly supervision?: Supervision
 }
 
 export type PostgresServer = { readonly port: number; readonly stop: () => Promise<void> }
@@ -33,6 +37,7 @@ type Installation = { readonly binaries: PostgresBinaries; readonly user: Servic
 const READY_DEADLINE_MS = 30_000
 const READY_POLL_MS = 10
 const FAST_SHUTDOWN_MS = 1500
+const IMMEDIATE_SHUTDOWN_MS = 1500
 const START_ATTEMPTS = 3
 const LOG_TAIL_CHARACTERS = 2000
 
@@ -60,7 +65,15 @@ export async function startServer(options: ServerOptions): Promise<PostgresServe
   const binaries = findBinaries()
   const installation = { binaries, user: serviceUser(binaries.postgres, folder) }
   if (!existsSync(dataDir)) await initialise(installation, { ...options, folder }, dataDir)
-  return await startOnFreePort(installation, options, dataDir)
+  let port = options.port
+  const start = async (stopping: AbortSignal): Promise<Life> => {
+    const started = await startOnFreePort(installation, { ...options, port }, dataDir, stopping)
+    port = started.port
+    return started
+  }
+  const stop = await keepAlive('postgres', start, options.supervision ?? UNSUPERVISED)
+  if (port === undefined) throw new Error('Postgres started on no port')
+  return { port, stop }
 }
 
 /** Made beside and renamed when whole, so that an interrupted first boot leaves no half cluster. */
@@ -97,18 +110,22 @@ function initdbArguments(dataDir: string, passwordFile: string): string[] {
 
 async function startOnFreePort(
   installation: Installation,
-  options: ServerOptions,
+  options: { readonly logFile: string; readonly port: number | undefined },
   dataDir: string,
-): Promise<PostgresServer> {
+  stopping: AbortSignal,
+): Promise<Life & { readonly port: number }> {
   for (let attempt = 1; ; attempt++) {
     const port = options.port ?? (await freePorts('postgres')).postgres
     const logged = existsSync(options.logFile) ? statSync(options.logFile).size : 0
     const child = launch(installation, options.logFile, dataDir, port)
-    if (await isReady(child, dataDir)) return { port, stop: () => stop(child) }
+    const ended = endOf(child)
+    if (await isReady(child, dataDir, stopping)) return { port, ended, stop: () => stop(child, ended, 'SIGINT') }
+    await stop(child, ended, 'SIGQUIT')
     const reason = readFileSync(options.logFile).subarray(logged).toString().slice(-LOG_TAIL_CHARACTERS)
     // Another process may take the port between asking for it and binding it, and a crashed server's children may linger.
     const isPassing = /could not bind|shared memory block/.test(reason)
-    if (!isPassing || attempt === START_ATTEMPTS) throw new Error(`Postgres did not start: ${reason.trim()}`)
+    if (!isPassing || attempt === START_ATTEMPTS || stopping.aborted)
+      throw new Error(`Postgres did not start: ${reason.trim()}`)
     await sleep(READY_POLL_MS * 10 ** attempt)
   }
 }
@@ -127,17 +144,24 @@ function launch({ binaries, user }: Installation, logFile: string, dataDir: stri
 }
 
 /** Postmaster writes its state as the eighth line of `postmaster.pid` once it accepts connections. */
-async function isReady(child: ChildProcess, dataDir: string): Promise<boolean> {
-  let hasEnded = false
-  child.once('exit', () => (hasEnded = true))
-  child.once('error', () => (hasEnded = true))
-  for (let waited = 0; waited < READY_DEADLINE_MS && !hasEnded; waited += READY_POLL_MS) {
+async function isReady(child: ChildProcess, dataDir: string, stopping: AbortSignal): Promise<boolean> {
+  for (let waited = 0; waited < READY_DEADLINE_MS && !hasEnded(child) && !stopping.aborted; waited += READY_POLL_MS) {
     const [pid, , , , , , , state] = pidFile(dataDir)
     if (Number(pid) === child.pid && state?.trim() === 'ready') return true
     await sleep(READY_POLL_MS)
   }
-  child.kill('SIGQUIT')
   return false
+}
+
+function endOf(child: ChildProcess): Promise<unknown> {
+  return new Promise((done) => {
+    child.once('exit', done)
+    child.once('error', done)
+  })
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null
 }
 
 function pidFile(dataDir: string): string[] {
@@ -148,13 +172,17 @@ function pidFile(dataDir: string): string[] {
   }
 }
 
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exited = new Promise<void>((done) => child.once('exit', () => done()))
-  child.kill('SIGINT')
-  const timer = setTimeout(() => child.kill('SIGQUIT'), FAST_SHUTDOWN_MS)
-  await exited
-  clearTimeout(timer)
+/** SIGINT is Postgres's fast shutdown, SIGQUIT its immediate one. One that was paused takes neither before it is woken. */
+async function stop(child: ChildProcess, ended: Promise<unknown>, signal: 'SIGINT' | 'SIGQUIT'): Promise<void> {
+  if (hasEnded(child)) return
+  const send = (name: NodeJS.Signals) => child.kill(name) && child.kill('SIGCONT')
+  send(signal)
+  const timers = [
+    setTimeout(() => send('SIGQUIT'), FAST_SHUTDOWN_MS),
+    setTimeout(() => send('SIGKILL'), FAST_SHUTDOWN_MS + IMMEDIATE_SHUTDOWN_MS),
+  ]
+  await ended
+  for (const timer of timers) clearTimeout(timer)
 }
 
 async function run([program, args]: readonly [string, readonly string[]], logFile: string): Promise<void> {
@@ -173,5 +201,5 @@ async function run([program, args]: readonly [string, readonly string[]], logFil
 
 /** A caller's PG* variables must not reach a server that is ours. */
 function environment(): NodeJS.ProcessEnv {
-  return { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' }
+  return { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC', ...childMark() }
 }

@@ -1,13 +1,30 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
- * Child processes outlive a supervisor that is killed. Each is recorded by pid and start time (a pid alone is reused),
- * and the next start on the same data directory ends those that are still the same process.
+ * Child processes outlive a supervisor that is killed. Each is recorded by pid and start time (a pid alone is reused), and
+ * each carries a mark in its environment, for the one that was started a moment before the kill. The next start on the same
+ * data directory ends them.
  */
 type RecordedProcess = { readonly pid: number; readonly started: string }
 
 const FILE = 'processes.json'
+const MARK = 'FLAREWATCH_STACK'
+/** A Postgres that is told to stop at once does so in milliseconds; what is still there after this long will not listen. */
+const END_DEADLINE_MS = 3000
+const END_POLL_MS = 10
+
+/** From here on every child inherits the mark of this data directory. */
+export function markChildren(dir: string): void {
+  process.env[MARK] = dir
+}
+
+/** The mark, for a child that does not inherit its environment. */
+export function childMark(): Record<string, string> {
+  const dir = process.env[MARK]
+  return dir === undefined ? {} : { [MARK]: dir }
+}
 
 export function recordProcesses(dir: string): void {
   const recorded = [process.pid, ...descendants(process.pid)].map(describe).filter((found) => found !== undefined)
@@ -24,25 +41,55 @@ export function runningSupervisor(dir: string): number | undefined {
   return supervisor !== undefined && isSame(supervisor) && supervisor.pid !== process.pid ? supervisor.pid : undefined
 }
 
-/** Ends what an earlier supervisor left behind; returns how many processes that were. */
-export function endOrphans(dir: string): number {
-  const orphans = readRecorded(dir).filter((recorded) => recorded.pid !== process.pid && isSame(recorded))
-  for (const orphan of orphans) endProcess(orphan.pid)
+/** Ends what an earlier supervisor left behind, and waits until it is gone; returns how many processes that were. */
+export async function endOrphans(dir: string): Promise<number> {
+  const ours = new Set([process.pid, ...descendants(process.pid)])
+  const left = new Map([...readRecorded(dir).filter(isSame), ...markedWith(dir)].map((found) => [found.pid, found]))
+  const orphans = [...left.values()].filter(({ pid }) => !ours.has(pid))
+  for (const signal of ['SIGQUIT', 'SIGKILL'] as const) {
+    const running = orphans.filter(isSame)
+    for (const { pid } of running) endProcess(pid, signal)
+    await untilGone(running)
+  }
   forgetProcesses(dir)
   return orphans.length
 }
 
-/** Ends every process that this one has started and that still runs. */
-export function endDescendants(): void {
-  for (const pid of descendants(process.pid)) endProcess(pid)
+async function untilGone(processes: readonly RecordedProcess[]): Promise<void> {
+  for (let waited = 0; waited < END_DEADLINE_MS && processes.some(isSame); waited += END_POLL_MS)
+    await sleep(END_POLL_MS)
 }
 
-function endProcess(pid: number): void {
+/** Ends every process that this one has started and that still runs. */
+export function endDescendants(): void {
+  for (const pid of descendants(process.pid)) endProcess(pid, 'SIGQUIT')
+}
+
+/** Postgres treats SIGQUIT as "stop now, recover from the log at the next start"; the others just end. */
+function endProcess(pid: number, signal: 'SIGQUIT' | 'SIGKILL'): void {
   try {
-    // Postgres treats SIGQUIT as "stop now, recover from the log at the next start"; the others just end.
-    process.kill(pid, 'SIGQUIT')
+    process.kill(pid, signal)
+    // One that was paused ends only once it is woken.
+    process.kill(pid, 'SIGCONT')
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
+}
+
+function markedWith(dir: string): RecordedProcess[] {
+  const mark = `${MARK}=${dir}`
+  return processIds()
+    .filter((pid) => environmentOf(pid).includes(mark))
+    .map(describe)
+    .filter((found) => found !== undefined)
+}
+
+function environmentOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
+  } catch {
+    // Gone meanwhile, or another user's.
+    return []
   }
 }
 

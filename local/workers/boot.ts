@@ -1,6 +1,8 @@
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type MiniflareOptions } from 'miniflare'
+import { type Supervision, UNSUPERVISED } from '../supervisor/revival.ts'
 import { type CronTrigger, startTicker } from './ticker.ts'
 import { WORKER_CONFIGS, type WorkerName, type WorkerValues, workerOptions } from './worker-options.ts'
 
@@ -10,6 +12,7 @@ export type WorkersOptions = {
   readonly databaseUrls: Record<WorkerName, string>
   readonly bindings: Partial<Record<WorkerName, Record<string, string>>>
   readonly clock: () => number
+  readonly supervision?: Supervision
 }
 
 export type RunningWorkers = {
@@ -21,46 +24,89 @@ export type RunningWorkers = {
 }
 
 const NAMES = Object.keys(WORKER_CONFIGS) as WorkerName[]
+const LOOK_EVERY_MS = 500
 
 /** All Workers in one workerd: queues, Durable Objects on disk, R2, Hyperdrive, and each Worker on a socket of its own. */
 export async function startWorkers(options: WorkersOptions): Promise<RunningWorkers> {
   const workers = await Promise.all(NAMES.map((name) => workerOptions(name, valuesFor(name, options))))
-  const miniflare = new Miniflare(
-    convertV4MiniflareOptions({
-      workers,
-      host: '127.0.0.1',
-      port: 0,
-      cf: false,
-      telemetry: { enabled: false },
-      unsafeTriggerHandlers: true,
-      resourcePersistencePath: join(options.dir, 'workers'),
-      resourceTmpPath: join(options.dir, 'workers', 'tmp'),
-      log: new Log(LogLevel.NONE),
-      handleStructuredLogs: ({ level, message }) => writeLog(options.dir, level, message),
-    }),
-  )
+  const supervision = options.supervision ?? UNSUPERVISED
+  const runtimeOptions = convertV4MiniflareOptions({
+    workers,
+    host: '127.0.0.1',
+    port: 0,
+    cf: false,
+    telemetry: { enabled: false },
+    unsafeTriggerHandlers: true,
+    unsafeHandleRuntimeRestart: () => cameBack(supervision),
+    resourcePersistencePath: join(options.dir, 'workers'),
+    resourceTmpPath: join(options.dir, 'workers', 'tmp'),
+    log: new Log(LogLevel.NONE),
+    handleStructuredLogs: ({ level, message }) => writeLog(options.dir, level, message),
+  })
+  const miniflare = new Miniflare(runtimeOptions)
   await miniflare.ready
+  const stopWatching = watchRestarts(miniflare, runtimeOptions, supervision)
 
-  const fire: RunningWorkers['fire'] = async (worker, cron, scheduledTime) => {
-    const fetcher = await miniflare.getWorker(workerName(workers, worker))
-    const { outcome } = await fetcher.scheduled({ cron, scheduledTime })
-    return outcome === 'ok' ? 'ok' : 'failed'
-  }
+  const fire: RunningWorkers['fire'] = (worker, cron, scheduledTime) =>
+    fireScheduled(miniflare, workerName(workers, worker), cron, scheduledTime)
   let stopCrons = () => {}
   return {
     url: (worker) => `http://127.0.0.1:${options.ports[worker]}`,
     fire,
     startCrons: () => {
       stopCrons = startTicker(cronTriggers(workers), options.clock, async ({ worker, cron }, at) => {
-        const outcome = await fire(worker as WorkerName, cron, at)
+        // A cron that meets a workerd on its way down has failed, like one that ends in an error.
+        const outcome = await fire(worker as WorkerName, cron, at).catch(() => 'failed')
         if (outcome === 'failed') writeLog(options.dir, 'error', `cron ${cron} of ${worker} failed`)
       })
     },
     stop: async () => {
       stopCrons()
+      stopWatching()
       await miniflare.dispose()
     },
   }
+}
+
+/**
+ * By miniflare's own trigger route and not by `getWorker()`: that proxy waits for workerd with the whole process asleep, and
+ * the pool and the signal handlers live in this process.
+ */
+async function fireScheduled(miniflare: Miniflare, name: string, cron: string, at: Date): Promise<'ok' | 'failed'> {
+  const query = new URLSearchParams({ cron, time: String(at.getTime()) })
+  const response = await miniflare.dispatchFetch(`http://localhost/cdn-cgi/local/scheduled?${query}`, {
+    headers: { 'MF-Route-Override': name },
+  })
+  return (await response.text()) === 'ok' ? 'ok' : 'failed'
+}
+
+/** miniflare starts a workerd that ended by itself again, on the same ports, but only once: a start that fails is repeated here. */
+function watchRestarts(miniflare: Miniflare, options: MiniflareOptions, supervision: Supervision): () => void {
+  let isStopped = false
+  const watch = async () => {
+    for (; !isStopped; await sleep(LOOK_EVERY_MS, undefined, { ref: false })) {
+      const failure = await miniflare.ready.then(() => undefined, describe)
+      if (failure === undefined || isStopped) continue
+      supervision.log(`workerd did not start again: ${failure}`)
+      await miniflare.setOptions(options).then(
+        () => cameBack(supervision),
+        () => {},
+      )
+    }
+  }
+  void watch()
+  return () => {
+    isStopped = true
+  }
+}
+
+function cameBack({ log, onRestart }: Supervision): void {
+  log('workerd ended by itself and is back')
+  onRestart()
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 function valuesFor(name: WorkerName, options: WorkersOptions): WorkerValues {

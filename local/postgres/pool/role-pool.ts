@@ -62,9 +62,7 @@ export class RolePool {
   /** For a connection whose state nobody can vouch for. */
   discard(connection: ServerConnection): void {
     connection.destroy()
-    this.#open -= 1
-    const waiter = this.#nextWaiter()
-    if (waiter !== undefined) this.borrow().then(waiter.give, waiter.refuse)
+    this.#closedOne()
   }
 
   stop(): void {
@@ -73,6 +71,13 @@ export class RolePool {
     for (let waiter = this.#nextWaiter(); waiter !== undefined; waiter = this.#nextWaiter()) {
       waiter.refuse(new PoolExhausted('the pool is stopped'))
     }
+  }
+
+  /** Its place is free: whoever waits may have it, and is told as soon as Postgres cannot be reached. */
+  #closedOne(): void {
+    this.#open -= 1
+    const waiter = this.#nextWaiter()
+    if (waiter !== undefined) this.borrow().then(waiter.give, waiter.refuse)
   }
 
   #offer(connection: ServerConnection): void {
@@ -101,7 +106,7 @@ export class RolePool {
     try {
       return await openServerConnection(this.#role, this.#password, this.#upstream)
     } catch (error) {
-      this.#open -= 1
+      this.#closedOne()
       throw error
     }
   }
