@@ -4,6 +4,8 @@ const notOurs = ['**/node_modules/**', '**/.next/**', '**/out/**']
 
 export default defineConfig({
   test: {
+    // What a passing test's parts print is noise; a failing one shows all of it.
+    silent: 'passed-only',
     projects: [
       'vitest.domain.config.ts',
       {

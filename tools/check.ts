@@ -6,6 +6,7 @@ const GATES: Record<string, readonly string[]> = {
   'format and lint': ['biome', 'ci', '--colors=off', '--error-on-warnings', '.'],
   'types: Node': ['tsc', '-p', 'tsconfig.json'],
   'types: Workers': ['tsc', '-p', 'tsconfig.workers.json'],
+  'types: Worker tests': ['tsc', '-p', 'tsconfig.tests.json'],
   'types: dashboard': ['tsc', '-p', 'dashboards/tsconfig.json'],
   'types: Deno': ['node', 'tools/check-deno.ts'],
   'import rules': [
@@ -25,6 +26,7 @@ const GATES: Record<string, readonly string[]> = {
   'binding rules': ['node', 'tools/check-bindings.ts'],
   'SQL lint': ['node', 'local/postgres/lint.ts'],
   'docs links': ['node', 'tools/check-links.ts'],
+  'decision records': ['node', 'tools/adr-manifest.ts'],
 }
 
 type Outcome = { readonly gate: string; readonly ok: boolean; readonly output: string; readonly seconds: number }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { buildSchema, execute, GraphQLError, parse, validate } from 'graphql'
 import { z } from 'zod'
 import type { Fault } from './faults.ts'
@@ -30,7 +31,7 @@ const GraphqlRequest = z.object({
   variables: z.record(z.string(), z.unknown()).nullish(),
   operationName: z.string().max(256).nullish(),
 })
-const schema = buildSchema(readFileSync(new URL('./schema.graphql', import.meta.url), 'utf8'))
+const schema = buildSchema(readFileSync(join(import.meta.dirname, 'schema.graphql'), 'utf8'))
 
 export async function answerGraphql(body: unknown, context: GraphqlContext): Promise<GraphqlAnswer> {
   const request = GraphqlRequest.safeParse(body)

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { JWTPayload } from 'jose'
 import { SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { EdgeOperation } from '../../../domain/contracts/edge-door.ts'
@@ -24,7 +25,7 @@ const SECOND = 1000
 const seconds = () => Math.floor(stand.now() / SECOND)
 
 describe('the service JWT', () => {
-  const prepare = (service: object, authorization?: string) =>
+  const prepare = (service: JWTPayload, authorization?: string) =>
     stand.edgeCall(
       'tenant-prepare',
       { tenant_id: randomUUID() },
@@ -59,7 +60,7 @@ describe('the service JWT', () => {
 })
 
 describe("the user's JWT", () => {
-  const prepare = (claims: object) =>
+  const prepare = (claims: JWTPayload) =>
     stand.edgeCall('tenant-prepare', { tenant_id: randomUUID() }, { user: newUser(), claims })
 
   it.each([
