@@ -4,6 +4,8 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
+import { currentCommit } from './commitments/checkout.ts'
+import { dropResults, keepResults, parseReport } from './commitments/results.ts'
 
 /** `npm test`: every suite on the runtime that it speaks for. Arguments go to each vitest run, e.g. `npm test -- -t L2`. */
 const require = createRequire(import.meta.url)
@@ -35,6 +37,9 @@ const Report = z.object({
 })
 type Counts = { passed: number; failed: number; skipped: number }
 
+const root = dirname(import.meta.dirname)
+const commit = currentCommit(root)
+const wanted = process.argv.slice(2)
 const scratch = mkdtempSync(join(tmpdir(), 'flarewatch-test-'))
 const total: Counts = { passed: 0, failed: 0, skipped: 0 }
 try {
@@ -49,10 +54,11 @@ function runSuite(suite: string, [program = '', ...args]: readonly string[]): Co
   console.log(`\n=== ${suite}`)
   const output = join(scratch, `${suite.replace(/\W+/g, '-')}.json`)
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${output}`]
-  const { status } = spawnSync(program, [...args, ...reporters, ...process.argv.slice(2)], {
+  const { status } = spawnSync(program, [...args, ...reporters, ...wanted], {
     stdio: 'inherit',
     env: { ...process.env, DENO_NO_UPDATE_CHECK: '1', DENO_DIR: join(scratch, 'deno') },
   })
+  keepForCommitments(suite, output)
   const counts = readCounts(output)
   // A runner that broke without counting a failure is a failure all the same.
   return { ...counts, failed: counts.failed === 0 && status !== 0 ? 1 : counts.failed }
@@ -64,6 +70,17 @@ function readCounts(path: string): Counts {
     return { passed: report.numPassedTests, failed: report.numFailedTests, skipped: report.numPendingTests }
   } catch {
     return { passed: 0, failed: 1, skipped: 0 }
+  }
+}
+
+/** `npm run commitments` reads what is kept here. With arguments, only some tests ran. */
+function keepForCommitments(suite: string, output: string): void {
+  const partial = wanted.length > 0
+  try {
+    const run = { suite, root, ran_at: new Date().toISOString(), commit }
+    keepResults(root, { suite, tests: parseReport(readFileSync(output, 'utf8'), run), partial })
+  } catch {
+    if (!partial) dropResults(root, suite)
   }
 }
 
