@@ -2,6 +2,9 @@ import { defineConfig } from 'vitest/config'
 
 const notOurs = ['**/node_modules/**', '**/.next/**', '**/out/**']
 
+/** Black-box checks that boot, kill or refuse a stack of their own, or need none. */
+const OWN_STACK = ['conformance/{boot,second-verifier,kill-matrix}{.test.ts,/**/*.test.ts}']
+
 export default defineConfig({
   test: {
     // What a passing test's parts print is noise; a failing one shows all of it.
@@ -32,10 +35,20 @@ export default defineConfig({
         test: {
           name: 'whole stack',
           include: ['conformance/**/*.test.ts'],
+          exclude: [...notOurs, ...OWN_STACK],
           globalSetup: ['conformance/stack.setup.ts'],
           // One stack serves all files: they go one after another.
           fileParallelism: false,
           testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'own stack',
+          include: OWN_STACK,
+          fileParallelism: false,
+          testTimeout: 300_000,
           hookTimeout: 120_000,
         },
       },

@@ -13,7 +13,9 @@ const vitest = join(dirname(require.resolve('vitest/package.json')), 'vitest.mjs
 const deno = join(dirname(require.resolve('deno/package.json')), 'deno')
 
 const SUITES: Record<string, readonly string[]> = {
-  'Node, Postgres, workerd, browser': [process.execPath, vitest, 'run'],
+  'rooms on Node, Postgres and workerd': [process.execPath, vitest, 'run', ...projects('domain', 'sql', 'rooms')],
+  'whole stack and browser': [process.execPath, vitest, 'run', ...projects('whole stack')],
+  'boot and kill': [process.execPath, vitest, 'run', ...projects('own stack')],
   'domain on workerd': [process.execPath, vitest, 'run', '--config', 'vitest.workerd.config.ts'],
   'domain on Deno': [
     deno,
@@ -27,6 +29,11 @@ const SUITES: Record<string, readonly string[]> = {
     '--config',
     'vitest.domain.config.ts',
   ],
+}
+
+/** One after another: a whole stack beside the room tests would only slow both down. */
+function projects(...names: readonly string[]): string[] {
+  return names.flatMap((name) => ['--project', name])
 }
 
 const Report = z.object({
