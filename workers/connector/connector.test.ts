@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type Agency, foundAgency, ledgerOf } from '../../local/testing/agency.ts'
-import { type PollingStack, startPollingStack } from '../../local/testing/polling-stack.ts'
+import { type Agency, foundAgency, ledgerOf } from '../../local/stands/polling-agency.ts'
+import { type PollingStack, startPollingStack } from '../../local/stands/polling-stand.ts'
 
 const HOUR = 3_600_000
 const START = Date.UTC(2026, 10, 24, 10, 30)

@@ -7,7 +7,7 @@ import { kekCheckValue } from '../../domain/envelope/kek.ts'
 import { deriveSubkey, sealRecord } from '../../domain/envelope/record.ts'
 import { wrapKey } from '../../domain/envelope/wrap.ts'
 import { World } from '../simulators/cloudflare/world.ts'
-import { type PollingStack, WORLD_SEED } from './polling-stack.ts'
+import { type PollingStack, WORLD_SEED } from './polling-stand.ts'
 
 export type Agency = { readonly tenantId: TenantId; readonly credentialId: string; readonly siteIds: readonly string[] }
 
