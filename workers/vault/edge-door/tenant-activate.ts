@@ -24,7 +24,10 @@ export const tenantActivate: Operation<'tenant-activate'> = async (visit, { tena
   if (!stored.ok) return stored
   if (stored.value !== null) return success(answer(stored.value, birthRowId(tenant_id)))
 
-  const released = await releaseForBirth(visit, tenant_id)
+  const first = await releaseForBirth(visit, tenant_id)
+  // Two activations at the same moment seal different bytes under the one id: the later takes up the row that won.
+  const lost = !first.ok && first.code === 'row_conflict'
+  const released = lost ? await releaseForBirth(visit, tenant_id) : first
   if (!released.ok) return failure(edgeRefusal(released.code))
   const { opened, intentRow, place } = released.value
   if (place.seq !== 1) return failure('ledger_unreachable')
