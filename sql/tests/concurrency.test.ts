@@ -42,6 +42,32 @@ test('L2: of many writers that extend the same head exactly one does, from the f
   }
 })
 
+test('L2: a rival of the same place waits for the first writer and is then refused, also when it belongs to the next month', async () => {
+  const tenantId = await newTenant()
+  const nextMonth = new Date(Date.UTC(NOW.getUTCFullYear(), NOW.getUTCMonth() + 1, 1))
+  const first = rowAfter(tenantId, null, NOW)
+  await tryInsert(first)
+  const [honest, rival] = [rowAfter(tenantId, first, NOW), rowAfter(tenantId, first, nextMonth)]
+  const outcome = await writers.begin(async (tx) => {
+    await insertRow(tx, honest)
+    const rivals = tryInsert(rival)
+    await someoneWaits()
+    return { rivals }
+  })
+  expect(await outcome.rivals).toBe('FW102')
+  const stored = await superuser`select row_id from flarewatch.audit_log where tenant_id = ${tenantId} and seq = 2`
+  expect(stored.slice()).toEqual([{ row_id: honest.rowId }])
+})
+
+/** Until another session waits for a lock behind one of ours. */
+async function someoneWaits(): Promise<void> {
+  for (;;) {
+    const [row] = await superuser`
+      select count(*)::int as n from pg_stat_activity where wait_event_type = 'Lock' and usename = 'flarewatch_ledger'`
+    if (row?.n > 0) return
+  }
+}
+
 test('L2: many writers that send the same row store it once, and all succeed', async () => {
   const tenantId = await newTenant()
   const row = rowAfter(tenantId, null, NOW)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { as, asConnector, connectAs, INSUFFICIENT_PRIVILEGE, refusal, rolledBack, type Tx } from './database.ts'
-import { AFTER_LEASE, factOf, NOW, seedWorld, type World } from './world.ts'
+import { AFTER_LEASE, factOf, NOW, seedCredential, seedWorld, type World } from './world.ts'
 
 const sql = connectAs('supabase_admin')
 const READABLE = ['credentials', 'sites', 'cursors', 'facts_hourly', 'facts_daily'] as const
@@ -29,21 +29,25 @@ function refusedFor(tx: Tx, jobId: string, at: Date, act: (tx: Tx) => Promise<un
   })
 }
 
+const onlyOf = (tenantId: string) => Object.fromEntries(READABLE.map((table) => [table, [tenantId]]))
 const nothing = Object.fromEntries(READABLE.map((table) => [table, []]))
 
 describe('T4: a leased job opens its own credential’s rows and no others', () => {
   test('it sees one tenant’s rows', () =>
     inWorld(async (tx, { ash }) => {
-      expect(await visible(tx, ash.jobId, NOW)).toEqual(Object.fromEntries(READABLE.map((table) => [table, [ash.id]])))
+      expect(await visible(tx, ash.jobId, NOW)).toEqual(onlyOf(ash.id))
     }))
 
-  test('another credential of the same tenant stays closed', () =>
+  test('another credential of the same tenant stays closed, with its sites and their facts', () =>
     inWorld(async (tx, { ash }) => {
-      const other = randomUUID()
-      await tx`insert into flarewatch.credentials select (jsonb_populate_record(c, jsonb_build_object('id', ${other}::uuid))).*
-        from flarewatch.credentials c where id = ${ash.credentialId}`
-      const seen = await asConnector(tx, ash.jobId, NOW, () => tx`select id from flarewatch.credentials`)
-      expect(seen.map(({ id }) => id)).toEqual([ash.credentialId])
+      const [credential, site] = [randomUUID(), randomUUID()]
+      await seedCredential(tx, ash.id, credential, NOW)
+      await tx`insert into flarewatch.sites (id, tenant_id, credential_id, provider, provider_ref, name)
+        values (${site}, ${ash.id}, ${credential}, 'cloudflare', ${site}, 'other.example')`
+      await tx`insert into flarewatch.facts_hourly ${tx(factOf(ash.id, site))}`
+      expect(await visible(tx, ash.jobId, NOW)).toEqual(onlyOf(ash.id))
+      const store = (inner: Tx) => inner`insert into flarewatch.facts_hourly ${inner(factOf(ash.id, site, 'bytes'))}`
+      expect(await refusedFor(tx, ash.jobId, NOW, store)).toBe(INSUFFICIENT_PRIVILEGE)
     }))
 
   const closed: [string, (tx: Tx, world: World) => Promise<{ jobId: string; at: Date }>][] = [

@@ -159,6 +159,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.claim_user',
     'flarewatch.claimed_memberships',
     'flarewatch.is_member',
+    'flarewatch.stack_status',
     'flarewatch.totp_enrolled',
   ],
   flarewatch_connector: [

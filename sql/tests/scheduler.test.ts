@@ -92,26 +92,42 @@ describe('claiming due credentials', () => {
 })
 
 describe('two schedulers at once', () => {
-  test('share the due credentials without sharing one', async () => {
-    const world = await sql.begin((tx) => seedWorld(tx))
-    const credentials = [world.ash.credentialId, world.birch.credentialId]
+  /** Commits, since one transaction cannot race itself. Audit rows stay; the credentials are put out of the other tests' way. */
+  async function withCommittedWorld(act: (credentials: readonly string[]) => Promise<void>): Promise<void> {
+    const { ash, birch } = await sql.begin((tx) => seedWorld(tx))
+    const credentials = [ash.credentialId, birch.credentialId]
+    const finishJobs = () => sql`
+      update flarewatch.jobs set state = 'done', finished_at = ${NOW}
+      where credential_id in ${sql(credentials)} and state = 'leased'`
     try {
-      await sql`update flarewatch.jobs set state = 'done', finished_at = ${NOW} where credential_id in ${sql(credentials)}`
-      const schedulers = connectAs('flarewatch_scheduler', 4)
-      const claims = await Promise.all(
-        Array.from(
-          { length: 4 },
-          () => schedulers<Claimed[]>`select * from flarewatch.claim_due(${NOW}, ${LEASE_SECONDS}, 100)`,
-        ),
-      )
-      const claimed = claims.flat().map(({ credential_id }) => credential_id)
-      expect(claimed.filter((id) => credentials.includes(id)).sort()).toEqual(credentials.sort())
+      await finishJobs()
+      await act(credentials)
     } finally {
-      // The audit rows of these tenants stay: nobody can delete them. Their credentials are put out of the other tests' way.
-      await sql`update flarewatch.jobs set state = 'done', finished_at = ${NOW} where credential_id in ${sql(credentials)} and state = 'leased'`
+      await finishJobs()
       await sql`update flarewatch.credentials set state = 'parked' where id in ${sql(credentials)}`
     }
-  })
+  }
+  const schedulers = connectAs('flarewatch_scheduler', 4)
+  const claimOwn = async (credentials: readonly string[]): Promise<string[]> => {
+    const rows = await schedulers<Claimed[]>`select * from flarewatch.claim_due(${NOW}, ${LEASE_SECONDS}, 100)`
+    return rows.map(({ credential_id }) => credential_id).filter((id) => credentials.includes(id))
+  }
+
+  test('share the due credentials without sharing one', () =>
+    withCommittedWorld(async (credentials) => {
+      const claimed = await Promise.all(Array.from({ length: 4 }, () => claimOwn(credentials)))
+      expect(claimed.flat().sort()).toEqual([...credentials].sort())
+    }))
+
+  test('do not wait for each other: what one is claiming the other leaves out', () =>
+    withCommittedWorld(async (credentials) => {
+      const [first = '', second] = credentials
+      await sql.begin(async (tx) => {
+        await tx`select 1 from flarewatch.credentials where id = ${first} for update`
+        expect(await claimOwn(credentials)).toEqual([second])
+      })
+      expect(await claimOwn(credentials)).toEqual([first])
+    }))
 })
 
 describe('T4: the scheduler knows ids and due times only', () => {
