@@ -15,8 +15,7 @@ TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    log_name: str
-    tenant: str
+    origin: str
     size: int
     root: bytes
     chain_head: bytes
@@ -27,13 +26,12 @@ def parse_checkpoint(text: str) -> Checkpoint:
     lines = text[:-1].split("\n")
     if len(lines) < 5 or "" in lines:
         raise Failed("checkpoint_malformed")
-    log_name, _, tenant = lines[0].rpartition("/")
     root = hash_bytes(lines[2])
     chain_head = hash_bytes(value_of("chain-head", lines[3]))
-    well_formed = is_key_name(log_name) and tenant and SIZE.fullmatch(lines[1]) and is_time(value_of("time", lines[4]))
+    well_formed = is_key_name(lines[0]) and SIZE.fullmatch(lines[1]) and is_time(value_of("time", lines[4]))
     if not well_formed or root is None or chain_head is None or int(lines[1]) > MAX_NUMBER:
         raise Failed("checkpoint_malformed")
-    return Checkpoint(log_name, tenant, int(lines[1]), root, chain_head)
+    return Checkpoint(lines[0], int(lines[1]), root, chain_head)
 
 
 def value_of(name: str, line: str) -> str:
@@ -45,8 +43,10 @@ def value_of(name: str, line: str) -> str:
 def is_time(text: str) -> bool:
     if TIME.fullmatch(text) is None:
         return False
+    # Python takes a second 60 or 61 for the next minute's.
+    if text[17:19] > "59":
+        return False
     try:
-        datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").year >= 1970
     except ValueError:
         return False
-    return True

@@ -10,7 +10,8 @@ import struct
 import uuid
 
 MAX_NUMBER = 2**53 - 1
-UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+UUIDS_WITHOUT_VERSION = (str(uuid.UUID(int=0)), str(uuid.UUID(int=2**128 - 1)))
 
 
 class Failed(Exception):
@@ -39,9 +40,15 @@ def lp(field: bytes) -> bytes:
 
 def uuid_bytes(text: object) -> bytes | None:
     """`uuid(id)`, or None for whatever is not a UUID in lower case with hyphens."""
-    if not isinstance(text, str) or UUID_TEXT.fullmatch(text) is None:
+    if not isinstance(text, str):
         return None
-    return uuid.UUID(text).bytes
+    well_formed = UUID_TEXT.fullmatch(text) is not None or text in UUIDS_WITHOUT_VERSION
+    return uuid.UUID(text).bytes if well_formed else None
+
+
+def characters(text: str) -> int:
+    """UTF-16 code units, where Python counts code points."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def base64_bytes(text: object) -> bytes | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from chain import Chain, genesis
+from chain import Chain, Row, genesis
 from checkpoint import parse_checkpoint
 from encoding import Failed, to_base64, uuid_bytes
-from lines import Header, parse_checkpoint_line, parse_header, parse_row, read_lines
+from lines import Header, read_lines
 from merkle import Frontier, roots_in
 from note import TrustedKey, open_note
 
@@ -50,20 +50,20 @@ def verify_export(file: BinaryIO, trusted: TrustedKey | None) -> Report:
 
 def follow(file: BinaryIO, trusted: TrustedKey | None, report: Report) -> None:
     lines = read_lines(file)
-    first = next(lines, None)
-    if first is None or "format" not in first:
+    header = next(lines, None)
+    if not isinstance(header, Header):
+        report.seq = 0 if header is None else 1
         raise Failed("header_missing")
-    header = parse_header(first)
     chain, frontier = begin(header)
     report.seq = header.first_seq
     note = None
     for line in lines:
-        if note is not None or "format" in line:
+        if note is not None or isinstance(line, Header):
             raise Failed("line_out_of_order")
-        if "checkpoint" in line:
-            note = parse_checkpoint_line(line)
-        else:
+        if isinstance(line, Row):
             follow_row(line, chain, frontier, report)
+        else:
+            note = line.note
     report.seq = chain.last_seq
     if note is None:
         raise Failed("checkpoint_missing")
@@ -72,16 +72,14 @@ def follow(file: BinaryIO, trusted: TrustedKey | None, report: Report) -> None:
 
 def begin(header: Header) -> tuple[Chain, Frontier]:
     tenant, rows_before = uuid_bytes(header.tenant_id), header.first_seq - 1
-    assert tenant is not None
+    if tenant is None or len(header.frontier) != roots_in(rows_before):
+        raise Failed("line_malformed")
     if rows_before == 0 and header.previous_hash != genesis(tenant):
         raise Failed("previous_hash_mismatch")
-    if len(header.frontier) != roots_in(rows_before):
-        raise Failed("line_malformed")
     return Chain(tenant, rows_before, header.previous_hash), Frontier(rows_before, header.frontier)
 
 
-def follow_row(line: dict[str, object], chain: Chain, frontier: Frontier, report: Report) -> None:
-    row = parse_row(line)
+def follow_row(row: Row, chain: Chain, frontier: Frontier, report: Report) -> None:
     chain.append(row)
     frontier.append(row.hash)
     report.rows += 1
@@ -92,8 +90,8 @@ def follow_row(line: dict[str, object], chain: Chain, frontier: Frontier, report
 
 def compare(note: str, trusted: TrustedKey | None, header: Header, chain: Chain, frontier: Frontier) -> None:
     checkpoint = parse_checkpoint(open_note(note, trusted))
-    name = checkpoint.log_name if trusted is None else trusted.name
-    if (checkpoint.log_name, checkpoint.tenant) != (name, header.tenant_id):
+    ending = f"/{header.tenant_id}"
+    if not checkpoint.origin.endswith(ending) or (trusted is not None and checkpoint.origin != trusted.name + ending):
         raise Failed("origin_mismatch")
     if checkpoint.size != chain.last_seq:
         raise Failed("size_mismatch")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import BinaryIO, Iterator
+from typing import BinaryIO, Iterator, Union
 
 from chain import Row
-from encoding import MAX_NUMBER, Failed, base64_bytes, hash_bytes, uuid_bytes
+from encoding import MAX_NUMBER, Failed, base64_bytes, characters, hash_bytes, uuid_bytes
 
 FORMAT = "flarewatch-audit-export/v1"
 MAX_LINE_CHARACTERS = 131_072
-# UTF-8 needs at most four bytes for a character.
-MAX_LINE_BYTES = 4 * MAX_LINE_CHARACTERS
+# UTF-8 needs at most three bytes for a UTF-16 code unit.
+MAX_LINE_BYTES = 3 * MAX_LINE_CHARACTERS
+MAX_U32 = 2**32 - 1
 MAX_SEALED_BYTES = 65_536
 # Longer than any number here may be; Python would refuse to read one of some thousand digits at all.
 MAX_DIGITS = 20
@@ -26,14 +27,22 @@ class Header:
     frontier: list[bytes]
 
 
-def read_lines(file: BinaryIO) -> Iterator[dict[str, object]]:
+@dataclass(frozen=True)
+class CheckpointLine:
+    note: str
+
+
+Line = Union[Header, Row, CheckpointLine]
+
+
+def read_lines(file: BinaryIO) -> Iterator[Line]:
     while True:
         line = file.readline(MAX_LINE_BYTES + 1)
         if not line:
             return
         if not line.endswith(b"\n"):
             raise Failed("line_malformed")
-        yield parse_object(line[:-1])
+        yield parse_line(parse_object(line[:-1]))
 
 
 def parse_object(line: bytes) -> dict[str, object]:
@@ -42,7 +51,7 @@ def parse_object(line: bytes) -> dict[str, object]:
         value = json.loads(text, parse_int=parse_int, parse_constant=refuse_constant)
     except (ValueError, RecursionError):
         raise Failed("line_malformed") from None
-    if len(text) > MAX_LINE_CHARACTERS or not isinstance(value, dict):
+    if characters(text) > MAX_LINE_CHARACTERS or not isinstance(value, dict):
         raise Failed("line_malformed")
     return value
 
@@ -55,44 +64,52 @@ def refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
-def parse_header(line: dict[str, object]) -> Header:
-    tenant_id, previous_hash = line.get("tenant_id"), hash_bytes(line.get("previous_hash"))
-    first_seq, frontier = whole(line.get("first_seq")), hashes(line.get("frontier"))
-    well_formed = line["format"] == FORMAT and isinstance(tenant_id, str) and uuid_bytes(tenant_id) is not None
-    if not well_formed or not first_seq or previous_hash is None or frontier is None:
+def parse_line(fields: dict[str, object]) -> Line:
+    line = as_header(fields) or as_row(fields) or as_checkpoint(fields)
+    if line is None:
         raise Failed("line_malformed")
+    return line
+
+
+def as_header(fields: dict[str, object]) -> Header | None:
+    if fields.get("format") != FORMAT:
+        return None
+    tenant_id, previous_hash = fields.get("tenant_id"), hash_bytes(fields.get("previous_hash"))
+    first_seq, frontier = integer(fields.get("first_seq"), 1, MAX_NUMBER), hashes(fields.get("frontier"))
+    if not isinstance(tenant_id, str) or uuid_bytes(tenant_id) is None:
+        return None
+    if first_seq is None or previous_hash is None or frontier is None:
+        return None
     return Header(tenant_id, first_seq, previous_hash, frontier)
 
 
-def parse_row(line: dict[str, object]) -> Row:
-    numbers = {name: number(line.get(name)) for name in ("seq", "epoch", "at", "key_version")}
-    row_id, sealed = uuid_bytes(line.get("row_id")), base64_bytes(line.get("sealed"))
-    tags = [hash_bytes(line.get(name)) for name in ("actor_tag", "action_tag", "target_tag")]
-    previous_hash, row_hash = hash_bytes(line.get("previous_hash")), hash_bytes(line.get("hash"))
-    if None in (*numbers.values(), row_id, sealed, *tags, previous_hash, row_hash) or len(sealed) > MAX_SEALED_BYTES:
-        raise Failed("line_malformed")
-    return Row(row_id=row_id, previous_hash=previous_hash, tags=b"".join(tags), sealed=sealed, hash=row_hash, **numbers)
+def as_row(fields: dict[str, object]) -> Row | None:
+    seq, at = integer(fields.get("seq"), 1, MAX_NUMBER), integer(fields.get("at"), 0, MAX_NUMBER)
+    epoch, key_version = (integer(fields.get(name), 0, MAX_U32) for name in ("epoch", "key_version"))
+    row_id, sealed = uuid_bytes(fields.get("row_id")), base64_bytes(fields.get("sealed"))
+    tags = hashes([fields.get(name) for name in ("actor_tag", "action_tag", "target_tag")])
+    previous_hash, row_hash = hash_bytes(fields.get("previous_hash")), hash_bytes(fields.get("hash"))
+    if seq is None or at is None or epoch is None or key_version is None or row_id is None:
+        return None
+    if sealed is None or len(sealed) > MAX_SEALED_BYTES or tags is None or previous_hash is None or row_hash is None:
+        return None
+    return Row(seq, epoch, row_id, at, key_version, previous_hash, b"".join(tags), sealed, row_hash)
 
 
-def parse_checkpoint_line(line: dict[str, object]) -> str:
-    note = line["checkpoint"]
-    if not isinstance(note, str):
-        raise Failed("line_malformed")
-    return note
+def as_checkpoint(fields: dict[str, object]) -> CheckpointLine | None:
+    note = fields.get("checkpoint")
+    return CheckpointLine(note) if isinstance(note, str) else None
 
 
-def number(value: object) -> int | float | None:
+def integer(value: object, least: int, most: int) -> int | None:
     """JSON has one kind of number, so 1.0 is 1. In Python, true is a number too; here it is not."""
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def whole(value: object) -> int | None:
-    read = number(value)
-    return int(read) if read is not None and 0 <= read <= MAX_NUMBER and read == int(read) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return int(value) if least <= value <= most and value == int(value) else None
 
 
 def hashes(value: object) -> list[bytes] | None:
     if not isinstance(value, list):
         return None
-    decoded = [hash_bytes(item) for item in value]
-    return None if None in decoded else decoded
+    decoded = [item for item in map(hash_bytes, value) if item is not None]
+    return decoded if len(decoded) == len(value) else None

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 import ed25519
-from encoding import Failed, base64_bytes, sha256
+from encoding import Failed, base64_bytes, characters, sha256
 
 MAX_NOTE_CHARACTERS = 65_536
 MAX_SIGNATURES = 100
@@ -44,7 +44,8 @@ def parse_vkey(text: str) -> TrustedKey | None:
 
 
 def is_key_name(name: str) -> bool:
-    if not 1 <= len(name) <= MAX_NAME_CHARACTERS:
+    """Holds for an origin as a whole too."""
+    if not 1 <= characters(name) <= MAX_NAME_CHARACTERS:
         return False
     try:
         name.encode("utf-8")
@@ -67,7 +68,7 @@ def open_note(note: str, trusted: TrustedKey | None) -> str:
 
 
 def split_note(note: str) -> tuple[str, list[Signature]]:
-    if len(note) > MAX_NOTE_CHARACTERS or CONTROL.search(note) or not note.endswith("\n"):
+    if characters(note) > MAX_NOTE_CHARACTERS or CONTROL.search(note) or not note.endswith("\n"):
         raise Failed("note_malformed")
     try:
         note.encode("utf-8")
