@@ -91,7 +91,7 @@ describe('a provider on a bad day', () => {
   )
 
   test('an empty answer is recorded as such and is no success', async () => {
-    const { credentialId } = await polledWith({ kind: 'empty_result', times: 50 })
+    const { credentialId } = await polledWith({ kind: 'empty_result', times: 1000 })
     await until(async () => (await jobs(credentialId)).every(({ state }) => state !== 'leased'), 'the job ended')
     expect((await jobs(credentialId)).map(({ outcome }) => outcome)).toContain('empty')
     expect((await credential(credentialId)).last_success_at).toBeNull()

@@ -1,6 +1,7 @@
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { stop as stopBundler } from 'esbuild'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type MiniflareOptions } from 'miniflare'
 import { type Supervision, UNSUPERVISED } from '../supervisor/revival.ts'
 import { type CronTrigger, startTicker } from './ticker.ts'
@@ -29,6 +30,8 @@ const LOOK_EVERY_MS = 500
 /** All Workers in one workerd: queues, Durable Objects on disk, R2, Hyperdrive, and each Worker on a socket of its own. */
 export async function startWorkers(options: WorkersOptions): Promise<RunningWorkers> {
   const workers = await Promise.all(NAMES.map((name) => workerOptions(name, valuesFor(name, options))))
+  // The bundler's own process has done its work.
+  await stopBundler()
   const supervision = options.supervision ?? UNSUPERVISED
   const runtimeOptions = convertV4MiniflareOptions({
     workers,
