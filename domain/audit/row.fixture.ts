@@ -1,11 +1,18 @@
 import { randomBytes } from '../bytes.ts'
 import { type AuditRow, epochOf, genesisHash, hashRow } from './row.ts'
 
-/** Rows that chain, a day apart, for tests of what reads them. */
-export function chainedRows(tenantId: string, count: number, start = Date.UTC(2026, 0, 15, 12)): AuditRow[] {
+const DAY_MS = 86_400_000
+
+/** Rows that chain, a day apart unless told otherwise, for tests of what reads them. */
+export function chainedRows(
+  tenantId: string,
+  count: number,
+  start = Date.UTC(2026, 0, 15, 12),
+  step = DAY_MS,
+): AuditRow[] {
   const rows: AuditRow[] = []
   for (let seq = 1; seq <= count; seq++) {
-    const at = start + (seq - 1) * 86_400_000
+    const at = start + (seq - 1) * step
     rows.push(
       rehash({
         tenantId,

@@ -73,7 +73,13 @@ export const CredentialLine = z.object({
 })
 export const CredentialsResponse = z.object({ credentials: z.array(CredentialLine) })
 
-/** `GET /api/audit?after_seq=&limit=` (AAL2): content is unsealed by the vault; one `audit.read` row a request. */
+/**
+ * `GET /api/audit?after_seq=&before_seq=&order=oldest|newest&actor=&action=&target=&limit=` (AAL2): rows strictly between the two
+ * numbers whose content equals each filter given. Content is unsealed by the vault; one `audit.read` row a request.
+ */
+export const AuditOrder = z.enum(['oldest', 'newest'])
+/** Longer than any actor, action or target of ours. */
+export const MAX_FILTER_CHARACTERS = 128
 export const AuditEntry = z.object({
   seq: z.int(),
   row_id: AuditRowId,
@@ -84,7 +90,28 @@ export const AuditEntry = z.object({
   target: z.string(),
   detail: z.record(z.string(), z.string()),
 })
-export const AuditResponse = z.object({ rows: z.array(AuditEntry), next_after_seq: z.int().nullable() })
+/** The next page starts at whichever of the two is not null; both are when this one reached the end. */
+export const AuditResponse = z.object({
+  rows: z.array(AuditEntry),
+  next_after_seq: z.int().nullable(),
+  next_before_seq: z.int().nullable(),
+})
+
+/**
+ * `GET /api/audit/rows/{seq or row id}/proof?size=` (AAL2): that the row is a leaf of the tree that the checkpoint signs (RFC 9162
+ * section 2.1.3). Without a size the newest checkpoint. Hashes are base64; `leaf_hash` = SHA-256(00 || `row_hash`).
+ */
+export const AuditProofResponse = z.object({
+  seq: z.int(),
+  row_id: AuditRowId,
+  row_hash: z.string(),
+  leaf_hash: z.string(),
+  /** Of the signed tree; the row's leaf index is `seq - 1`. */
+  size: z.int(),
+  proof: z.array(z.string()),
+  /** The whole signed note. */
+  checkpoint: z.string(),
+})
 
 export const ReceiptLine = z.object({
   log: TenantId,
@@ -96,9 +123,27 @@ export const ReceiptLine = z.object({
 })
 export const ReceiptsResponse = z.object({ receipts: z.array(ReceiptLine) })
 
+/** What the parts' states are judged by, for the caller's tenant alone. */
+export const StatusFigures = z.object({
+  jobs_leased: z.int(),
+  /** Credentials that are due and have no job yet. */
+  jobs_due: z.int(),
+  /** How long the longest of them has waited for the scheduler's cron; 0 when none is due. */
+  cron_lag_seconds: z.number(),
+  newest_job_at: z.iso.datetime().nullable(),
+  dead_letters_24h: z.int(),
+  audit_rows: z.int(),
+  /** Rows that no receipt covers yet. */
+  unsigned_rows: z.int(),
+  newest_receipt_at: z.iso.datetime().nullable(),
+  open_incidents: z.int(),
+})
+/** `GET /api/status`. */
 export const StatusResponse = z.object({
   ok: z.boolean(),
   parts: z.array(z.object({ name: z.string(), state: z.enum(['ok', 'degraded', 'down']), detail: z.string() })),
+  /** Null while the database does not answer. */
+  figures: StatusFigures.nullable(),
 })
 
 /** Codes of the gateway, each with its HTTP status. */
@@ -107,8 +152,10 @@ export const API_ERRORS = {
   totp_enrolment_required: 403,
   aal2_required: 403,
   not_a_member: 403,
+  role_insufficient: 403,
   not_found: 404,
   method_not_allowed: 405,
+  not_signed_yet: 409,
   query_invalid: 422,
   tenant_frozen: 423,
   budget_exceeded: 429,

@@ -1,15 +1,26 @@
 import type { z } from 'zod'
-import type { AuditEntry } from './api.ts'
+import type { AuditEntry, AuditOrder } from './api.ts'
 import type { TenantId } from './ids.ts'
 
-/** Rows after a sequence number, oldest first. */
-export type AuditQuery = { readonly tenantId: TenantId; readonly afterSeq: number; readonly limit: number }
+/** Rows strictly between two sequence numbers, whose content equals each value that is given. */
+export type AuditQuery = {
+  readonly tenantId: TenantId
+  readonly afterSeq: number
+  readonly beforeSeq: number | null
+  readonly order: z.output<typeof AuditOrder>
+  readonly actor: string | null
+  readonly action: string | null
+  readonly target: string | null
+  readonly limit: number
+}
 
 export type UnsealedAudit = {
   readonly ok: true
   readonly rows: readonly z.output<typeof AuditEntry>[]
-  /** Where the next page starts; null when this one reached the end. */
+  /** Where the next page starts, oldest first; null when this one reached the end, and for the other order. */
   readonly nextAfterSeq: number | null
+  /** The same, newest first. */
+  readonly nextBeforeSeq: number | null
 }
 
 /** Why the vault unsealed nothing. */

@@ -1,8 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { concat, u64be } from '../bytes.ts'
-import { consistencyProofFromTiles, type ReadTile, TILE_WIDTH, TileCutter, type WrittenTile } from './tiles.ts'
-import { hashLeaf, MerkleTree, verifyConsistency } from './tree.ts'
+import {
+  consistencyProofFromTiles,
+  inclusionProofFromTiles,
+  type ReadTile,
+  TILE_WIDTH,
+  TileCutter,
+  type WrittenTile,
+} from './tiles.ts'
+import { hashLeaf, MerkleTree, verifyConsistency, verifyInclusion } from './tree.ts'
 
 /** Above the width, so that a second level of tiles exists. */
 const LARGEST = 70_000
@@ -20,6 +27,23 @@ describe('tiles of a growing tree', () => {
             const proof = await consistencyProofFromTiles(from, to, reader(store))
             expect(proof).toEqual(tree.consistencyProof(from, to))
           }
+        }
+      }),
+      { seed: 1, numRuns: 40 },
+    )
+  })
+
+  it('give the inclusion proof that the whole tree gives, of any leaf in any signed size (L6)', async () => {
+    const sizes = fc.uniqueArray(fc.integer({ min: 1, max: 1200 }), { minLength: 1, maxLength: 4 })
+    await fc.assert(
+      fc.asyncProperty(sizes, fc.nat(), async (unordered, at) => {
+        const signed = unordered.toSorted((a, b) => a - b)
+        const store = grow(signed)
+        const tree = treeOf(signed.at(-1) ?? 0)
+        for (const size of signed) {
+          const index = at % size
+          const proof = await inclusionProofFromTiles(index, size, reader(store))
+          expect(proof).toEqual(tree.inclusionProof(index, size))
         }
       }),
       { seed: 1, numRuns: 40 },
@@ -53,6 +77,11 @@ describe('tiles of a growing tree', () => {
       const roots = { fromRoot: tree.root(from), toRoot: tree.root() }
       expect(verifyConsistency({ from, to: LARGEST, ...roots, proof })).toBe(true)
     }
+    for (const index of [0, 255, 256, 65_535, LARGEST - 1]) {
+      const path = await inclusionProofFromTiles(index, LARGEST, reader(store))
+      const claim = { index, size: LARGEST, leafHash: hashLeaf(leaf(index)), proof: path, root: tree.root() }
+      expect(verifyInclusion(claim)).toBe(true)
+    }
   })
 
   it('prove nothing about a tree that was cut otherwise', async () => {
@@ -66,6 +95,12 @@ describe('tiles of a growing tree', () => {
     const tree = treeOf(400)
     const proof = await consistencyProofFromTiles(300, 400, reader(store))
     expect(verifyConsistency({ from: 300, to: 400, fromRoot: tree.root(300), toRoot: tree.root(), proof })).toBe(false)
+  })
+
+  it('have no proof for a leaf that the tree does not have', () => {
+    for (const index of [-1, 0.5, 5]) {
+      expect(() => inclusionProofFromTiles(index, 5, async () => concat())).toThrow(RangeError)
+    }
   })
 
   it('refuse a tile of the wrong length', async () => {

@@ -55,27 +55,45 @@ export class TileCutter {
 }
 
 /** The consistency proof of RFC 9162 section 2.1.4 from `from` to `to` leaves, read from the tiles of the larger tree. */
-export async function consistencyProofFromTiles(from: number, to: number, read: ReadTile): Promise<Uint8Array[]> {
-  const cached = new Map<string, Promise<Uint8Array>>()
-  const hashOf = (start: number, end: number) =>
-    rangeHash(
-      start,
-      end,
-      (tile) => {
-        const key = `${tile.level}/${tile.index}`
-        const tileRead = cached.get(key) ?? read(tile)
-        cached.set(key, tileRead)
-        return tileRead
-      },
-      to,
-    )
-  return Promise.all(proofRanges(from, to).map(([start, end]) => hashOf(start, end)))
+export function consistencyProofFromTiles(from: number, to: number, read: ReadTile): Promise<Uint8Array[]> {
+  return hashesOf(consistencyRanges(from, to), to, read)
+}
+
+/** The inclusion proof of RFC 9162 section 2.1.3 of the leaf at `index`, from 0, in the tree of `size` leaves. */
+export function inclusionProofFromTiles(index: number, size: number, read: ReadTile): Promise<Uint8Array[]> {
+  return hashesOf(inclusionRanges(index, size), size, read)
+}
+
+/** Each tile that several hashes need is read once. */
+function hashesOf(ranges: readonly Range[], size: number, read: ReadTile): Promise<Uint8Array[]> {
+  const reading = new Map<string, Promise<Uint8Array>>()
+  const readOnce: ReadTile = (tile) => {
+    const key = `${tile.level}/${tile.index}`
+    const tileRead = reading.get(key) ?? read(tile)
+    reading.set(key, tileRead)
+    return tileRead
+  }
+  return Promise.all(ranges.map(([start, end]) => rangeHash(start, end, readOnce, size)))
 }
 
 type Range = readonly [start: number, end: number]
 
+/** PATH as ranges of leaves: whose subtree hashes make the proof, in its order. */
+function inclusionRanges(index: number, size: number): Range[] {
+  if (!Number.isInteger(index) || index < 0 || index >= size) throw new RangeError('no such leaf')
+  const ranges: Range[] = []
+  let [start, end] = [0, size]
+  while (end - start > 1) {
+    const split = start + largestPowerOfTwoBelow(end - start)
+    const isLeft = index < split
+    ranges.push(isLeft ? [split, end] : [start, split])
+    ;[start, end] = isLeft ? [start, split] : [split, end]
+  }
+  return ranges.reverse()
+}
+
 /** SUBPROOF as ranges of leaves: whose subtree hashes make the proof, in its order. */
-function proofRanges(from: number, to: number): Range[] {
+function consistencyRanges(from: number, to: number): Range[] {
   if (from < 1 || from >= to) return []
   const ranges: Range[] = []
   let [start, end] = [0, to]

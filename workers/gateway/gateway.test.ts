@@ -1,91 +1,38 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { exportJWK, generateKeyPair, SignJWT } from 'jose'
-import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
-import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { concat, toBase64, u64be } from '../../domain/bytes.ts'
+import { toBase64, u64be } from '../../domain/bytes.ts'
 import {
+  AuditResponse,
   CredentialsResponse,
-  ErrorBody,
   MeResponse,
   MetricsResponse,
   SitesResponse,
   StatusResponse,
-  TENANT_HEADER,
 } from '../../domain/contracts/api.ts'
 import { TenantId } from '../../domain/contracts/ids.ts'
-import { newestReceiptKey, receiptKey, tileKey } from '../../domain/contracts/receipt-store.ts'
-import { TileCutter } from '../../domain/merkle/tiles.ts'
-import { hashLeaf, MerkleTree } from '../../domain/merkle/tree.ts'
-import { type EmbeddedPostgres, startPostgres } from '../../local/postgres/postgres.ts'
-import { startTcpSwitch, type TcpSwitch } from '../../local/stands/tcp-switch.ts'
-import { freePorts } from '../../local/supervisor/ports.ts'
-import { workerOptions } from '../../local/workers/worker-options.ts'
+import { parseVkey } from '../../domain/note/keys.ts'
+import { openNote } from '../../domain/note/signed-note.ts'
+import {
+  type Agency,
+  type Ask,
+  at,
+  codeOf,
+  type GatewayStand,
+  startGatewayStand,
+} from '../../local/stands/gateway-stand.ts'
 
-const ISSUER = 'http://auth.test/auth/v1'
-const DAY_MS = 24 * 60 * 60 * 1000
-/** A midnight some days back, so that every fact lies in a month that has a partition. */
-const TODAY = Math.floor(Date.now() / DAY_MS) * DAY_MS
-/** Answers as the vault's door does, with what it was asked, or with the refusal that a test wrote into the limit. */
-const VAULT_STUB = `
-import { WorkerEntrypoint } from 'cloudflare:workers'
-const refusals = { 101: 'tenant_frozen', 102: 'budget_exceeded', 103: 'ledger_unreachable', 104: 'not_a_member', 105: 'not_openable' }
-export class GatewayDoor extends WorkerEntrypoint {
-  async ready() { return { ok: true } }
-  async unsealAudit(jwt, { tenantId, afterSeq, limit }) {
-    if (limit in refusals) return { ok: false, code: refusals[limit] }
-    if (limit === 106) throw new Error('unreachable')
-    const row = { seq: afterSeq + 1, row_id: '${randomUUID()}', at: new Date().toISOString(), hash: 'h', actor: 'a', action: 'b', target: tenantId, detail: {}, sealed: 'never' }
-    return { ok: true, rows: [row], nextAfterSeq: jwt.length > 0 ? null : 0 }
-  }
-}
-export default { fetch: () => new Response(null, { status: 404 }) }`
-
-type Agency = { readonly tenant: TenantId; readonly user: string; readonly site: string; readonly marker: string }
-type Ask = {
-  readonly user?: string
-  readonly aal?: 'aal1' | 'aal2'
-  readonly tenant?: string
-  readonly method?: string
-}
-
-const dir = mkdtempSync(join(tmpdir(), 'flarewatch-gateway-'))
-const keys = await generateKeyPair('ES256')
-let database: EmbeddedPostgres
-let superuser: postgres.Sql
-let store: TcpSwitch
-let auth: Server
-let workers: Miniflare
-let origin: string
+let stand: GatewayStand
 let own: Agency
 let other: Agency
 const unenrolled = randomUUID()
 
 beforeAll(async () => {
-  database = await startPostgres({ dir })
-  superuser = postgres(database.superuserUrl, { max: 2, onnotice: () => {} })
-  store = await startTcpSwitch(database.poolPort)
-  own = await agency('own')
-  other = await agency('other')
-  await superuser`insert into flarewatch.members values (${own.tenant}, ${unenrolled}, 'viewer')`
-  const jwks = JSON.stringify({ keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'one', alg: 'ES256' }] })
-  auth = createServer((_request, response) => response.setHeader('content-type', 'application/json').end(jwks))
-  await new Promise<void>((resolve) => auth.listen(0, '127.0.0.1', resolve))
-  await bootWorkers()
+  stand = await startGatewayStand()
+  own = await stand.agency('own')
+  other = await stand.agency('other')
+  await stand.sql`insert into flarewatch.members values (${own.tenant}, ${unenrolled}, 'viewer')`
 })
-
-afterAll(async () => {
-  await workers?.dispose()
-  auth?.close()
-  await superuser?.end()
-  await store?.stop()
-  await database?.stop()
-  rmSync(dir, { recursive: true, force: true })
-})
+afterAll(() => stand?.stop())
 
 const TENANT_ROUTES = ['/api/sites', '/api/credentials', '/api/receipts', '/api/status', '/api/audit']
 
@@ -198,6 +145,23 @@ describe('audit content', () => {
     expect(body.rows[0]).not.toHaveProperty('sealed')
   })
 
+  it('is asked for by what the reader names, and says where the next page is', async () => {
+    const filters = `actor=${encodeURIComponent(`user:${own.user}`)}&action=credential.open&target=credential%3Ax`
+    const answer = await ask(`/api/audit?order=newest&before_seq=9&${filters}`, { user: own.user })
+    const { rows, next_before_seq } = AuditResponse.parse(await answer.json())
+    expect(next_before_seq).toBe(9)
+    expect(rows[0]?.detail).toEqual({
+      beforeSeq: '9',
+      order: 'newest',
+      actor: `user:${own.user}`,
+      action: 'credential.open',
+      target: 'credential:x',
+    })
+    for (const query of ['order=random', 'actor=', `target=${'x'.repeat(129)}`, 'before_seq=-1', 'sealed=x']) {
+      expect(await codeOf(await ask(`/api/audit?${query}`, { user: own.user })), query).toEqual([422, 'query_invalid'])
+    }
+  })
+
   it.each([
     [101, 423, 'tenant_frozen'],
     [102, 429, 'budget_exceeded'],
@@ -215,11 +179,11 @@ describe('receipts', () => {
     const log = TenantId.parse(randomUUID())
     const tree = await publish(log, [3, 7])
     const newest = await ask(`/receipts/${log}`)
-    expect([newest.status, await newest.text()]).toEqual([200, 'receipt of 7'])
+    expect([newest.status, await sizeIn(await newest.text())]).toEqual([200, '7'])
     expect(newest.headers.get('content-type')).toBe('text/plain; charset=utf-8')
     const third = await ask(`/receipts/${log}/3`)
-    expect([await third.text(), third.headers.get('cache-control')]).toEqual([
-      'receipt of 3',
+    expect([await sizeIn(await third.text()), third.headers.get('cache-control')]).toEqual([
+      '3',
       'public, max-age=31536000, immutable',
     ])
     const proof = await (await ask(`/receipts/${log}/3/7`)).text()
@@ -280,9 +244,35 @@ describe('every answer', () => {
   })
 })
 
+describe('status', () => {
+  const parts = async () => {
+    const { parts, figures } = StatusResponse.parse(await (await ask('/api/status', { user: own.user })).json())
+    return { figures, states: Object.fromEntries(parts.map(({ name, state }) => [name, state])) }
+  }
+
+  it("tells the queue's depth, dead letters and how late the cron is, of the caller's tenant alone", async () => {
+    const [credential] = await stand.sql<{ id: string }[]>`
+      update flarewatch.credentials set next_poll_at = now() - interval '10 minutes' where tenant_id = ${own.tenant} returning id`
+    const late = await parts()
+    expect(late.states).toMatchObject({ scheduler: 'degraded', queue: 'ok' })
+    expect(late.figures).toMatchObject({ jobs_due: 1, jobs_leased: 0, newest_job_at: null, dead_letters_24h: 0 })
+    expect(late.figures?.cron_lag_seconds).toBeGreaterThanOrEqual(600)
+
+    for (const [state, ended] of [['leased', null] as const, ['dead', new Date()] as const]) {
+      await stand.sql`insert into flarewatch.jobs (tenant_id, credential_id, state, lease_until, created_at, finished_at)
+        values (${own.tenant}, ${credential?.id ?? ''}, ${state}, now() + interval '1 minute', now(), ${ended})`
+    }
+    const polled = await parts()
+    expect(polled.states).toMatchObject({ scheduler: 'ok', queue: 'degraded' })
+    expect(polled.figures).toMatchObject({ jobs_due: 0, jobs_leased: 1, dead_letters_24h: 1, cron_lag_seconds: 0 })
+    const { figures } = StatusResponse.parse(await (await ask('/api/status', { user: other.user })).json())
+    expect(figures).toMatchObject({ jobs_leased: 0, dead_letters_24h: 0 })
+  })
+})
+
 describe('when the database does not answer', () => {
   it('data is refused as unreachable, and status says which part is down', async () => {
-    store.shut()
+    stand.store.shut()
     try {
       expect(await codeOf(await ask('/api/sites', { user: own.user }))).toEqual([503, 'store_unreachable'])
       const status = StatusResponse.parse(await (await ask('/api/status', { user: own.user })).json())
@@ -292,132 +282,44 @@ describe('when the database does not answer', () => {
         ['vault', 'ok'],
       ])
     } finally {
-      store.open()
+      stand.store.open()
     }
     const status = StatusResponse.parse(await (await ask('/api/status', { user: own.user })).json())
-    expect(status.parts.map(({ name }) => name)).toEqual(['store', 'connectors', 'receipts', 'incidents', 'vault'])
+    expect(status.parts.map(({ name }) => name)).toEqual([
+      'store',
+      'scheduler',
+      'queue',
+      'connectors',
+      'receipts',
+      'incidents',
+      'vault',
+    ])
   })
 })
 
-async function ask(path: string, { user, aal = 'aal2', tenant, method = 'GET' }: Ask = {}): Promise<Response> {
-  const headers = new Headers()
-  if (user !== undefined) headers.set('authorization', `Bearer ${await tokenOf(user, aal)}`)
-  if (tenant !== undefined) headers.set(TENANT_HEADER, tenant)
-  return fetch(`${origin}${path}`, { method, headers })
-}
-
-async function tokenOf(user: string, aal: string): Promise<string> {
-  return new SignJWT({ role: 'authenticated', aal, session_id: randomUUID(), email: 'user@agency.test' })
-    .setProtectedHeader({ alg: 'ES256', kid: 'one' })
-    .setSubject(user)
-    .setIssuer(ISSUER)
-    .setAudience('authenticated')
-    .setExpirationTime('1h')
-    .sign(keys.privateKey)
-}
-
-async function codeOf(answer: Response): Promise<[number, string]> {
-  return [answer.status, ErrorBody.parse(await answer.json()).error.code]
-}
-
-function at(days: number): string {
-  return new Date(TODAY + days * DAY_MS).toISOString()
+function ask(path: string, how: Ask = {}): Promise<Response> {
+  return stand.ask(path, how)
 }
 
 function lastDays(days: number): string {
   return `grain=day&from=${at(-days)}&to=${at(0)}`
 }
 
-/** A tenant with an owner, a credential, and a site with four days of facts: 1, 2, 3 and 4 requests. */
-async function agency(name: string): Promise<Agency> {
-  const [tenant, user, site, credential] = [TenantId.parse(randomUUID()), randomUUID(), randomUUID(), randomUUID()]
-  const marker = `label of ${name}`
-  await superuser`insert into auth.mfa_factors (id, user_id, factor_type, status, created_at, updated_at)
-    values (${randomUUID()}, ${user}, 'totp', 'verified', now(), now())`
-  await superuser`insert into flarewatch.tenants (id, name, state, activated_at) values (${tenant}, ${name}, 'active', now())`
-  await superuser`insert into flarewatch.members values (${tenant}, ${user}, 'owner')`
-  await superuser`insert into flarewatch.tenant_keys (tenant_id, version, kek_version, wrapped_dek)
-    values (${tenant}, 1, 1, ${Buffer.alloc(60)})`
-  await superuser`insert into flarewatch.credentials (id, tenant_id, provider, label, kek_version, wrapped_dek, dek_version, salt,
-      ciphertext, last4, scope, grade, next_poll_at, created_by)
-    values (${credential}, ${tenant}, 'cloudflare', ${marker}, 1, ${Buffer.alloc(60)}, 1, ${Buffer.alloc(32)},
-      ${Buffer.alloc(99)}, 'wXyZ', 'Zone:Analytics:Read', 'read_only', now(), ${user})`
-  await superuser`insert into flarewatch.sites (id, tenant_id, credential_id, provider, provider_ref, name)
-    values (${site}, ${tenant}, ${credential}, 'cloudflare', 'zone', ${name})`
-  for (const [metric, step] of [
-    ['requests', 1],
-    ['unique_visitors', 10],
-  ] as const) {
-    for (const day of [1, 2, 3, 4]) {
-      await superuser`insert into flarewatch.facts_daily (site_id, tenant_id, provider, metric, window_start, window_end, value, unit,
-          source, fetched_at, sampling, completeness)
-        values (${site}, ${tenant}, 'cloudflare', ${metric}, ${at(day - 5)}, ${at(day - 4)}, ${day * step}, 'count', 'test', now(), 1,
-          ${day === 4 ? 'partial' : 'complete'})`
-    }
-  }
-  return { tenant, user, site, marker }
+function publish(log: TenantId, sizes: readonly number[]) {
+  const leaves = Array.from({ length: Math.max(...sizes) }, (_, row) => leaf(row))
+  return stand.publish(log, leaves, sizes)
 }
 
-/** Puts what the verifier publishes for a log of as many rows into the bucket. */
-async function publish(log: TenantId, sizes: readonly number[]): Promise<MerkleTree> {
-  const bucket = await workers.getR2Bucket('RECEIPTS', 'flarewatch-gateway')
-  const tree = new MerkleTree()
-  for (const size of sizes) {
-    const cutter = new TileCutter(tree.size)
-    for (let row = 0; row < size; row += 1) cutter.append(hashLeaf(leaf(row)))
-    while (tree.size < size) tree.append(leaf(tree.size))
-    for (const tile of cutter.tiles()) await bucket.put(tileKey(log, tile), tile.hashes)
-    await bucket.put(receiptKey(log, size), `receipt of ${size}`)
-    await bucket.put(newestReceiptKey(log), `receipt of ${size}`)
-  }
-  return tree
-}
-
+/** Stands for a row's hash: 32 bytes. */
 function leaf(row: number): Uint8Array {
-  return concat(u64be(row))
+  const bytes = new Uint8Array(32)
+  bytes.set(u64be(row))
+  return bytes
 }
 
-async function bootWorkers(): Promise<void> {
-  const pages = join(dir, 'pages')
-  mkdirSync(pages)
-  for (const name of ['index', '404']) writeFileSync(join(pages, `${name}.html`), `<p>${name}<script>start()</script>`)
-  const address = auth.address()
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has no port')
-  const { port } = await freePorts('port')
-  const databaseUrl = new URL(database.pooledUrlFor('flarewatch_gateway'))
-  databaseUrl.port = String(store.port)
-  const gateway = await workerOptions('gateway', {
-    databaseUrl: databaseUrl.href,
-    port,
-    clock: Date.now,
-    bindings: {
-      AUTH_ISSUER: ISSUER,
-      AUTH_JWKS_URL: `http://127.0.0.1:${address.port}/jwks.json`,
-      SUPABASE_URL: 'http://auth.test',
-      PUBLISHABLE_KEY: 'sb_publishable_test',
-      LOG_VKEY: 'flarewatch.test/log+01234567+AQID',
-    },
-  })
-  const vault = {
-    name: 'flarewatch-vault',
-    compatibilityDate: '2026-11-01',
-    modules: [{ type: 'ESModule' as const, path: 'vault.mjs', contents: VAULT_STUB }],
-  }
-  const quiet = {
-    log: new Log(LogLevel.NONE),
-    handleStructuredLogs: () => {},
-    cf: false,
-    telemetry: { enabled: false },
-  }
-  const assets = gateway.assets === undefined ? undefined : { ...gateway.assets, directory: pages }
-  workers = new Miniflare(
-    convertV4MiniflareOptions({
-      ...quiet,
-      workers: [{ ...gateway, assets } as typeof gateway, vault],
-      host: '127.0.0.1',
-      port: 0,
-    }),
-  )
-  await workers.ready
-  origin = `http://127.0.0.1:${port}`
+/** The size that a receipt states, once its signature holds. */
+async function sizeIn(note: string): Promise<string | undefined> {
+  const vkey = parseVkey(stand.vkey)
+  const opened = vkey.ok ? await openNote(note, [vkey.value]) : vkey
+  return opened.ok ? opened.value.text.split('\n')[1] : opened.code
 }

@@ -5,6 +5,8 @@ import { Bindings } from './bindings.ts'
 import { Refusal, refusalResponse } from './refusal.ts'
 import { assets } from './routes/assets.ts'
 import { audit } from './routes/audit.ts'
+import { auditExport } from './routes/audit-export.ts'
+import { auditProof } from './routes/audit-proof.ts'
 import { siteMetrics } from './routes/metrics.ts'
 import { consistency, newestReceipt, receiptOfSize } from './routes/receipt-files.ts'
 import { status } from './routes/status.ts'
@@ -35,6 +37,8 @@ router
   .all('/api/credentials', credentials)
   .all('/api/receipts', receipts)
   .all('/api/audit', audit)
+  .all('/api/audit/export', auditExport)
+  .all('/api/audit/rows/:row/proof', auditProof)
   .all('/api/status', status)
   .all('/api/*', nothingHere)
   // For anyone: what proves the audit log, and whom to tell.

@@ -10,6 +10,7 @@ import type { Visit } from './visit.ts'
 /** Copies of a tenant's audit keys for one use: the held ones may expire and be zeroed while that use waits. */
 export type AuditKeys = {
   readonly newest: { readonly version: number; readonly key: Uint8Array }
+  readonly all: readonly { readonly version: number; readonly key: Uint8Array }[]
   readonly ofVersion: (version: number) => Uint8Array | null
   readonly zeroize: () => void
 }
@@ -90,6 +91,7 @@ function copyOf(keys: ReadonlyMap<number, Uint8Array>): AuditKeys {
   const version = Math.max(...copies.keys())
   return {
     newest: { version, key: copies.get(version) ?? new Uint8Array() },
+    all: [...copies].map(([version, key]) => ({ version, key })),
     ofVersion: (of) => copies.get(of) ?? null,
     zeroize: () => {
       for (const key of copies.values()) zeroize(key)

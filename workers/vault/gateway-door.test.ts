@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { GatewayDoorRefusal, UnsealedAudit } from '../../domain/contracts/gateway-door.ts'
+import { wrapKey } from '../../domain/envelope/wrap.ts'
 import { bornTenant, flushedRows, type StandTenant, storeCredential } from '../../local/stands/tenants.ts'
 import { newUser, startVaultStand, type User, type VaultStand } from '../../local/stands/vault-stand.ts'
 
@@ -27,6 +29,48 @@ describe('audit content', () => {
     expect(second.rows.slice(0, 2).map(({ action }) => action)).toEqual(['credential.store', 'audit.read'])
     expect(second.rows[1]).toMatchObject({ actor: `user:${tenant.owner.id}`, detail: { after: '0', limit: '2' } })
     expect(second.nextAfterSeq).toBeNull()
+  })
+
+  it('L1 is found by who, what and on what, by tags alone, and newest first where asked', async () => {
+    const tenant = await bornTenant(stand)
+    const stored = await storeCredential(stand, tenant, 'cf-token-0001')
+    await flushedRows(stand, tenant.id, 3)
+    const actor = `user:${tenant.owner.id}`
+    const found = async (query: object) => {
+      const page = await read(tenant, tenant.owner, query)
+      if (!page.ok) throw new Error(page.code)
+      return page
+    }
+    const actions = async (query: object) => (await found(query)).rows.map(({ seq, action }) => [seq, action])
+    expect(await actions({ action: 'step_up.mint', beforeSeq: 4 })).toEqual([[2, 'step_up.mint']])
+    expect(await actions({ actor, target: `credential:${stored.id}`, action: 'credential.store' })).toEqual([
+      [3, 'credential.store'],
+    ])
+    expect(await actions({ actor, action: 'credential.open' })).toEqual([])
+    expect(await actions({ actor: 'step_up.mint' })).toEqual([])
+    expect(await actions({ order: 'newest', beforeSeq: 4, limit: 2 })).toEqual([
+      [3, 'credential.store'],
+      [2, 'step_up.mint'],
+    ])
+    const newest = await found({ order: 'newest', beforeSeq: 4, limit: 2 })
+    expect([newest.nextBeforeSeq, newest.nextAfterSeq]).toEqual([2, null])
+    expect((await found({ order: 'newest', beforeSeq: 2 })).nextBeforeSeq).toBeNull()
+  })
+
+  it('L1 is found by the tags of every version of the audit key', async () => {
+    const tenant = await bornTenant(stand)
+    await flushedRows(stand, tenant.id, 1)
+    await addAuditKeyVersion(tenant.id)
+    await stand.restart()
+    const first = await read(tenant, tenant.owner)
+    if (!first.ok) throw new Error(first.code)
+    await flushedRows(stand, tenant.id, 2)
+    const versions =
+      await stand.sql`select key_version from flarewatch.audit_log where tenant_id = ${tenant.id} order by seq`
+    expect(versions.map(({ key_version }) => key_version)).toEqual([1, 2])
+    const both = await read(tenant, tenant.owner, { actor: `user:${tenant.owner.id}`, beforeSeq: 3 })
+    if (!both.ok) throw new Error(both.code)
+    expect(both.rows.map(({ action }) => action)).toEqual(['tenant.create', 'audit.read'])
   })
 
   it('A2 T4 is for nobody at AAL1, no outsider, and nobody with a token of ours that is not', async () => {
@@ -78,6 +122,20 @@ async function read(
   claims: object = {},
 ): Promise<UnsealedAudit | GatewayDoorRefusal> {
   const jwt = await stand.userJwt(user, { ...claims })
-  const asked = { tenantId: tenant.id, afterSeq: 0, limit: 50, ...query }
+  const anything = { beforeSeq: null, order: 'oldest', actor: null, action: null, target: null }
+  const asked = { tenantId: tenant.id, afterSeq: 0, limit: 50, ...anything, ...query }
   return stand.call('GATEWAY_DOOR', null, 'unsealAudit', jwt, asked) as Promise<UnsealedAudit | GatewayDoorRefusal>
+}
+
+/** A second audit key, wrapped under the share that the ledger holds, as a rotation would leave it. */
+async function addAuditKeyVersion(tenantId: string): Promise<void> {
+  const given = (await stand.call('AUDIT_LEDGER', tenantId, 'auditShare', tenantId)) as { share: Uint8Array }
+  const wrapped = await wrapKey({
+    kek: { version: 1, bytes: stand.kek },
+    share: given.share,
+    context: { purpose: 'audit-key', tenantId, keyVersion: 2 },
+    key: randomBytes(32),
+  })
+  await stand.sql`insert into flarewatch.audit_keys (tenant_id, version, kek_version, wrapped_key)
+    values (${tenantId}, 2, 1, ${wrapped})`
 }

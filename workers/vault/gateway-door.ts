@@ -1,10 +1,12 @@
 import { z } from 'zod'
-import { type AuditContent, openContent } from '../../domain/audit/content.ts'
+import { type AuditContent, openContent, type TagField, tagOf } from '../../domain/audit/content.ts'
 import type { SealedRow } from '../../domain/audit/row.ts'
 import { toBase64Url } from '../../domain/bytes.ts'
+import { AuditOrder, MAX_FILTER_CHARACTERS } from '../../domain/contracts/api.ts'
 import type { AuditQuery, GatewayDoorRefusal, UnsealedAudit } from '../../domain/contracts/gateway-door.ts'
 import { AuditRowId, TenantId } from '../../domain/contracts/ids.ts'
-import { appendEvent } from './audit-append.ts'
+import { type Result, success } from '../../domain/result.ts'
+import { type Actor, appendEvent } from './audit-append.ts'
 import { type AuditKeys, withAuditKeys } from './audit-keys.ts'
 import { reach } from './call.ts'
 import { membershipOf } from './members.ts'
@@ -13,9 +15,15 @@ import { verifyUser } from './user-token.ts'
 import type { Visit } from './visit.ts'
 
 const MAX_ROWS = 200
+const filter = z.string().min(1).max(MAX_FILTER_CHARACTERS).nullable()
 const Query = z.strictObject({
   tenantId: TenantId,
   afterSeq: z.int().nonnegative(),
+  beforeSeq: z.int().nonnegative().nullable(),
+  order: AuditOrder,
+  actor: filter,
+  action: filter,
+  target: filter,
   limit: z.int().min(1).max(MAX_ROWS),
 })
 const Jwt = z.string().max(8192)
@@ -39,33 +47,74 @@ export async function unsealAudit(
   userJwt: string,
   query: AuditQuery,
 ): Promise<UnsealedAudit | GatewayDoorRefusal> {
-  const { tenantId, afterSeq, limit } = Query.parse(query)
+  const asked: AuditQuery = Query.parse(query)
+  const { tenantId } = asked
   const user = await verifyUser(visit, Jwt.parse(userJwt))
   if (!user.ok) return user
   const { userId, aal } = user.value
   if (aal !== 'aal2') return { ok: false, code: 'aal2_required' }
   const membership = await membershipOf(visit, tenantId, userId)
   if (!membership.ok) return membership
-  const detail = { after: String(afterSeq), limit: String(limit) }
-  const target = `tenant:${tenantId}`
-  const noted = await appendEvent(visit, { tenantId, actor: `user:${userId}`, action: 'audit.read', target, detail })
+  const [actor, target]: [Actor, string] = [`user:${userId}`, `tenant:${tenantId}`]
+  const noted = await appendEvent(visit, { tenantId, actor, action: 'audit.read', target, detail: detailOf(asked) })
   if (!noted.ok) return { ok: false, code: rpcRefusal(noted.code) }
 
-  const rows = await reach('store_unreachable', () => readRows(visit, { tenantId, afterSeq, limit }))
-  if (!rows.ok) return rows
-  const entries = await withAuditKeys(visit, tenantId, (keys) =>
-    Promise.all(rows.value.map((row) => unsealed(keys, tenantId, row))),
-  )
-  if (!entries.ok) return { ok: false, code: rpcRefusal(entries.code) }
-  return { ok: true, rows: entries.value, nextAfterSeq: nextOf(entries.value, limit) }
+  const read = await withAuditKeys(visit, tenantId, (keys) => readPage(visit, keys, asked))
+  if (!read.ok) return { ok: false, code: rpcRefusal(read.code) }
+  return read.value.ok ? pageOf(read.value.value, asked) : read.value
 }
 
-async function readRows({ sql }: Visit, { tenantId, afterSeq, limit }: AuditQuery): Promise<StoredRow[]> {
+/** What was asked for, as far as it narrows the reading. */
+function detailOf({ afterSeq, beforeSeq, actor, action, target, limit }: AuditQuery): Record<string, string> {
+  const narrowing = { before: beforeSeq?.toString() ?? null, actor, action, target }
+  const given = Object.entries(narrowing).flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]))
+  return { after: String(afterSeq), limit: String(limit), ...Object.fromEntries(given) }
+}
+
+async function readPage(
+  visit: Visit,
+  keys: AuditKeys,
+  asked: AuditQuery,
+): Promise<Result<Entry[], 'store_unreachable'>> {
+  const tags = await filterTags(keys, asked)
+  const rows = await reach('store_unreachable', () => readRows(visit, asked, tags))
+  if (!rows.ok) return rows
+  return success(await Promise.all(rows.value.map((row) => unsealed(keys, asked.tenantId, row))))
+}
+
+const TAG_COLUMNS = { actor: 'actor_tag', action: 'action_tag', target: 'target_tag' } as const
+type FilterTags = readonly { readonly column: string; readonly tags: readonly Uint8Array[] }[]
+
+/** Rows are found without being opened: by the tag of each value asked for, one for each version of the audit key. */
+async function filterTags(keys: AuditKeys, asked: AuditQuery): Promise<FilterTags> {
+  const { tenantId } = asked
+  const fields: readonly TagField[] = ['actor', 'action', 'target']
+  const tagsFor = async (field: TagField, value: string) => ({
+    column: TAG_COLUMNS[field],
+    tags: await Promise.all(
+      keys.all.map(({ version, key }) => tagOf({ auditKey: key, keyVersion: version, tenantId, field, value })),
+    ),
+  })
+  return Promise.all(
+    fields.flatMap((field) => {
+      const value = asked[field]
+      return value === null ? [] : [tagsFor(field, value)]
+    }),
+  )
+}
+
+async function readRows(
+  { sql }: Visit,
+  { tenantId, afterSeq, beforeSeq, order, limit }: AuditQuery,
+  filters: FilterTags,
+): Promise<StoredRow[]> {
+  const upTo = beforeSeq === null ? sql`` : sql`and seq < ${beforeSeq}`
+  const tagged = filters.reduce((where, { column, tags }) => sql`${where} and ${sql(column)} in ${sql(tags)}`, sql``)
   return sql<StoredRow[]>`
     select seq, row_id, at, key_version, actor_tag, action_tag, target_tag, sealed, hash
     from flarewatch.audit_log
-    where tenant_id = ${tenantId} and seq > ${afterSeq}
-    order by seq limit ${limit}`
+    where tenant_id = ${tenantId} and seq > ${afterSeq} ${upTo} ${tagged}
+    order by seq ${order === 'oldest' ? sql`` : sql`desc`} limit ${limit}`
 }
 
 /** A row that does not open is shown as such: hiding the log behind one damaged row would serve whoever damaged it. */
@@ -96,6 +145,13 @@ async function unsealed(keys: AuditKeys, tenantId: TenantId, stored: StoredRow):
 
 const UNOPENABLE: AuditContent = { actor: '', action: 'row.not_openable', target: '', detail: {} }
 
-function nextOf(entries: readonly Entry[], limit: number): number | null {
-  return entries.length < limit ? null : (entries.at(-1)?.seq ?? null)
+/** A page that is not full is the last. */
+function pageOf(rows: readonly Entry[], { order, limit }: AuditQuery): UnsealedAudit {
+  const next = rows.length < limit ? null : (rows.at(-1)?.seq ?? null)
+  return {
+    ok: true,
+    rows,
+    nextAfterSeq: order === 'oldest' ? next : null,
+    nextBeforeSeq: order === 'newest' ? next : null,
+  }
 }

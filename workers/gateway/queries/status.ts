@@ -8,11 +8,17 @@ const Row = z.object({
   newest_incident: z.string().nullable(),
   receipt_size: z.number().nullable(),
   receipt_at: z.date().nullable(),
+  jobs_leased: z.number(),
+  jobs_due: z.number(),
+  oldest_due_at: z.date().nullable(),
+  newest_job_at: z.date().nullable(),
+  dead_letters_24h: z.number(),
+  audit_rows: z.number(),
 })
 export type TenantHealth = z.output<typeof Row>
 
-/** What the database knows of how a tenant fares. */
-export async function tenantHealth({ sql, tenantId }: Tenancy): Promise<TenantHealth> {
+/** What the database knows of how a tenant fares, at the instant that the request is judged at. */
+export async function tenantHealth({ sql, tenantId }: Tenancy, at: Date): Promise<TenantHealth> {
   const [row] = await sql`
     select
       (select count(*) from flarewatch.credentials where tenant_id = ${tenantId}) as credentials,
@@ -20,8 +26,9 @@ export async function tenantHealth({ sql, tenantId }: Tenancy): Promise<TenantHe
       (select count(*) from flarewatch.incidents where tenant_id = ${tenantId} and acknowledged_at is null) as incidents,
       (select kind from flarewatch.incidents where tenant_id = ${tenantId} and acknowledged_at is null
         order by at desc limit 1) as newest_incident,
-      newest.size as receipt_size, newest.at as receipt_at
-    from (select) as one
+      newest.size as receipt_size, newest.at as receipt_at,
+      work.jobs_leased, work.jobs_due, work.oldest_due_at, work.newest_job_at, work.dead_letters_24h, work.audit_rows
+    from flarewatch.stack_status(${at}) as work
     left join lateral (
       select size, at from flarewatch.receipts where log = ${tenantId} order by size desc limit 1
     ) as newest on true`

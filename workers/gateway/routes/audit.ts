@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type ApiErrorCode, AuditResponse } from '../../../domain/contracts/api.ts'
+import { type ApiErrorCode, AuditOrder, AuditResponse, MAX_FILTER_CHARACTERS } from '../../../domain/contracts/api.ts'
 import type { AuditQuery, GatewayDoorRefusal, UnsealedAudit } from '../../../domain/contracts/gateway-door.ts'
 import type { Bindings } from '../bindings.ts'
 import { Refusal } from '../refusal.ts'
@@ -14,8 +14,14 @@ const wholeNumber = z
   .string()
   .regex(/^\d{1,15}$/)
   .transform(Number)
+const filter = z.string().min(1).max(MAX_FILTER_CHARACTERS).optional()
 const Query = z.strictObject({
   after_seq: wholeNumber.default(0),
+  before_seq: wholeNumber.optional(),
+  order: AuditOrder.default('oldest'),
+  actor: filter,
+  action: filter,
+  target: filter,
   limit: wholeNumber.pipe(z.int().min(1).max(MAX_LIMIT)).default(DEFAULT_LIMIT),
 })
 
@@ -28,10 +34,19 @@ export const audit: Handler = async (request, visit) => {
   const unsealed = await unseal(visit.bindings, session.jwt, {
     tenantId,
     afterSeq: query.after_seq,
+    beforeSeq: query.before_seq ?? null,
+    order: query.order,
+    actor: query.actor ?? null,
+    action: query.action ?? null,
+    target: query.target ?? null,
     limit: query.limit,
   })
   if (!unsealed.ok) throw new Refusal(wireCode(unsealed.code))
-  return answer(AuditResponse, { rows: [...unsealed.rows], next_after_seq: unsealed.nextAfterSeq })
+  return answer(AuditResponse, {
+    rows: [...unsealed.rows],
+    next_after_seq: unsealed.nextAfterSeq,
+    next_before_seq: unsealed.nextBeforeSeq,
+  })
 }
 
 async function unseal(

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { toBase64 } from '../../../domain/bytes.ts'
 import { TenantId } from '../../../domain/contracts/ids.ts'
-import { newestReceiptKey, receiptKey, tileKey } from '../../../domain/contracts/receipt-store.ts'
-import { consistencyProofFromTiles, type Tile } from '../../../domain/merkle/tiles.ts'
-import type { Bindings } from '../bindings.ts'
+import { receiptKey } from '../../../domain/contracts/receipt-store.ts'
+import { consistencyProofFromTiles } from '../../../domain/merkle/tiles.ts'
+import { readNewest, readReceipt, tileReader } from '../receipt-bucket.ts'
 import { Refusal } from '../refusal.ts'
 import { type Handler, parseId } from '../visit.ts'
 
@@ -20,13 +20,13 @@ const FOREVER_CACHE = 'public, max-age=31536000, immutable'
 
 export const newestReceipt: Handler = async (request, { bindings }) => {
   const log = parseId(request.params.log, TenantId)
-  return text(await read(bindings, newestReceiptKey(log)), NEWEST_CACHE)
+  return text(found(await readNewest(bindings, log)), NEWEST_CACHE)
 }
 
 export const receiptOfSize: Handler = async (request, { bindings }) => {
   const log = parseId(request.params.log, TenantId)
   const size = parseId(request.params.size, Size)
-  return text(await read(bindings, receiptKey(log, size)), FOREVER_CACHE)
+  return text(found(await readReceipt(bindings, log, size)), FOREVER_CACHE)
 }
 
 /** That the log at `to` begins with the log at `from` (RFC 9162 section 2.1.4): one base64 hash a line. */
@@ -38,20 +38,13 @@ export const consistency: Handler = async (request, { bindings }) => {
   // Only sizes that were signed: of any other the tiles may not be there, and no receipt could be compared.
   const signed = await Promise.all([from, to].map((size) => bindings.RECEIPTS.head(receiptKey(log, size))))
   if (signed.includes(null)) throw new Refusal('not_found')
-  const proof = await consistencyProofFromTiles(from, to, (tile) => readTile(bindings, log, tile))
+  const proof = await consistencyProofFromTiles(from, to, tileReader(bindings, log))
   return text(proof.map((hash) => `${toBase64(hash)}\n`).join(''), FOREVER_CACHE)
 }
 
-async function read({ RECEIPTS }: Bindings, key: string): Promise<string> {
-  const stored = await RECEIPTS.get(key)
-  if (stored === null) throw new Refusal('not_found')
-  return stored.text()
-}
-
-async function readTile({ RECEIPTS }: Bindings, log: TenantId, tile: Tile): Promise<Uint8Array> {
-  const stored = await RECEIPTS.get(tileKey(log, tile))
-  if (stored === null) throw new Error('a tile of a signed size is missing')
-  return new Uint8Array(await stored.arrayBuffer())
+function found(note: string | null): string {
+  if (note === null) throw new Refusal('not_found')
+  return note
 }
 
 function text(body: string, cacheControl: string): Response {

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { StatusResponse } from '../../../domain/contracts/api.ts'
+import { type StatusFigures, StatusResponse } from '../../../domain/contracts/api.ts'
 import type { Bindings } from '../bindings.ts'
 import { type TenantHealth, tenantHealth } from '../queries/status.ts'
 import { refusalCode } from '../refusal.ts'
@@ -8,44 +8,92 @@ import { answer, type Handler } from '../visit.ts'
 import { withTenant } from '../with-tenant.ts'
 
 type Part = z.input<typeof StatusResponse>['parts'][number]
+type Figures = z.input<typeof StatusFigures>
 
 /** Whether what a tenant relies on works, part by part. A part that is down is the answer here, not a failure of it. */
 export const status: Handler = async (request, visit) => {
   const session = await requireSession(request, visit)
+  const at = new Date(visit.now)
+  const health = withTenant(request, session, visit, (tenancy) => tenantHealth(tenancy, at))
   const [store, vault] = await Promise.all([
-    withTenant(request, session, visit, tenantHealth).then((health) => healthParts(health, visit.now), storeDown),
+    health.then((known) => storeAnswers(known, at), storeDown),
     vaultPart(visit.bindings),
   ])
-  const parts = [...store, vault]
-  return answer(StatusResponse, { ok: parts.every(({ state }) => state === 'ok'), parts })
+  const parts = [...store.parts, vault]
+  return answer(StatusResponse, { ok: parts.every(({ state }) => state === 'ok'), parts, figures: store.figures })
 }
 
-/** The verifier signs within minutes of a change and looks at every chain each night. */
-const RECEIPT_STALE_MS = 26 * 60 * 60 * 1000
+/** The scheduler's cron is due each minute. */
+const CRON_LATE_SECONDS = 3 * 60
+/** The verifier's cron is due every five minutes, and a long log takes it a while. */
+const RECEIPT_LATE_MS = 20 * 60 * 1000
 
-function healthParts(health: TenantHealth, now: number): Part[] {
-  const { credentials, parked, incidents, newest_incident, receipt_size, receipt_at } = health
-  return [
-    { name: 'store', state: 'ok', detail: 'answers' },
-    { name: 'connectors', state: parked === 0 ? 'ok' : 'degraded', detail: `${parked} of ${credentials} parked` },
-    receiptPart(receipt_size, receipt_at, now),
-    {
-      name: 'incidents',
-      state: incidents === 0 ? 'ok' : 'degraded',
-      detail: incidents === 0 ? 'none open' : `${incidents} open, newest: ${newest_incident}`,
-    },
+type Known = { readonly parts: Part[]; readonly figures: Figures | null }
+
+function storeAnswers(health: TenantHealth, at: Date): Known {
+  const figures = figuresOf(health, at)
+  const parts = [
+    { name: 'store', state: 'ok', detail: 'answers' } as const,
+    schedulerPart(figures),
+    queuePart(figures),
+    connectorsPart(health),
+    receiptsPart(health, figures, at),
+    incidentsPart(health),
   ]
+  return { parts, figures }
 }
 
-function receiptPart(size: number | null, at: Date | null, now: number): Part {
-  if (size === null || at === null) return { name: 'receipts', state: 'degraded', detail: 'none signed yet' }
-  const state = now - at.getTime() <= RECEIPT_STALE_MS ? 'ok' : 'degraded'
-  return { name: 'receipts', state, detail: `${size} rows, signed ${at.toISOString()}` }
+function figuresOf(health: TenantHealth, at: Date): Figures {
+  const lagMs = health.oldest_due_at === null ? 0 : at.getTime() - health.oldest_due_at.getTime()
+  return {
+    jobs_leased: health.jobs_leased,
+    jobs_due: health.jobs_due,
+    cron_lag_seconds: Math.round(lagMs / 1000),
+    newest_job_at: health.newest_job_at?.toISOString() ?? null,
+    dead_letters_24h: health.dead_letters_24h,
+    audit_rows: health.audit_rows,
+    unsigned_rows: Math.max(health.audit_rows - (health.receipt_size ?? 0), 0),
+    newest_receipt_at: health.receipt_at?.toISOString() ?? null,
+    open_incidents: health.incidents,
+  }
 }
 
-function storeDown(error: unknown): Part[] {
+function schedulerPart({ jobs_due, cron_lag_seconds, newest_job_at }: Figures): Part {
+  const state = cron_lag_seconds <= CRON_LATE_SECONDS ? 'ok' : 'degraded'
+  const newest = newest_job_at === null ? 'no job yet' : `newest job ${newest_job_at}`
+  return { name: 'scheduler', state, detail: `${jobs_due} due, waiting ${cron_lag_seconds} s, ${newest}` }
+}
+
+function queuePart({ jobs_leased, dead_letters_24h }: Figures): Part {
+  const state = dead_letters_24h === 0 ? 'ok' : 'degraded'
+  return { name: 'queue', state, detail: `${jobs_leased} leased, ${dead_letters_24h} given up in 24 h` }
+}
+
+function connectorsPart({ credentials, parked }: TenantHealth): Part {
+  return { name: 'connectors', state: parked === 0 ? 'ok' : 'degraded', detail: `${parked} of ${credentials} parked` }
+}
+
+/** A log that has not grown since its receipt needs no newer one, however old that is. */
+function receiptsPart({ receipt_size, receipt_at }: TenantHealth, { unsigned_rows }: Figures, at: Date): Part {
+  if (receipt_size === null || receipt_at === null) {
+    return { name: 'receipts', state: 'degraded', detail: 'none signed yet' }
+  }
+  const isLate = unsigned_rows > 0 && at.getTime() - receipt_at.getTime() > RECEIPT_LATE_MS
+  const detail = `${receipt_size} rows, signed ${receipt_at.toISOString()}, ${unsigned_rows} since`
+  return { name: 'receipts', state: isLate ? 'degraded' : 'ok', detail }
+}
+
+function incidentsPart({ incidents, newest_incident }: TenantHealth): Part {
+  return {
+    name: 'incidents',
+    state: incidents === 0 ? 'ok' : 'degraded',
+    detail: incidents === 0 ? 'none open' : `${incidents} open, newest: ${newest_incident}`,
+  }
+}
+
+function storeDown(error: unknown): Known {
   if (refusalCode(error) !== 'store_unreachable') throw error
-  return [{ name: 'store', state: 'down', detail: 'does not answer' }]
+  return { parts: [{ name: 'store', state: 'down', detail: 'does not answer' }], figures: null }
 }
 
 async function vaultPart({ VAULT }: Bindings): Promise<Part> {
