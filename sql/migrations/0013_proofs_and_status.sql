@@ -1,5 +1,8 @@
 -- What reading the log page by page and proving one row need, and what a tenant may know of the queue that works for it.
 
+-- The log is written to all the time: a lock that does not come soon is given up, and the migration can be run again.
+set local lock_timeout = '5s';
+
 -- Pages and exports go by sequence number alone; a row is asked for by its id.
 create index audit_log_seq_idx on flarewatch.audit_log (tenant_id, seq);
 create index audit_log_row_id_idx on flarewatch.audit_log (tenant_id, row_id);
