@@ -33,6 +33,16 @@ export async function signInAgain(run: RunFile, known: Pick<Person, 'email' | 'p
   return person
 }
 
+/** The same session on a stack that was started again at other addresses: as a browser that kept its refresh token. */
+export async function resumeSession(run: RunFile, known: Person): Promise<Person> {
+  const { data } = await known.supabase.auth.getSession()
+  if (data.session === null) throw new Error('not signed in')
+  const person = personOn(run, known.email, known.password)
+  const { error } = await person.supabase.auth.refreshSession({ refresh_token: data.session.refresh_token })
+  if (error !== null) throw error
+  return person
+}
+
 /** Enrols TOTP and steps up to AAL2; returns the secret, base32. */
 export async function enrolTotp(person: Person): Promise<string> {
   const { data, error } = await person.supabase.auth.mfa.enroll({ factorType: 'totp', friendlyName: 'phone' })

@@ -1,0 +1,159 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type RunFile, readRun } from '../run-file.ts'
+import type { Round } from './plan.ts'
+import { type Found, isRunning, processesNaming, processesOf, recordedProcesses } from './processes.ts'
+
+/** The demo as a child process on a folder of its own, which may be killed, and started again on what it left. */
+export type StackUnderTest = {
+  readonly dir: string
+  /** The stack as it runs now; waits while it is being started again. */
+  readonly running: () => Promise<RunFile>
+  /** Strikes; for a pause it comes back once the process goes on. */
+  readonly strike: (round: Round) => Promise<Found>
+  /** Waits until every part answers again, after a killed supervisor by starting anew. Milliseconds that it took. */
+  readonly recover: () => Promise<number>
+  /** Ctrl-C. What it left behind, if anything. */
+  readonly stop: () => Promise<string[]>
+  readonly remove: () => void
+}
+
+const BOOT_DEADLINE_MS = 180_000
+const RECOVERY_DEADLINE_MS = 60_000
+const ANSWER_DEADLINE_MS = 3000
+const STOP_DEADLINE_MS = 5000
+const LOOK_EVERY_MS = 100
+
+export async function bootStackUnderTest(): Promise<StackUnderTest> {
+  const dir = mkdtempSync(join(tmpdir(), 'flarewatch-kills-'))
+  let supervisor = startDemo(dir)
+  let run = untilSeeded(dir, supervisor)
+  const killOnExit = () => supervisor.kill('SIGINT')
+  process.once('exit', killOnExit)
+  await run
+
+  let announce = (_next: Promise<RunFile>) => {}
+  const kill = async (pid: number): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<RunFile>()
+    const ended = new Promise((closed) => supervisor.once('exit', closed))
+    if (pid === supervisor.pid) {
+      run = promise
+      announce = resolve
+    }
+    process.kill(pid, 'SIGKILL')
+    if (pid === supervisor.pid) await ended
+  }
+  const restart = async (): Promise<void> => {
+    const left = recordedProcesses(dir)
+    supervisor = startDemo(dir)
+    announce(untilSeeded(dir, supervisor))
+    await run
+    const orphans = left.filter(isRunning)
+    if (orphans.length > 0) throw new Error(`${orphans.length} processes of the killed stack still run`)
+  }
+  return {
+    dir,
+    running: () => run,
+    strike: async (round) => {
+      const target = targetOf(round, dir, supervisor)
+      if (round.act === 'kill') {
+        await kill(target.pid)
+        return target
+      }
+      process.kill(target.pid, 'SIGSTOP')
+      await sleep(round.pauseMs)
+      process.kill(target.pid, 'SIGCONT')
+      return target
+    },
+    recover: async () => {
+      const began = Date.now()
+      if (supervisor.signalCode === 'SIGKILL') await restart()
+      await untilHealthy(await run, dir)
+      return Date.now() - began
+    },
+    stop: () => stop(dir, supervisor).finally(() => process.removeListener('exit', killOnExit)),
+    remove: () => rmSync(dir, { recursive: true, force: true }),
+  }
+}
+
+function startDemo(dir: string): ChildProcess {
+  return spawn(process.execPath, ['tools/launch.mjs', 'local/demo.ts', '--data', dir], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: tmpdir() },
+  })
+}
+
+/** A `run.json` of this very process: a killed one leaves its own behind. */
+async function untilSeeded(dir: string, supervisor: ChildProcess): Promise<RunFile> {
+  const said: string[] = []
+  supervisor.stderr?.on('data', (chunk: Buffer) => said.push(chunk.toString()))
+  for (const deadline = Date.now() + BOOT_DEADLINE_MS; Date.now() < deadline; await sleep(LOOK_EVERY_MS)) {
+    const run = readRun(dir)
+    if (run?.pid === supervisor.pid && run?.demo !== undefined) return run
+    if (supervisor.exitCode !== null) break
+  }
+  supervisor.kill('SIGINT')
+  throw new Error(`the demo did not start: ${said.join('').trim().split('\n').slice(-4).join(' / ')}`)
+}
+
+function targetOf(round: Round, dir: string, supervisor: ChildProcess): Found {
+  const candidates =
+    round.victim === 'supervisor'
+      ? recordedProcesses(dir).filter(({ pid }) => pid === supervisor.pid)
+      : processesOf(dir, round.victim)
+  const target = candidates[Math.floor(round.choice * candidates.length)]
+  if (target === undefined) throw new Error(`no ${round.victim} is recorded and runs`)
+  return target
+}
+
+/** Every part answers, and every process that can be a victim is recorded. */
+async function untilHealthy(run: RunFile, dir: string): Promise<void> {
+  let missing = ''
+  for (const deadline = Date.now() + RECOVERY_DEADLINE_MS; Date.now() < deadline; await sleep(LOOK_EVERY_MS)) {
+    missing = await firstMissing(run, dir)
+    if (missing === '') return
+  }
+  throw new Error(`${missing} did not come back within ${RECOVERY_DEADLINE_MS / 1000} s`)
+}
+
+async function firstMissing(run: RunFile, dir: string): Promise<string> {
+  if (processesOf(dir, 'postgres').length === 0) return 'postgres'
+  if (processesOf(dir, 'workerd').length === 0) return 'workerd'
+  if (!(await answers(`${run.vault_url}/ready`))) return 'the vault, or the database behind it'
+  if (!(await answers(`${run.functions_url}/_health`, { apikey: run.publishable_key }))) return 'a function'
+  const reached = await fetchSoon(`${run.gateway_url}/api/sites`)
+  return reached === 401 ? '' : 'the gateway'
+}
+
+async function answers(url: string, headers: Record<string, string> = {}): Promise<boolean> {
+  return (await fetchSoon(url, headers)) === 200
+}
+
+async function fetchSoon(url: string, headers: Record<string, string> = {}): Promise<number> {
+  try {
+    const response = await fetch(url, { headers, signal: AbortSignal.timeout(ANSWER_DEADLINE_MS) })
+    await response.arrayBuffer()
+    return response.status
+  } catch {
+    return 0
+  }
+}
+
+async function stop(dir: string, supervisor: ChildProcess): Promise<string[]> {
+  const recorded = recordedProcesses(dir)
+  const ended = new Promise<number | null>((closed) => supervisor.once('exit', closed))
+  if (supervisor.exitCode !== null || supervisor.signalCode !== null) return ['the supervisor had ended already']
+  const began = Date.now()
+  supervisor.kill('SIGINT')
+  const status = await ended
+  const took = Date.now() - began
+  const left = [...recorded.filter(isRunning).map(({ pid }) => pid), ...processesNaming(dir)]
+  return [
+    ...(status === 0 ? [] : [`it stopped with status ${status}`]),
+    ...(took <= STOP_DEADLINE_MS ? [] : [`it stopped only after ${took} ms`]),
+    ...[...new Set(left)].map((pid) => `process ${pid} was left running`),
+  ]
+}
