@@ -9,6 +9,7 @@ import { type CommitmentLine, commitmentTable } from './commitments/table.ts'
 /** `npm run commitments`: each commitment, the tests that carry its id, and how they ended when they last ran. */
 const USAGE = 'usage: npm run commitments -- [--json] [--run]\n  --run  run every test first\n'
 const EXIT_USAGE = 2
+const ADR_WIDTH = 16
 
 const root = dirname(import.meta.dirname)
 const { json, run } = readOptions()
@@ -60,11 +61,11 @@ function lastOf(tests: readonly TestResult[], order: 1 | -1): Pick<TestResult, '
 }
 
 function printTable(lines: readonly CommitmentLine[]): void {
-  console.log('id  ADR         state    passed  failed  skipped')
+  console.log('id  ADR             state    passed  failed  skipped')
   for (const { id, claimed_by, state, tests, problem } of lines) {
     const count = (result: string) => String(tests.filter((test) => test.result === result).length)
     const counts = [count('passed').padStart(6), count('failed').padStart(6), count('skipped').padStart(7)].join('  ')
-    const line = `${id.padEnd(4)}${claimed_by.join(' ').padEnd(12)}${state.padEnd(8)} ${counts}`
+    const line = `${id.padEnd(4)}${claimed_by.join(' ').padEnd(ADR_WIDTH)}${state.padEnd(8)} ${counts}`
     console.log(problem === null ? line : `${line}  <- ${problem}`)
   }
 }

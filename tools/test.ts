@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { currentCommit } from './commitments/checkout.ts'
-import { dropResults, keepResults, parseReport } from './commitments/results.ts'
+import { clearResults, keepResults, parseReport } from './commitments/results.ts'
 
 /** `npm test`: every suite on the runtime that it speaks for. Arguments go to each vitest run, e.g. `npm test -- -t L2`. */
 const require = createRequire(import.meta.url)
@@ -47,8 +47,10 @@ type Counts = { passed: number; failed: number; skipped: number }
 const root = dirname(import.meta.dirname)
 const commit = currentCommit(root)
 const wanted = process.argv.slice(2)
+const isPartial = wanted.length > 0
 const scratch = mkdtempSync(join(tmpdir(), 'flarewatch-test-'))
 const total: Counts = { passed: 0, failed: 0, skipped: 0 }
+if (!isPartial) clearResults(root)
 try {
   for (const [suite, command] of Object.entries(SUITES)) add(runSuite(suite, command))
 } finally {
@@ -61,10 +63,14 @@ function runSuite(suite: string, [program = '', ...args]: readonly string[]): Co
   console.log(`\n=== ${suite}`)
   const output = join(scratch, `${suite.replace(/\W+/g, '-')}.json`)
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${output}`]
-  const { status } = spawnSync(program, [...args, ...reporters, ...wanted], {
-    stdio: 'inherit',
-    env: { ...process.env, DENO_NO_UPDATE_CHECK: '1', DENO_DIR: join(scratch, 'deno') },
-  })
+  const { status } = spawnSync(
+    program,
+    [...args, ...reporters, ...wanted, ...(isPartial ? ['--passWithNoTests'] : [])],
+    {
+      stdio: 'inherit',
+      env: { ...process.env, DENO_NO_UPDATE_CHECK: '1', DENO_DIR: join(scratch, 'deno') },
+    },
+  )
   keepForCommitments(suite, output)
   const counts = readCounts(output)
   // A runner that broke without counting a failure is a failure all the same.
@@ -82,12 +88,11 @@ function readCounts(path: string): Counts {
 
 /** `npm run commitments` reads what is kept here. With arguments, only some tests ran. */
 function keepForCommitments(suite: string, output: string): void {
-  const partial = wanted.length > 0
+  const run = { suite, root, ran_at: new Date().toISOString(), commit }
   try {
-    const run = { suite, root, ran_at: new Date().toISOString(), commit }
-    keepResults(root, { suite, tests: parseReport(readFileSync(output, 'utf8'), run), partial })
+    keepResults(root, { suite, tests: parseReport(readFileSync(output, 'utf8'), run), partial: isPartial })
   } catch {
-    if (!partial) dropResults(root, suite)
+    // Without a report nothing is known of this suite's tests, and nothing is kept.
   }
 }
 

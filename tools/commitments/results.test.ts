@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import { BROKEN_FILE, dropResults, keepResults, parseReport, RESULTS_FOLDER, readResults } from './results.ts'
+import { BROKEN_FILE, clearResults, keepResults, parseReport, RESULTS_FOLDER, readResults } from './results.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'flarewatch-results-'))
 beforeEach(() => rmSync(join(root, RESULTS_FOLDER), { recursive: true, force: true }))
@@ -71,13 +71,13 @@ describe('results of tests', () => {
     expect(shown()).toEqual([['one', 'passed', 'def']])
   })
 
-  test('of each suite are kept apart, and dropped alone', () => {
+  test('of each suite are kept apart, until a whole run begins', () => {
     const tests = parseReport(report({ one: 'passed' }), RUN)
     keepResults(root, { suite: 'domain on Deno', tests, partial: false })
     keepResults(root, { suite: 'domain on workerd', tests, partial: false })
     expect(readResults(root)).toHaveLength(2)
-    dropResults(root, 'domain on Deno')
-    expect(readResults(root)).toHaveLength(1)
+    clearResults(root)
+    expect(readResults(root)).toEqual([])
   })
 
   test('that are missing or not readable are none', () => {

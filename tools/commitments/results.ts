@@ -74,9 +74,9 @@ export function keepResults(root: string, { suite, tests, partial }: SuiteRun): 
   writeFileSync(file, `${JSON.stringify(kept)}\n`)
 }
 
-/** A whole run that broke before it reported proves nothing, and neither does what an earlier one saw. */
-export function dropResults(root: string, suite: string): void {
-  rmSync(join(root, RESULTS_FOLDER, `${suite.replace(/\W+/g, '-')}.json`), { force: true })
+/** Before a whole run: what an earlier one saw must not stand in for a suite that breaks or is no more. */
+export function clearResults(root: string): void {
+  rmSync(join(root, RESULTS_FOLDER), { recursive: true, force: true })
 }
 
 export function readResults(root: string): TestResult[] {
