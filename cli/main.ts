@@ -1,11 +1,19 @@
 import { resolve } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { type Answer, type Command, CommandRefused, EXIT, type Exit } from './command.ts'
+import { auditExport } from './commands/audit/export.ts'
+import { auditProve } from './commands/audit/prove.ts'
 import { auditVerify } from './commands/audit/verify.ts'
 import { keysGenerate } from './commands/keys/generate.ts'
+import { login } from './commands/session/login.ts'
+import { logout } from './commands/session/logout.ts'
 import { statusShow } from './commands/status/show.ts'
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  login,
+  logout,
+  'audit export': auditExport,
+  'audit prove': auditProve,
   'audit verify': auditVerify,
   'keys generate': keysGenerate,
   status: statusShow,
@@ -57,7 +65,7 @@ function single(values: Record<string, unknown>): Record<string, string | boolea
 }
 
 function help(commands: readonly Command[]): Answer {
-  const lines = commands.map(({ usage, summary }) => `  ${usage.padEnd(44)} ${summary}`)
+  const lines = commands.map(({ usage, summary }) => `  ${usage}\n      ${summary}`)
   const text = ['flarewatch', ...lines, '  Everywhere: --data DIR (default .flarewatch), --json'].join('\n')
   return { document: { ok: true, commands: commands.map(({ usage }) => usage) }, text, exit: EXIT.ok }
 }

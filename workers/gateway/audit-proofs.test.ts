@@ -75,7 +75,7 @@ describe('an export', () => {
 })
 
 describe('a proof', () => {
-  const prove = async (row: string | number, query = '', user = viewer) =>
+  const prove = async (row: string | number, query = '', user: string = viewer) =>
     stand.ask(`/api/audit/rows/${row}/proof${query}`, { user })
 
   it('L6: places a row, by number or by id, in the newest signed tree or in an older one', async () => {

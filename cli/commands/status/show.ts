@@ -1,50 +1,34 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { StatusResponse } from '../../../domain/contracts/api.ts'
 import { type Arguments, type Command, CommandRefused, EXIT } from '../../command.ts'
+import { fetchJson, fetchText } from '../../http.ts'
+import { type RunFile, requireRunFile } from '../../run-file.ts'
+import { currentSession, findSession } from '../../session.ts'
 
-const TIMEOUT_MS = 10_000
-const MAX_ANSWER_CHARACTERS = 64 * 1024
-/** A tenant's own parts are shown to its members alone: an access token of one of them. */
+/** A tenant's own parts are shown to its members alone: by the session that login left, or by an access token given here. */
 const TOKEN_VARIABLE = 'FLAREWATCH_TOKEN'
 
-const RunFile = z.object({
-  pid: z.int().positive(),
-  gateway_url: z.url(),
-  supabase_url: z.url(),
-  publishable_key: z.string(),
-  log_vkey: z.string(),
-})
-type RunFile = z.infer<typeof RunFile>
-type Part = z.infer<typeof StatusResponse>['parts'][number]
+type Status = z.infer<typeof StatusResponse>
+type Part = Status['parts'][number]
+type Tenant = Pick<Status, 'parts' | 'figures'>
 
 export const statusShow: Command = {
   usage: 'flarewatch status',
-  summary: `how the stack on DIR is doing; with ${TOKEN_VARIABLE} set, your tenant's parts too`,
+  summary: "how the stack on DIR is doing; signed in, your tenant's parts, queue and receipts too",
   options: {},
   positionals: 0,
   async run({ dir }: Arguments) {
-    const run = readRunFile(dir)
-    const token = process.env[TOKEN_VARIABLE]
-    const groups = [gateway(run), signIn(run), receiptKey(run), ...(token === undefined ? [] : [tenant(run, token)])]
-    const parts = (await Promise.all(groups)).flat()
+    const run = requireRunFile(dir)
+    const [tenant, ...groups] = await Promise.all([tenantOf(run, dir), gateway(run), signIn(run), receiptKey(run)])
+    const parts = [...groups.flat(), ...tenant.parts]
     const ok = parts.every(({ state }) => state === 'ok')
     const lines = parts.map(({ name, state, detail }) => `  ${name.padEnd(14)} ${state.padEnd(9)} ${detail}`)
     return {
-      document: { ok, gateway_url: run.gateway_url, pid: run.pid, parts },
+      document: { ok, gateway_url: run.gateway_url, pid: run.pid, parts, figures: tenant.figures },
       text: [`${ok ? 'ok' : 'not ok'}: ${run.gateway_url}`, ...lines].join('\n'),
       exit: ok ? EXIT.ok : EXIT.failed,
     }
   },
-}
-
-function readRunFile(dir: string): RunFile {
-  try {
-    return RunFile.parse(JSON.parse(readFileSync(join(dir, 'run.json'), 'utf8')))
-  } catch {
-    throw new CommandRefused('not_running', `No stack runs on ${dir}. Start one: npm start`)
-  }
 }
 
 async function gateway({ gateway_url }: RunFile): Promise<Part[]> {
@@ -65,12 +49,22 @@ async function receiptKey({ gateway_url, log_vkey }: RunFile): Promise<Part[]> {
   ]
 }
 
-async function tenant({ gateway_url }: RunFile, token: string): Promise<Part[]> {
-  const text = await get(`${gateway_url}/api/status`, { authorization: `Bearer ${token}` })
-  const status = StatusResponse.safeParse(text === undefined ? undefined : JSON.parse(text))
-  return status.success
-    ? status.data.parts
-    : [{ name: 'tenant', state: 'down', detail: `no status for ${TOKEN_VARIABLE}` }]
+async function tenantOf(run: RunFile, dir: string): Promise<Tenant> {
+  try {
+    const token = process.env[TOKEN_VARIABLE] ?? (await tokenFor(run, dir))
+    if (token === null) return { parts: [], figures: null }
+    const headers = { authorization: `Bearer ${token}` }
+    return await fetchJson(`${run.gateway_url}/api/status`, { headers }, StatusResponse)
+  } catch (error) {
+    if (!(error instanceof CommandRefused)) throw error
+    return { parts: [{ name: 'tenant', state: 'down', detail: error.message }], figures: null }
+  }
+}
+
+/** A session on another deployment says nothing about this one, and its token is not shown to it. */
+async function tokenFor(run: RunFile, dir: string): Promise<string | null> {
+  if (findSession(dir)?.gateway_url !== run.gateway_url) return null
+  return (await currentSession(dir)).access_token
 }
 
 function part(name: string, answers: boolean): Part {
@@ -79,11 +73,5 @@ function part(name: string, answers: boolean): Part {
 
 /** The body of a 200, or undefined. */
 async function get(url: string, headers: Record<string, string> = {}): Promise<string | undefined> {
-  try {
-    const response = await fetch(url, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) })
-    const text = await response.text()
-    return response.ok && text.length <= MAX_ANSWER_CHARACTERS ? text : undefined
-  } catch {
-    return undefined
-  }
+  return fetchText(url, { headers }).catch(() => undefined)
 }
