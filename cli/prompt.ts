@@ -9,12 +9,12 @@ const EXIT_INTERRUPTED = 130
 export async function askPerson(question: string, instead: string, { hidden = false } = {}): Promise<string> {
   if (!process.stdin.isTTY)
     throw new CommandRefused('usage', `There is no terminal to ask on: give ${instead}`, EXIT.usage)
-  process.stderr.write(question)
   const silence = new Writable({ write: (_chunk, _encoding, done) => done() })
   const terminal = createInterface({ input: process.stdin, output: hidden ? silence : process.stderr, terminal: true })
   terminal.on('SIGINT', () => process.exit(EXIT_INTERRUPTED))
+  if (hidden) process.stderr.write(question)
   try {
-    return (await terminal.question('')).trim()
+    return (await terminal.question(hidden ? '' : question)).trim()
   } finally {
     terminal.close()
     if (hidden) process.stderr.write('\n')

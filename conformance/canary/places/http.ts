@@ -67,6 +67,8 @@ const FIXED_PATHS = [
   '/api/credentials',
   '/api/status',
   '/api/audit/export',
+  '/api/audit/rows/1/proof',
+  '/api/audit?order=newest&action=credential.store',
   '/api/no-such-route',
   '/mcp',
   '/webhooks/cloudflare/canary',
