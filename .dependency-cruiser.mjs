@@ -11,7 +11,16 @@ const rooms = {
   'edge-functions': ['domain'],
   cli: ['domain'],
   conformance: [],
-  dashboards: ['domain/contracts', 'domain/metrics', 'domain/result', 'domain/providers'],
+  // Besides what the data means: what a browser needs to check receipts and proofs for itself.
+  dashboards: [
+    'domain/contracts',
+    'domain/metrics',
+    'domain/result',
+    'domain/providers',
+    'domain/bytes',
+    'domain/merkle',
+    'domain/note',
+  ],
   sql: ['domain', 'local/postgres'],
 }
 const folders = [

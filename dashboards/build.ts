@@ -19,8 +19,7 @@ const TURN_TIMEOUT_MS = 120_000
 const INPUTS = [
   'dashboards/**/*.{ts,tsx,css,js,svg,json}',
   'dashboards/public/**/*',
-  'domain/{contracts,metrics,merkle}/**/*.ts',
-  'domain/*.ts',
+  'domain/**/*.ts',
   'package-lock.json',
   'tsconfig.base.json',
 ]

@@ -7,6 +7,7 @@ import '../styles/base.css'
 import '../styles/controls.css'
 import '../styles/frame.css'
 import '../styles/data.css'
+import '../styles/audit.css'
 
 export const metadata: Metadata = {
   title: { default: 'Flarewatch', template: '%s · Flarewatch' },

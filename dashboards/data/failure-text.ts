@@ -2,7 +2,7 @@ import type { ApiErrorCode, EdgeErrorCode, FunctionErrorCode } from './schemas.t
 import type { Failure } from './wire.ts'
 
 /** Codes that arise in the browser: nothing answered, what answered kept no contract, or sign-in said no. */
-type OwnCode = 'network' | 'answer_invalid' | 'signed_out' | AuthCode
+type OwnCode = 'network' | 'server_unavailable' | 'answer_invalid' | 'signatures_unsupported' | 'signed_out' | AuthCode
 export type AuthCode =
   | 'invalid_credentials'
   | 'email_not_confirmed'
@@ -25,6 +25,9 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   network: 'No answer. Check your connection, then try again.',
   answer_invalid:
     'The answer could not be read. Reload the page; if it goes on, this page and the server do not match.',
+  server_unavailable: 'Flarewatch does not answer at the moment. This page tries again by itself, or try again now.',
+  signatures_unsupported:
+    'This browser cannot check Ed25519 signatures. Use a current one, or run “flarewatch audit verify” on an export.',
   signed_out: 'Your session has ended. Sign in again.',
   invalid_credentials: 'Email and password do not match an account. Check both, or create an account.',
   email_not_confirmed: 'Your email address is not confirmed yet. Open the link in the mail we sent, then sign in.',
@@ -93,6 +96,7 @@ function isKnown(code: string): code is KnownCode {
 /** Nothing was stored and waiting can help: the form keeps what was entered. */
 const RETRYABLE: ReadonlySet<string> = new Set<KnownCode>([
   'network',
+  'server_unavailable',
   'provider_unreachable',
   'provider_rate_limited',
   'ledger_unreachable',

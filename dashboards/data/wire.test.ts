@@ -23,11 +23,16 @@ test('a refusal keeps its code and its reference', async () => {
 test.each([
   ['another shape', () => Response.json({ supabase_url: 'no address' })],
   ['no JSON', () => new Response('<html>')],
-  ['an error page of something between', () => new Response('<html>', { status: 502 })],
+  ['a refusal that is not ours', () => new Response('<html>', { status: 404 })],
   ['more than a page ever needs', () => new Response(new Uint8Array(4_000_001))],
 ])('%s is an answer that could not be read', async (_name, make) => {
   answering(make)
   expect(await ask()).toEqual({ ok: false, failure: { code: 'answer_invalid', requestId: null } })
+})
+
+test('an error page of something between is a server that is away', async () => {
+  answering(() => new Response('<html>', { status: 502 }))
+  expect(await ask()).toEqual({ ok: false, failure: { code: 'server_unavailable', requestId: null } })
 })
 
 test('no answer at all is told apart', async () => {

@@ -22,26 +22,29 @@ export async function requestJson<Schema extends z.ZodType>(
   schema: Schema,
   init: RequestInit,
 ): Promise<Answer<z.output<Schema>>> {
-  const exchanged = await exchange(url, init)
-  if (!exchanged.ok) return exchanged
-  const { ok, text } = exchanged.value
-  const body = parseJson(text)
-  if (!ok) {
-    const refusal = ErrorBody.safeParse(body)
-    return refusal.success ? failed(refusal.data.error.code, refusal.data.error.request_id) : failed('answer_invalid')
-  }
-  const parsed = schema.safeParse(body)
+  const answer = await requestText(url, init)
+  if (!answer.ok) return answer
+  const parsed = schema.safeParse(parseJson(answer.value))
   return parsed.success ? { ok: true, value: parsed.data } : failed('answer_invalid')
 }
 
-async function exchange(url: string, init: RequestInit): Promise<Answer<{ ok: boolean; text: string }>> {
+/** The same for what is no JSON: receipts, proofs between them, keys. */
+export async function requestText(url: string, init: RequestInit = {}): Promise<Answer<string>> {
   try {
     const response = await fetch(url, { ...init, cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) })
     const text = await boundedText(response)
-    return text === null ? failed('answer_invalid') : { ok: true, value: { ok: response.ok, text } }
+    if (!response.ok) return refusalOf(response.status, text)
+    return text === null ? failed('answer_invalid') : { ok: true, value: text }
   } catch {
     return failed('network')
   }
+}
+
+/** A refusal without our code is that of something in between, such as a proxy that finds nobody behind it. */
+function refusalOf(status: number, text: string | null) {
+  const refusal = ErrorBody.safeParse(parseJson(text ?? ''))
+  if (refusal.success) return failed(refusal.data.error.code, refusal.data.error.request_id)
+  return failed(status >= 500 ? 'server_unavailable' : 'answer_invalid')
 }
 
 async function boundedText(response: Response): Promise<string | null> {

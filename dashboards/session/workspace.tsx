@@ -4,7 +4,7 @@ import { createContext, type ReactNode, useCallback, useContext, useMemo, useSta
 import { sessionEnded } from '../data/failure-text.ts'
 import type { Functions } from '../data/functions.ts'
 import { type Gateway, gatewayFor } from '../data/gateway.ts'
-import { MeResponse, type TenantId, type z } from '../data/schemas.ts'
+import { MeResponse, type TenantId, type UserId, type z } from '../data/schemas.ts'
 import { forgetTraffic } from '../data/traffic.ts'
 import { usePolled } from '../data/use-polled.ts'
 import type { Failure } from '../data/wire.ts'
@@ -18,6 +18,8 @@ export type Workspace = {
   readonly auth: Auth
   readonly functions: Functions
   readonly account: Enrolled
+  /** Null until the first answer, as the agencies are. */
+  readonly userId: UserId | null
   readonly gateway: Gateway
   /** Null until the first answer; what went wrong with it is in `failure`. */
   readonly tenants: readonly Tenant[] | null
@@ -67,6 +69,7 @@ export function WorkspaceProvider({ auth, functions, account, children }: Worksp
     auth,
     functions,
     account,
+    userId: me.value?.user.id ?? null,
     gateway,
     tenants,
     failure: me.failure,

@@ -4,6 +4,8 @@ import Link from 'next/link'
 import { usePathname, useRouter } from 'next/navigation'
 import { type ReactNode, useRef } from 'react'
 import { CreateAgency } from '../connect/create-agency.tsx'
+import { BreachBanner } from '../proof/breach-banner.tsx'
+import { LogCheckProvider } from '../proof/log-check-provider.tsx'
 import { useSession } from '../session/session.tsx'
 import { ViewingOnly } from '../session/viewing-only.tsx'
 import { useWorkspace } from '../session/workspace.tsx'
@@ -16,6 +18,7 @@ import { ThemeToggle } from './theme.tsx'
 const PAGES = [
   { href: '/', label: 'Overview' },
   { href: '/credentials/', label: 'Credentials' },
+  { href: '/audit/', label: 'Audit' },
 ] as const
 
 export function SignedOutFrame({ children }: { readonly children: ReactNode }) {
@@ -41,10 +44,11 @@ export function SignedInFrame({ children }: { readonly children: ReactNode }) {
   useShortcuts({
     'g o': () => router.push('/'),
     'g c': () => router.push('/credentials/'),
+    'g a': () => router.push('/audit/'),
     '?': () => help.current?.showModal(),
   })
   return (
-    <>
+    <LogCheckProvider>
       <header className="top">
         <span className="brand">Flarewatch</span>
         {tenant !== null && <PageLinks />}
@@ -63,13 +67,14 @@ export function SignedInFrame({ children }: { readonly children: ReactNode }) {
           <AccountMenu email={account.email} />
         </div>
       </header>
+      <BreachBanner />
       {account.aal === 'aal1' && <ViewingOnly />}
       <main id="main" tabIndex={-1} className="page">
         <TenantGate>{children}</TenantGate>
       </main>
       {tenant !== null && <AuditFooter />}
       <HelpDialog dialog={help} />
-    </>
+    </LogCheckProvider>
   )
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatAge, formatBytes, formatCount, formatDateTime, formatTime, zoneLabel } from './format.ts'
+import { formatAge, formatBytes, formatCount, formatDateTime, formatInstant, formatTime, zoneLabel } from './format.ts'
 
 test('counts are grouped by thousands and never shortened', () => {
   expect([0, 999, 1000, 1234567].map(formatCount)).toEqual(['0', '999', '1,000', '1,234,567'])
@@ -42,4 +42,8 @@ test('an instant is shown in the zone that is asked for, and in UTC when the zon
     'America/New York',
     'UTC',
   ])
+})
+
+test('the time of a record has its seconds, in UTC', () => {
+  expect(formatInstant(Date.UTC(2026, 10, 24, 9, 5, 7, 120))).toBe('24 Nov 2026, 09:05:07')
 })

@@ -78,6 +78,12 @@ export function formatDateTime(at: number, timeZone: string): string {
   return `${formatDate(at, timeZone)}, ${formatTime(at, timeZone)}`
 }
 
+/** For records, where the order within a minute matters. In UTC, as everything that is signed. */
+export function formatInstant(at: number): string {
+  const time = inZone(at, 'UTC', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
+  return `${formatDate(at, 'UTC')}, ${time}`
+}
+
 function inZone(at: number, timeZone: string, options: Intl.DateTimeFormatOptions): string {
   return formatter(timeZone, options).format(at)
 }

@@ -1,0 +1,22 @@
+'use client'
+
+import { useCallback, useEffect, useState } from 'react'
+
+/** The row that the address names (`#41`): a link to it can be sent to a colleague, and the back button closes it. */
+export function useSelectedRow(): [seq: number | null, close: () => void] {
+  const [seq, setSeq] = useState(() => seqIn(location.hash))
+  useEffect(() => {
+    const onHash = () => setSeq(seqIn(location.hash))
+    addEventListener('hashchange', onHash)
+    return () => removeEventListener('hashchange', onHash)
+  }, [])
+  const close = useCallback(() => {
+    history.replaceState(null, '', location.pathname + location.search)
+    setSeq(null)
+  }, [])
+  return [seq, close]
+}
+
+function seqIn(hash: string): number | null {
+  return /^#[1-9]\d{0,14}$/.test(hash) ? Number(hash.slice(1)) : null
+}

@@ -1,0 +1,91 @@
+import { OUTCOME_ACTION, type Outcome, type Row } from './acts.ts'
+
+/** What turns ids into what a person calls them. */
+export type Names = {
+  readonly me: string | null
+  /** By credential id: the last four characters of its token. */
+  readonly credentials: ReadonlyMap<string, string>
+}
+const SHORT_ID = 8
+
+export function actorText(actor: string, { me }: Pick<Names, 'me'>): string {
+  if (actor === '') return 'Nobody readable'
+  const [kind, id = ''] = splitName(actor)
+  if (kind === 'user') return id === me ? 'You' : `Member ${id.slice(0, SHORT_ID)}`
+  return ACTORS[actor] ?? actor
+}
+const ACTORS: Readonly<Record<string, string>> = { connector: 'Connector' }
+
+export function targetText(target: string, { credentials }: Pick<Names, 'credentials'>): string {
+  const [kind, id = ''] = splitName(target)
+  if (kind === 'tenant') return 'the agency'
+  if (kind !== 'credential') return target
+  const last4 = credentials.get(id)
+  return last4 === undefined ? `credential ${id.slice(0, SHORT_ID)}` : `credential ····${last4}`
+}
+
+/** `did`, then what it was done to; null where the words say it already. */
+type Phrase = { readonly did: string; readonly label: string; readonly onTarget: boolean }
+const PHRASES: Readonly<Record<string, Phrase>> = {
+  'tenant.create': { did: 'created the agency', label: 'Agency created', onTarget: false },
+  'step_up.mint': { did: 'got permission to store', label: 'Permission given', onTarget: true },
+  'credential.store': { did: 'stored', label: 'Credential stored', onTarget: true },
+  'credential.open': { did: 'opened', label: 'Credential opened', onTarget: true },
+  'audit.read': { did: 'read the audit log', label: 'Audit log read', onTarget: false },
+  [OUTCOME_ACTION]: { did: 'ended an earlier act on', label: 'Act ended', onTarget: true },
+  'row.not_openable': { did: 'This row could not be opened', label: 'Row not openable', onTarget: false },
+}
+/** What can be looked for: an ending belongs to its act, and what cannot be opened has no action to be found by. */
+export const ACTIONS = ['credential.open', 'credential.store', 'step_up.mint', 'audit.read', 'tenant.create'] as const
+
+export function actionLabel(action: string): string {
+  return PHRASES[action]?.label ?? action
+}
+
+/** What was done, without who: "opened credential ····abcd". */
+export function deedText({ action, target }: Pick<Row, 'action' | 'target'>, names: Names): string {
+  const phrase = PHRASES[action]
+  if (phrase === undefined) return `${action} on ${targetText(target, names)}`
+  return phrase.onTarget ? `${phrase.did} ${targetText(target, names)}` : phrase.did
+}
+
+type OutcomeWords = { readonly badge: string; readonly tone: 'good' | 'bad' | 'unsure'; readonly more: string | null }
+
+/** Null for what has no ending. */
+export function outcomeWords(outcome: Outcome): OutcomeWords | null {
+  switch (outcome.kind) {
+    case 'none':
+      return null
+    case 'succeeded':
+      return { badge: 'succeeded', tone: 'good', more: null }
+    case 'failed':
+      return { badge: 'failed', tone: 'bad', more: outcome.code.replaceAll('_', ' ') }
+    case 'open':
+      return { badge: 'under way', tone: 'unsure', more: null }
+    case 'unknown':
+      return { badge: 'unknown', tone: 'unsure', more: 'no ending was recorded' }
+  }
+}
+
+const DETAIL_LABELS: Readonly<Record<string, string>> = {
+  job: 'Job',
+  provider: 'Provider',
+  for: 'Permission for',
+  after: 'Rows after',
+  before: 'Rows before',
+  limit: 'At most',
+  actor: 'Only by',
+  action: 'Only action',
+  target: 'Only on',
+  intent: 'Ends row id',
+  succeeded: 'Succeeded',
+  code: 'Code',
+}
+export function detailLabel(name: string): string {
+  return DETAIL_LABELS[name] ?? name
+}
+
+function splitName(name: string): [kind: string, id?: string] {
+  const colon = name.indexOf(':')
+  return colon < 0 ? [name] : [name.slice(0, colon), name.slice(colon + 1)]
+}
