@@ -1,15 +1,32 @@
 import { MAX_EXPORT_LINE_CHARACTERS } from '../domain/audit/export.ts'
+import { concat } from '../domain/bytes.ts'
 
-/** Lines without their newline. One that is longer than any that the format allows ends the reading: it is malformed as it is. */
+const NEWLINE = 0x0a
+/** A character is at most three bytes a UTF-16 unit. */
+const MAX_LINE_BYTES = 3 * MAX_EXPORT_LINE_CHARACTERS
+/** Stands for a line that is no line: cut off, too long or not UTF-8. No export has an empty one, so it is judged malformed. */
+const NO_LINE = ''
+
+/** Lines without their newline, as strictly as the format has them: each ends in one, and each is UTF-8. */
 export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
-  let rest = ''
+  let rest = new Uint8Array()
   for await (const chunk of chunks) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
-    rest = lines.pop() ?? ''
-    yield* lines
-    if (rest.length > MAX_EXPORT_LINE_CHARACTERS) break
+    const bytes = concat(rest, chunk)
+    let start = 0
+    for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
+      yield textOf(bytes.subarray(start, end))
+      start = end + 1
+    }
+    rest = bytes.slice(start)
+    if (rest.length > MAX_LINE_BYTES) break
   }
-  rest += decoder.decode()
-  if (rest !== '') yield rest
+  if (rest.length > 0) yield NO_LINE
+}
+
+function textOf(line: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(line)
+  } catch {
+    return NO_LINE
+  }
 }

@@ -93,14 +93,14 @@ describe('L6: the second verifier takes the document at its word', () => {
   const sound = bytesOf(soundExport(3, seeded(6)))
 
   test('a last line without its newline is cut off', async () => {
-    const verdict = await judgeBySecond(sound.subarray(0, -1), TRUSTED)
+    const verdict = await agreed(sound.subarray(0, -1), TRUSTED)
     expect(verdict).toMatchObject(failing(4, 'line_malformed'))
   })
 
   test('a byte that is no UTF-8 makes its line malformed, even in a field that nobody reads', async () => {
     const [header = '', ...rest] = sound.toString('latin1').split('\n')
     const bytes = Buffer.from([header.replace('{', '{"unread":"\xff",'), ...rest].join('\n'), 'latin1')
-    expect(await judgeBySecond(bytes, TRUSTED)).toMatchObject(failing(1, 'line_malformed'))
+    expect(await agreed(bytes, TRUSTED)).toMatchObject(failing(1, 'line_malformed'))
   })
 
   test('values nested ever deeper, numbers of a thousand digits and a line without end are malformed, not fatal', async () => {

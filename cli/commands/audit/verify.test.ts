@@ -22,7 +22,10 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 describe('L6: audit verify', () => {
   test.each(vectors.files)('$name', ({ lines, trusted, report }) => {
-    const { status, document } = verify(lines.join('\n'), trusted === null ? [] : ['--trust', trusted])
+    const { status, document } = verify(
+      lines.map((line) => `${line}\n`).join(''),
+      trusted === null ? [] : ['--trust', trusted],
+    )
     expect(document).toEqual(report)
     expect(status).toBe(report.ok ? (report.anchored ? 0 : 3) : 1)
   })
