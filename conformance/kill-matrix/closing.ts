@@ -1,4 +1,5 @@
 import type postgres from 'postgres'
+import type { RunFile } from '../run-file.ts'
 import { fireCron, setClockOffset, until } from '../stack.ts'
 import { compareFacts } from './facts.ts'
 import { stuckJobs } from './invariants.ts'
@@ -16,8 +17,7 @@ export type Closing = {
   readonly receipts: number
 }
 
-/** Beyond the lease of any job (15 minutes), and so beyond the time at which every credential is due again (5 minutes). */
-const PAST_EVERY_LEASE_MS = 16 * 60_000
+const MINUTE_MS = 60_000
 const SETTLE_DEADLINE_MS = 240_000
 const VERIFY_TRIES = 3
 
@@ -34,8 +34,7 @@ export async function closeBooks(
   const undisturbed = await enrolOwner(stack)
   await undisturbed.createTenant()
   await undisturbed.storeCredential()
-  await setClockOffset(run, PAST_EVERY_LEASE_MS)
-  const since = new Date(Date.now() + PAST_EVERY_LEASE_MS)
+  const since = await leapPastEveryLease(run, sql)
   await fireCron(run, 'scheduler', '* * * * *')
   let stuck: string[] = []
   const settled = async () => {
@@ -48,6 +47,18 @@ export async function closeBooks(
   const unsigned = await unsignedChains(run, sql)
   const findings = [...stuck, ...facts.findings, ...unsigned, ...(await judge())]
   return { ...(await figures(sql)), facts_compared: facts.compared, findings }
+}
+
+/** Moves the clock on to where no job's lease holds any more and every credential is due; returns a time just before. */
+async function leapPastEveryLease(run: RunFile, sql: postgres.Sql): Promise<Date> {
+  const [row] = await sql<{ ms: number }[]>`
+    select 1000 * extract(epoch from greatest(
+      now(),
+      (select max(next_poll_at) from flarewatch.credentials),
+      (select max(lease_until) from flarewatch.jobs where state = 'leased')) - now())::int as ms`
+  const leap = (row?.ms ?? 0) + MINUTE_MS
+  await setClockOffset(run, leap)
+  return new Date(Date.now() + leap - MINUTE_MS / 2)
 }
 
 /** The verifier looks at every chain and signs each at its full size; one that is polled meanwhile is looked at again. */

@@ -43,6 +43,7 @@ export type Report = Closing & {
 
 export type Options = { readonly seed: number; readonly scale: Scale; readonly say: (line: string) => void }
 
+const LAST_STRIKE = { act: 'kill', choice: 0, pauseMs: 0 } as const
 /** The demo's own and the one whose phases were timed. */
 const TENANTS_TIMED = 2
 const DRAIN_DEADLINE_MS = 45_000
@@ -71,6 +72,8 @@ export async function runMatrix({ seed, scale, say }: Options): Promise<Report> 
     }
     const closing = await withSql(stack, (sql) => closeBooks(stack, sql, () => judge(sql, seen)))
     isStopped = true
+    // Ctrl-C must end all of it also while parts are on their way back.
+    for (const victim of ['postgres', 'workerd'] as const) await stack.strike({ ...LAST_STRIKE, victim })
     const left = await stack.stop()
     return conclude({ seed, scale, timings, reports, closing, left, stack })
   } finally {

@@ -13,7 +13,7 @@ export type StackUnderTest = {
   /** The stack as it runs now; waits while it is being started again. */
   readonly running: () => Promise<RunFile>
   /** Strikes; for a pause it comes back once the process goes on. */
-  readonly strike: (round: Round) => Promise<Found>
+  readonly strike: (round: Pick<Round, 'victim' | 'act' | 'choice' | 'pauseMs'>) => Promise<void>
   /** Waits until every part answers again, after a killed supervisor by starting anew. Milliseconds that it took. */
   readonly recover: () => Promise<number>
   /** Ctrl-C. What it left behind, if anything. */
@@ -21,36 +21,41 @@ export type StackUnderTest = {
   readonly remove: () => void
 }
 
+/** How many of each a whole stack has on record. */
+const RECORDED = { postgres: 1, workerd: 1, function: 3 } as const
 const BOOT_DEADLINE_MS = 180_000
 const RECOVERY_DEADLINE_MS = 60_000
 const ANSWER_DEADLINE_MS = 3000
 const STOP_DEADLINE_MS = 5000
 const LOOK_EVERY_MS = 100
+const MAX_WORDS = 4000
 
 export async function bootStackUnderTest(): Promise<StackUnderTest> {
   const dir = mkdtempSync(join(tmpdir(), 'flarewatch-kills-'))
-  let supervisor = startDemo(dir)
-  let run = untilSeeded(dir, supervisor)
-  const killOnExit = () => supervisor.kill('SIGINT')
+  let demo = startDemo(dir)
+  let run = untilSeeded(dir, demo)
+  const killOnExit = () => demo.child.kill('SIGINT')
   process.once('exit', killOnExit)
   await run
 
+  let isDown = false
   let announce = (_next: Promise<RunFile>) => {}
-  const kill = async (pid: number): Promise<void> => {
-    const { promise, resolve } = Promise.withResolvers<RunFile>()
-    const ended = new Promise((closed) => supervisor.once('exit', closed))
-    if (pid === supervisor.pid) {
+  const kill = async (target: Found): Promise<void> => {
+    if (target.pid === demo.child.pid) {
+      isDown = true
+      const { promise, resolve } = Promise.withResolvers<RunFile>()
       run = promise
       announce = resolve
     }
-    process.kill(pid, 'SIGKILL')
-    if (pid === supervisor.pid) await ended
+    process.kill(target.pid, 'SIGKILL')
+    while (isRunning(target)) await sleep(1)
   }
   const restart = async (): Promise<void> => {
     const left = recordedProcesses(dir)
-    supervisor = startDemo(dir)
-    announce(untilSeeded(dir, supervisor))
+    demo = startDemo(dir)
+    announce(untilSeeded(dir, demo))
     await run
+    isDown = false
     const orphans = left.filter(isRunning)
     if (orphans.length > 0) throw new Error(`${orphans.length} processes of the killed stack still run`)
   }
@@ -58,48 +63,52 @@ export async function bootStackUnderTest(): Promise<StackUnderTest> {
     dir,
     running: () => run,
     strike: async (round) => {
-      const target = targetOf(round, dir, supervisor)
+      const target = targetOf(round, dir, demo.child)
       if (round.act === 'kill') {
-        await kill(target.pid)
-        return target
+        await kill(target)
+        return
       }
       process.kill(target.pid, 'SIGSTOP')
       await sleep(round.pauseMs)
       process.kill(target.pid, 'SIGCONT')
-      return target
     },
     recover: async () => {
       const began = Date.now()
-      if (supervisor.signalCode === 'SIGKILL') await restart()
-      await untilHealthy(await run, dir)
+      if (isDown) await restart()
+      await untilHealthy(await run, dir, demo)
       return Date.now() - began
     },
-    stop: () => stop(dir, supervisor).finally(() => process.removeListener('exit', killOnExit)),
+    stop: () => stop(dir, demo).finally(() => process.removeListener('exit', killOnExit)),
     remove: () => rmSync(dir, { recursive: true, force: true }),
   }
 }
 
-function startDemo(dir: string): ChildProcess {
-  return spawn(process.execPath, ['tools/launch.mjs', 'local/demo.ts', '--data', dir], {
+type Demo = { readonly child: ChildProcess; readonly lastWords: () => string }
+
+function startDemo(dir: string): Demo {
+  const child = spawn(process.execPath, ['tools/launch.mjs', 'local/demo.ts', '--data', dir], {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: tmpdir() },
   })
+  let said = ''
+  child.stderr?.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-MAX_WORDS)
+  })
+  return { child, lastWords: () => said.trim().split('\n').slice(-4).join(' / ') }
 }
 
 /** A `run.json` of this very process: a killed one leaves its own behind. */
-async function untilSeeded(dir: string, supervisor: ChildProcess): Promise<RunFile> {
-  const said: string[] = []
-  supervisor.stderr?.on('data', (chunk: Buffer) => said.push(chunk.toString()))
+async function untilSeeded(dir: string, { child, lastWords }: Demo): Promise<RunFile> {
   for (const deadline = Date.now() + BOOT_DEADLINE_MS; Date.now() < deadline; await sleep(LOOK_EVERY_MS)) {
     const run = readRun(dir)
-    if (run?.pid === supervisor.pid && run?.demo !== undefined) return run
-    if (supervisor.exitCode !== null) break
+    if (run?.pid === child.pid && run?.demo !== undefined) return run
+    if (child.exitCode !== null) break
   }
-  supervisor.kill('SIGINT')
-  throw new Error(`the demo did not start: ${said.join('').trim().split('\n').slice(-4).join(' / ')}`)
+  child.kill('SIGINT')
+  throw new Error(`the demo did not start: ${lastWords()}`)
 }
 
-function targetOf(round: Round, dir: string, supervisor: ChildProcess): Found {
+function targetOf(round: Pick<Round, 'victim' | 'choice'>, dir: string, supervisor: ChildProcess): Found {
   const candidates =
     round.victim === 'supervisor'
       ? recordedProcesses(dir).filter(({ pid }) => pid === supervisor.pid)
@@ -110,9 +119,10 @@ function targetOf(round: Round, dir: string, supervisor: ChildProcess): Found {
 }
 
 /** Every part answers, and every process that can be a victim is recorded. */
-async function untilHealthy(run: RunFile, dir: string): Promise<void> {
+async function untilHealthy(run: RunFile, dir: string, { child, lastWords }: Demo): Promise<void> {
   let missing = ''
   for (const deadline = Date.now() + RECOVERY_DEADLINE_MS; Date.now() < deadline; await sleep(LOOK_EVERY_MS)) {
+    if (child.exitCode !== null) throw new Error(`the supervisor ended by itself: ${lastWords()}`)
     missing = await firstMissing(run, dir)
     if (missing === '') return
   }
@@ -120,8 +130,9 @@ async function untilHealthy(run: RunFile, dir: string): Promise<void> {
 }
 
 async function firstMissing(run: RunFile, dir: string): Promise<string> {
-  if (processesOf(dir, 'postgres').length === 0) return 'postgres'
-  if (processesOf(dir, 'workerd').length === 0) return 'workerd'
+  for (const [victim, count] of Object.entries(RECORDED) as [keyof typeof RECORDED, number][]) {
+    if (processesOf(dir, victim).length !== count) return victim
+  }
   if (!(await answers(`${run.vault_url}/ready`))) return 'the vault, or the database behind it'
   if (!(await answers(`${run.functions_url}/_health`, { apikey: run.publishable_key }))) return 'a function'
   const reached = await fetchSoon(`${run.gateway_url}/api/sites`)
@@ -142,12 +153,12 @@ async function fetchSoon(url: string, headers: Record<string, string> = {}): Pro
   }
 }
 
-async function stop(dir: string, supervisor: ChildProcess): Promise<string[]> {
+async function stop(dir: string, { child, lastWords }: Demo): Promise<string[]> {
   const recorded = recordedProcesses(dir)
-  const ended = new Promise<number | null>((closed) => supervisor.once('exit', closed))
-  if (supervisor.exitCode !== null || supervisor.signalCode !== null) return ['the supervisor had ended already']
+  const ended = new Promise<number | null>((closed) => child.once('exit', closed))
+  if (child.exitCode !== null || child.signalCode !== null) return [`the supervisor had ended already: ${lastWords()}`]
   const began = Date.now()
-  supervisor.kill('SIGINT')
+  child.kill('SIGINT')
   const status = await ended
   const took = Date.now() - began
   const left = [...recorded.filter(isRunning).map(({ pid }) => pid), ...processesNaming(dir)]
