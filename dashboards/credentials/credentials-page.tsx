@@ -1,7 +1,7 @@
 'use client'
 
 import Link from 'next/link'
-import { CredentialsResponse, type z } from '../data/schemas.ts'
+import { CredentialsResponse } from '../data/schemas.ts'
 import { usePolled } from '../data/use-polled.ts'
 import { useWorkspace } from '../session/workspace.tsx'
 import { FailureNotice } from '../shell/notice.tsx'
@@ -9,10 +9,10 @@ import { useShortcuts } from '../shell/shortcuts.ts'
 import { useNow } from '../shell/use-now.ts'
 import { formatAge, formatDateTime } from '../view/format.ts'
 import { GradeBadge } from './badges.tsx'
-import { reasonText } from './reason-text.ts'
+import { healthOf, type Line } from './health.ts'
+import { HealthBadge, HealthWords } from './health-notice.tsx'
 
 const CREDENTIAL_POLL_MS = 60_000
-type Line = z.infer<typeof CredentialsResponse>['credentials'][number]
 
 export function CredentialsPage() {
   const { gateway, tenant } = useWorkspace()
@@ -79,8 +79,8 @@ function CredentialTable({ lines }: { readonly lines: readonly Line[] }) {
               <span className="fine">{line.scope}</span>
             </td>
             <td data-label="State">
-              <StateBadge line={line} />
-              {line.reason !== null && <span className="fine">{reasonText(line.reason)}</span>}
+              <HealthBadge health={healthOf(line, now)} />
+              <HealthWords health={healthOf(line, now)} />
             </td>
             <When label="Last used" at={line.last_used_at} now={now} />
             <When label="Last success" at={line.last_success_at} now={now} />
@@ -92,15 +92,6 @@ function CredentialTable({ lines }: { readonly lines: readonly Line[] }) {
 }
 
 export const PROVIDERS: Readonly<Record<Line['provider'], string>> = { cloudflare: 'Cloudflare' }
-
-function StateBadge({ line: { state, reason } }: { readonly line: Line }) {
-  if (state === 'parked') return <span className="badge badge-bad">parked</span>
-  return reason === null ? (
-    <span className="badge badge-good">active</span>
-  ) : (
-    <span className="badge badge-unsure">active, with a problem</span>
-  )
-}
 
 function When({ label, at, now }: { readonly label: string; readonly at: string | null; readonly now: number }) {
   return (

@@ -2,11 +2,13 @@
 
 import Link from 'next/link'
 import { useCallback, useState } from 'react'
-import { SitesResponse } from '../data/schemas.ts'
+import { HealthNotices } from '../credentials/health-notice.tsx'
+import { CredentialsResponse, SitesResponse } from '../data/schemas.ts'
 import { usePolled } from '../data/use-polled.ts'
 import { useWorkspace } from '../session/workspace.tsx'
 import { FailureNotice } from '../shell/notice.tsx'
 import { useShortcuts } from '../shell/shortcuts.ts'
+import { useNow } from '../shell/use-now.ts'
 import { formatTime } from '../view/format.ts'
 import { DEFAULT_RANGE, RANGES, type Range } from '../view/ranges.ts'
 import { RangePicker } from './range-picker.tsx'
@@ -20,11 +22,16 @@ export function OverviewPage() {
   const [compare, setCompare] = useState(true)
   const [round, setRound] = useState(0)
   const sites = usePolled(tenant?.id ?? '', SITES_POLL_MS, () => gateway('/api/sites', SitesResponse))
+  const credentials = usePolled(tenant?.id ?? '', SITES_POLL_MS, () => gateway('/api/credentials', CredentialsResponse))
+  const lines = credentials.value?.credentials ?? []
+  const now = useNow()
   const { refresh: refreshSites } = sites
+  const { refresh: refreshCredentials } = credentials
   const refresh = useCallback(() => {
     refreshSites()
+    refreshCredentials()
     setRound((past) => past + 1)
-  }, [refreshSites])
+  }, [refreshSites, refreshCredentials])
 
   useShortcuts({
     ...Object.fromEntries(RANGES.map((each, index) => [String(index + 1), () => setRange(each)])),
@@ -53,13 +60,31 @@ export function OverviewPage() {
         <div className="skeleton skeleton-panel" role="status" aria-label="Loading sites" />
       )}
       {sites.value?.sites.length === 0 && <NoSites />}
+      {sites.value !== null && (
+        <HealthNotices
+          lines={lines}
+          sitesOf={({ id }) => namesOf(sites.value?.sites.filter(({ credential_id }) => credential_id === id) ?? [])}
+          now={now}
+        />
+      )}
       <div className="panels">
         {sites.value?.sites.map((site) => (
-          <SitePanel key={site.id} site={site} range={range} compare={compare} round={round} />
+          <SitePanel
+            key={site.id}
+            site={site}
+            credential={lines.find(({ id }) => id === site.credential_id) ?? null}
+            range={range}
+            compare={compare}
+            round={round}
+          />
         ))}
       </div>
     </>
   )
+}
+
+function namesOf(sites: readonly { readonly name: string }[]): string[] {
+  return sites.map(({ name }) => name)
 }
 
 function Updated({ at }: { readonly at: number | null }) {

@@ -3,6 +3,8 @@
 import dynamic from 'next/dynamic'
 import { useEffect, useId, useRef, useState } from 'react'
 import { PROVIDERS } from '../credentials/credentials-page.tsx'
+import { healthOf, type Line } from '../credentials/health.ts'
+import { HealthBadge } from '../credentials/health-notice.tsx'
 import type { SiteSummary, z } from '../data/schemas.ts'
 import { readTraffic, type Traffic } from '../data/traffic.ts'
 import { usePolled } from '../data/use-polled.ts'
@@ -24,9 +26,16 @@ const POLL_MS = 60_000
 const FIRST_NUMBERS_POLL_MS = 10_000
 
 export type Site = z.infer<typeof SiteSummary>
-type SitePanelProps = { readonly site: Site; readonly range: Range; readonly compare: boolean; readonly round: number }
+type SitePanelProps = {
+  readonly site: Site
+  /** What its numbers come by; null while that is not known. */
+  readonly credential: Line | null
+  readonly range: Range
+  readonly compare: boolean
+  readonly round: number
+}
 
-export function SitePanel({ site, range, compare, round }: SitePanelProps) {
+export function SitePanel({ site, credential, range, compare, round }: SitePanelProps) {
   const { gateway } = useWorkspace()
   const now = useNow()
   const id = useId()
@@ -41,12 +50,14 @@ export function SitePanel({ site, range, compare, round }: SitePanelProps) {
     if (value !== null) setHasNumbers(value.fetchedAt !== null)
   }, [value])
   useOnChange(round, refresh)
+  const health = credential === null ? null : healthOf(credential, now)
 
   return (
     <article className="panel" aria-labelledby={id}>
       <header className="panel-head">
         <h2 id={id}>{site.name}</h2>
         <span className="badge">{PROVIDERS[site.provider]}</span>
+        {health !== null && health.why !== null && <HealthBadge health={health} />}
         <Freshness fetchedAt={fetchedAt} now={now} failing={failure !== null && value !== null} />
       </header>
       {value === null && failure === null && (
@@ -55,8 +66,8 @@ export function SitePanel({ site, range, compare, round }: SitePanelProps) {
       {value === null && failure !== null && <FailureNotice failure={failure} onRetry={refresh} />}
       {value !== null && fetchedAt === null && (
         <p className="empty" role="status">
-          No numbers for this window yet. The first poll runs within a minute of connecting; this page looks again by
-          itself.
+          No numbers for this window yet.{' '}
+          {health?.why ?? 'The first poll runs within a minute of connecting; this page looks again by itself.'}
         </p>
       )}
       {value !== null && fetchedAt !== null && (
