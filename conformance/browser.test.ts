@@ -1,17 +1,13 @@
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import AxeBuilder from '@axe-core/playwright'
 import { TOTP } from 'otpauth'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openBrowser } from './browser.ts'
+import { DESKTOP, findsNothing, looksRight, shoot } from './pages.ts'
 import { runningStack } from './running.ts'
 import { fireCron, issueToken } from './stack.ts'
 
 /** A person's first visit, in a real browser: from sign-up to a chart, with the keyboard and pointer alone. */
 const run = runningStack()
-const PHONE = { width: 375, height: 812 }
-const DESKTOP = { width: 1280, height: 860 }
 
 let browser: Browser
 let close: () => Promise<void>
@@ -94,19 +90,7 @@ describe('the dashboard in Chromium', () => {
     await findsNothing(page)
   })
 
-  test.each(['light', 'dark'] as const)(
-    'the overview is accessible on a phone and at a desk, %s',
-    async (colorScheme) => {
-      await page.emulateMedia({ colorScheme })
-      for (const [name, viewport] of Object.entries({ phone: PHONE, desktop: DESKTOP })) {
-        await page.setViewportSize(viewport)
-        await findsNothing(page)
-        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
-        expect(overflow, `${name} scrolls sideways`).toBeLessThanOrEqual(0)
-        await shoot(page, `overview-${name}-${colorScheme}`)
-      }
-    },
-  )
+  test('the overview is accessible on a phone and at a desk, light and dark', () => looksRight(page, 'overview'))
 
   test('V6: the credential list shows last four, scope, last use, and nothing more', async () => {
     await page.getByRole('link', { name: 'Credentials' }).click()
@@ -121,18 +105,3 @@ describe('the dashboard in Chromium', () => {
     expect(complaints.filter((text) => !/status of (422|403|401)/.test(text))).toEqual([])
   })
 })
-
-async function findsNothing(page: Page): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze()
-  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`)).toEqual(
-    [],
-  )
-}
-
-/** Pictures to look at are kept where `FLAREWATCH_SCREENSHOTS` says. */
-async function shoot(page: Page, name: string): Promise<void> {
-  const folder = process.env.FLAREWATCH_SCREENSHOTS
-  if (folder === undefined) return
-  mkdirSync(folder, { recursive: true })
-  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true })
-}

@@ -18,9 +18,10 @@ export function FilterBar({ filters, optionsFor, onFilter, onClear }: FilterBarP
   return (
     <search className="filters" aria-label="Filter the audit log">
       {FIELDS.map((field) => (
-        <label key={field} className="filter">
-          <span>{LABELS[field].name}</span>
+        <div key={field} className="filter">
+          <label htmlFor={`filter-${field}`}>{LABELS[field].name}</label>
           <select
+            id={`filter-${field}`}
             className="input"
             value={filters[field] ?? ''}
             onChange={({ target }) => onFilter(field, target.value)}
@@ -32,7 +33,7 @@ export function FilterBar({ filters, optionsFor, onFilter, onClear }: FilterBarP
               </option>
             ))}
           </select>
-        </label>
+        </div>
       ))}
       {isFiltered(filters) && (
         <button type="button" className="button" onClick={onClear}>

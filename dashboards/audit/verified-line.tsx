@@ -26,7 +26,7 @@ export function VerifiedLine() {
   return (
     <div className="verified">
       <p>
-        <span className="badge badge-good">verified</span> Verified to row{' '}
+        <span className="badge badge-good">Verified</span> to row{' '}
         <strong className="number">{formatCount(receipt.size)}</strong> at {formatInstant(receipt.at)} UTC by{' '}
         <a href={`/receipts/${tenant?.id}/${receipt.size}`}>receipt {receipt.size}</a>.
       </p>
