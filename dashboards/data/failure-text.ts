@@ -25,7 +25,7 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   network: 'No answer. Check your connection, then try again.',
   answer_invalid:
     'The answer could not be read. Reload the page; if it goes on, this page and the server do not match.',
-  server_unavailable: 'Flarewatch does not answer at the moment. This page tries again by itself, or try again now.',
+  server_unavailable: 'The server gave no proper answer. Try again in a minute.',
   signatures_unsupported:
     'This browser cannot check Ed25519 signatures. Use a current one, or run “flarewatch audit verify” on an export.',
   signed_out: 'Your session has ended. Sign in again.',
