@@ -1,6 +1,7 @@
 'use client'
 
 import { useState } from 'react'
+import { METRICS } from '../../domain/metrics/definitions.ts'
 import { formatCount, formatDayTime, formatFullDay, zoneLabel } from '../view/format.ts'
 import type { Window } from '../view/ranges.ts'
 import type { ChartRow } from '../view/series.ts'
@@ -28,7 +29,7 @@ export function ChartTable({ title, window, rows, timeZone }: ChartTableProps) {
                   {window.grain === 'hour' ? 'Hour from' : 'Day'} ({zoneLabel(timeZone)})
                 </th>
                 <th scope="col" className="end">
-                  Requests
+                  {METRICS.requests.label}
                 </th>
                 <th scope="col" className="end">
                   Previous

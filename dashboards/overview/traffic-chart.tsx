@@ -1,6 +1,7 @@
 'use client'
 
 import { Area, CartesianGrid, ComposedChart, Line, ResponsiveContainer, Tooltip, XAxis, YAxis } from 'recharts'
+import { METRICS } from '../../domain/metrics/definitions.ts'
 import { deltaOf, deltaText } from '../view/delta.ts'
 import {
   formatCompact,
@@ -25,6 +26,7 @@ type TrafficChartProps = {
   readonly compare: boolean
 }
 
+const CHARTED = METRICS.requests
 const WANTED_TICKS = 7
 const HEIGHT = 200
 const AXIS_WIDTH = 44
@@ -39,7 +41,7 @@ export default function TrafficChart(props: TrafficChartProps) {
     <figure className="chart">
       <figcaption className="chart-caption">
         <span>
-          Requests per {window.grain}, {zoneLabel(timeZone)}
+          {CHARTED.label} per {window.grain}, {zoneLabel(timeZone)}
         </span>
         <span className="legend">
           <span className="key key-now">now</span>
@@ -52,7 +54,7 @@ export default function TrafficChart(props: TrafficChartProps) {
           <ComposedChart
             data={[...rows]}
             margin={{ top: 8, right: 8, bottom: 0, left: 0 }}
-            title={`Requests of ${title} per ${window.grain}`}
+            title={`${CHARTED.label} of ${title} per ${window.grain}`}
           >
             <CartesianGrid vertical={false} stroke="var(--line)" />
             <XAxis
