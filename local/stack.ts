@@ -57,11 +57,17 @@ const READY_DEADLINE_MS = 20_000
 export async function bootStack(options: StackOptions): Promise<Stack> {
   await prepareDirectory(options)
   const stops: (() => Promise<void>)[] = []
-  const stop = async (): Promise<void> => {
+  const stopAll = async (): Promise<void> => {
     removeRunFile(options.dir)
     // Backwards, so that nothing loses what it stands on; a part that is already gone does not keep the others running.
     for (const stopPart of stops.splice(0).reverse()) await stopPart().catch(() => {})
     forgetProcesses(options.dir)
+  }
+  let stopping: Promise<void> | undefined
+  // Whoever asks second, a signal or the end of the command, waits for the same stop.
+  const stop = (): Promise<void> => {
+    stopping ??= stopAll()
+    return stopping
   }
   stopOnSignal(stop)
   try {

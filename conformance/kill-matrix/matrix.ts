@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -20,8 +20,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 try {
   const { seed, scale } = readArguments(process.argv.slice(2))
   const began = Date.now()
+  const commit = currentCommit()
   const report = await runMatrix({ seed, scale, say })
-  if (scale === 'full' && report.ok) writeProof(report, Date.now() - began)
+  if (scale === 'full' && report.ok) writeProof(report, { commit, ms: Date.now() - began })
   process.stdout.write(json ? `${JSON.stringify(report)}\n` : summary(report))
   process.exitCode = report.ok ? 0 : EXIT_FAILED
 } catch (error) {
@@ -50,10 +51,15 @@ function readArguments(args: readonly string[]): { seed: number; scale: Scale } 
   }
 }
 
-function writeProof({ dir: _, ...report }: Report, ms: number): void {
+/** Asked before the run: the one that its code is of. A checkout without its history has none. */
+function currentCommit(): string | null {
+  const { status, stdout } = spawnSync('git', ['rev-parse', 'HEAD'], { cwd: import.meta.dirname, encoding: 'utf8' })
+  return status === 0 ? stdout.trim() : null
+}
+
+function writeProof({ dir: _, ...report }: Report, ran: { readonly commit: string | null; readonly ms: number }): void {
   mkdirSync(join(PROOF, '..'), { recursive: true })
-  const commit = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: import.meta.dirname, encoding: 'utf8' }).trim()
-  writeFileSync(PROOF, `${JSON.stringify({ commit, at: new Date().toISOString(), ms, ...report }, null, 2)}\n`)
+  writeFileSync(PROOF, `${JSON.stringify({ at: new Date().toISOString(), ...ran, ...report }, null, 2)}\n`)
 }
 
 function summary({ ok, kills, pauses, tenants, audit_rows, facts_compared, receipts, findings, dir }: Report): string {
