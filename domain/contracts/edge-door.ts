@@ -8,6 +8,8 @@ import { AuditRowId, CredentialId, TenantId } from './ids.ts'
 export const EDGE_DOOR_PATH = '/edge/v1/'
 export const USER_JWT_HEADER = 'flarewatch-user-jwt'
 export const STEP_UP_HEADER = 'flarewatch-step-up'
+/** The function's request id, so that one act can be followed through the logs of every part. Proves nothing. */
+export const REQUEST_ID_HEADER = 'flarewatch-request-id'
 export const SERVICE_JWT_ISSUER = 'flarewatch-edge'
 export const SERVICE_JWT_AUDIENCE = 'flarewatch-vault'
 export const SERVICE_JWT_MAX_AGE_SECONDS = 30

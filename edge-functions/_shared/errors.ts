@@ -71,14 +71,22 @@ export function errorResponse(error: unknown, requestId: string): Response {
 export function logLine(error: unknown, requestId: string, functionName: string): string {
   const frames = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : []
   return JSON.stringify({
-    function: functionName,
-    request_id: requestId,
+    ...eventOf('error', 'refused', requestId, functionName),
     code: error instanceof Refused ? error.code : 'internal',
     ...(error instanceof Refused
       ? {}
       : {
           kind: error instanceof Error ? error.name : typeof error,
-          at: frames.slice(0, 4).map((line) => line.trim()),
+          frames: frames.slice(0, 4).map((line) => line.trim()),
         }),
   })
+}
+
+/** One line a request that was answered, in the shape that every part logs. */
+export function answeredLine(requestId: string, functionName: string): string {
+  return JSON.stringify({ ...eventOf('info', 'answered', requestId, functionName), status: 200 })
+}
+
+function eventOf(level: 'info' | 'error', event: string, requestId: string, functionName: string) {
+  return { at: new Date().toISOString(), part: functionName, level, event, request_id: requestId }
 }

@@ -2,13 +2,14 @@ import { STEP_UP_HEADER } from 'domain/contracts/edge-door.ts'
 import { IDEMPOTENCY_HEADER } from 'domain/contracts/functions.ts'
 import type { z } from 'zod'
 import { readRequestJson } from './bounded-body.ts'
-import { errorResponse, logLine, Refused } from './errors.ts'
+import { answeredLine, errorResponse, logLine, Refused } from './errors.ts'
 import type { User, UserVerifier } from './user.ts'
 
 export type Call<Input> = {
   readonly input: Input
   readonly user: User
   readonly headers: Headers
+  readonly requestId: string
   readonly now: number
 }
 
@@ -41,7 +42,7 @@ export function functionHandler<Schema extends z.ZodType>(
   return async (request) => {
     if (request.method === 'OPTIONS') return new Response(null, { status: 204, headers: CORS })
     const requestId = crypto.randomUUID()
-    const response = await answer(parts, request).catch((error: unknown) => {
+    const response = await answer(parts, request, requestId).catch((error: unknown) => {
       console.error(logLine(error, requestId, parts.name))
       return errorResponse(error, requestId)
     })
@@ -51,7 +52,11 @@ export function functionHandler<Schema extends z.ZodType>(
   }
 }
 
-async function answer<Schema extends z.ZodType>(parts: FunctionParts<Schema>, request: Request): Promise<Response> {
+async function answer<Schema extends z.ZodType>(
+  parts: FunctionParts<Schema>,
+  request: Request,
+  requestId: string,
+): Promise<Response> {
   if (request.method !== 'POST') throw new Refused('method_not_allowed')
   const user = await parts.verifyUser(request)
   const parsed = parts.request.safeParse(await readRequestJson(request))
@@ -63,5 +68,7 @@ async function answer<Schema extends z.ZodType>(parts: FunctionParts<Schema>, re
     )
   }
   const now = Date.now()
-  return Response.json(await parts.act({ input: parsed.data, user, headers: request.headers, now }))
+  const answered = await parts.act({ input: parsed.data, user, headers: request.headers, requestId, now })
+  console.log(answeredLine(requestId, parts.name))
+  return Response.json(answered)
 }

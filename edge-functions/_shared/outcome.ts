@@ -27,15 +27,17 @@ export async function withOutcome<Value>(
 export async function recordOutcome(
   vault: Vault<'settle'>,
   outcome: Intent & { readonly succeeded: boolean; readonly code: string },
-  { userJwt }: Proofs,
+  { userJwt, requestId }: Proofs,
 ): Promise<void> {
   for (let tries = TRIES; tries > 0; tries -= 1) {
     try {
-      await vault('settle', outcome, { userJwt })
+      await vault('settle', outcome, { userJwt, requestId })
       return
     } catch (error) {
       const code = error instanceof Refused ? error.code : 'internal'
-      console.error(JSON.stringify({ event: 'outcome_not_recorded', intent_row: outcome.intent_row, code }))
+      console.error(
+        JSON.stringify({ event: 'outcome_not_recorded', request_id: requestId, intent_row: outcome.intent_row, code }),
+      )
     }
   }
 }

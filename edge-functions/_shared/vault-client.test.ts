@@ -7,6 +7,7 @@ import { readEnvironment } from './environment.ts'
 import { createVault, type Vault } from './vault-client.ts'
 
 const REQUEST = { tenant_id: '4f9d6c3e-1d55-4b8e-9a2b-3c6a7e8f9a01' }
+const REQUEST_ID = '7c0b5a6e-93f4-4f0e-8b3a-2d1c4e5f6a7b'
 const ANSWER = { audit_key_version: 1, kek_version: 1, wrapped_key: 'w'.repeat(80) }
 let server: Server
 let publicKey: CryptoKey
@@ -43,10 +44,16 @@ beforeEach(() => {
 
 describe('a request to the vault', () => {
   test('carries a service JWT that is good for this operation and this body, for half a minute', async () => {
-    expect(await vault('tenant-prepare', REQUEST, { userJwt: 'user.jwt', stepUpToken: 'fwsu_x' })).toEqual(ANSWER)
+    expect(
+      await vault('tenant-prepare', REQUEST, { userJwt: 'user.jwt', stepUpToken: 'fwsu_x', requestId: REQUEST_ID }),
+    ).toEqual(ANSWER)
     const [request] = seen
     expect(request?.url).toBe('/edge/v1/tenant-prepare')
-    expect(request?.headers).toMatchObject({ 'flarewatch-user-jwt': 'user.jwt', 'flarewatch-step-up': 'fwsu_x' })
+    expect(request?.headers).toMatchObject({
+      'flarewatch-user-jwt': 'user.jwt',
+      'flarewatch-step-up': 'fwsu_x',
+      'flarewatch-request-id': REQUEST_ID,
+    })
     const token = request?.headers.authorization?.replace('Bearer ', '') ?? ''
     const { payload } = await jwtVerify(token, publicKey, { algorithms: ['EdDSA'] })
     const claims = ServiceClaims.parse(payload)
@@ -59,7 +66,8 @@ describe('a request to the vault', () => {
   })
 
   test('is signed anew each time', async () => {
-    for (let time = 0; time < 2; time += 1) await vault('tenant-prepare', REQUEST, { userJwt: 'user.jwt' })
+    for (let time = 0; time < 2; time += 1)
+      await vault('tenant-prepare', REQUEST, { userJwt: 'user.jwt', requestId: REQUEST_ID })
     expect(new Set(seen.map(({ headers }) => headers.authorization)).size).toBe(2)
   })
 
@@ -71,6 +79,8 @@ describe('a request to the vault', () => {
     ['vault_unreachable', { status: 200, body: 'x'.repeat(100_000) }],
   ])('%s', async (code, given) => {
     answer = given
-    await expect(vault('tenant-prepare', REQUEST, { userJwt: 'user.jwt' })).rejects.toMatchObject({ code })
+    await expect(
+      vault('tenant-prepare', REQUEST, { userJwt: 'user.jwt', requestId: REQUEST_ID }),
+    ).rejects.toMatchObject({ code })
   })
 })

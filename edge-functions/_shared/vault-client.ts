@@ -3,6 +3,7 @@ import {
   EDGE_DOOR_PATH,
   type EdgeOperation,
   EdgeOperations,
+  REQUEST_ID_HEADER,
   SERVICE_JWT_AUDIENCE,
   SERVICE_JWT_ISSUER,
   SERVICE_JWT_MAX_AGE_SECONDS,
@@ -19,7 +20,7 @@ type RequestOf<Operation extends EdgeOperation> = z.input<(typeof EdgeOperations
 type ResponseOf<Operation extends EdgeOperation> = z.infer<(typeof EdgeOperations)[Operation]['response']>
 
 /** What proves the user to the vault, beside the service JWT that proves this function. */
-export type Proofs = { readonly userJwt: string; readonly stepUpToken?: string }
+export type Proofs = { readonly userJwt: string; readonly stepUpToken?: string; readonly requestId: string }
 export type Vault<Operation extends EdgeOperation> = <Asked extends Operation>(
   operation: Asked,
   request: RequestOf<Asked>,
@@ -41,6 +42,7 @@ export function createVault<const Operation extends EdgeOperation>(
       'content-type': 'application/json',
       authorization: `Bearer ${await serviceJwt(await key, operation, body)}`,
       [USER_JWT_HEADER]: proofs.userJwt,
+      [REQUEST_ID_HEADER]: proofs.requestId,
     })
     if (proofs.stepUpToken !== undefined) headers.set(STEP_UP_HEADER, proofs.stepUpToken)
     const url = new URL(`${EDGE_DOOR_PATH}${operation}`, environment.VAULT_URL)

@@ -130,7 +130,7 @@ function parts(): DepositParts {
 
 function call(changed: Partial<Call<typeof INPUT>> = {}): Call<typeof INPUT> {
   const headers = new Headers({ 'idempotency-key': crypto.randomUUID(), 'flarewatch-step-up': 'fwsu_x' })
-  return { input: INPUT, user: USER, headers, now: NOW, ...changed }
+  return { input: INPUT, user: USER, headers, requestId: crypto.randomUUID(), now: NOW, ...changed }
 }
 
 function asked(name: string): Asked | undefined {

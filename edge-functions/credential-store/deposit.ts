@@ -57,7 +57,7 @@ type Checked = {
 /** The vault releases one record's subkey and never sees the plaintext; from its intent row on, every end leaves an outcome row. */
 async function sealAndStore({ vault, store }: DepositParts, call: Call<Input>, checked: Checked): Promise<Output> {
   const { tenant_id, credential_id, provider, label } = call.input
-  const proofs = { userJwt: call.user.jwt, stepUpToken: checked.stepUpToken }
+  const proofs = { userJwt: call.user.jwt, stepUpToken: checked.stepUpToken, requestId: call.requestId }
   const released = await vault('credential-seal', { tenant_id, credential_id, provider }, proofs)
   const { subkey, intent_row, ...wrap } = released
   return withOutcome(vault, { tenant_id, intent_row }, proofs, 'stored', async () => {

@@ -12,9 +12,9 @@ Deno.serve(
     name: 'step-up',
     request: StepUp.request,
     verifyUser: createUserVerifier(environment),
-    act: ({ input, user, now }) => {
+    act: ({ input, user, requestId, now }) => {
       requireFresh(user, now)
-      return vault('step-up-mint', input, { userJwt: user.jwt })
+      return vault('step-up-mint', input, { userJwt: user.jwt, requestId })
     },
   }),
 )

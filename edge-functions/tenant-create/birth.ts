@@ -18,10 +18,13 @@ type Output = z.infer<typeof TenantCreate.response>
  * sends it again and gets on: the audit key first, since row 1 is sealed under it; then the row, whose acknowledgement
  * carries the share that wraps the DEK; then active.
  */
-export async function giveBirth({ vault, store }: BirthParts, { input, user }: Call<Input>): Promise<Output> {
+export async function giveBirth(
+  { vault, store }: BirthParts,
+  { input, user, requestId }: Call<Input>,
+): Promise<Output> {
   requireAal2(user)
   const { tenant_id, name } = input
-  const proofs = { userJwt: user.jwt }
+  const proofs = { userJwt: user.jwt, requestId }
   const prepared = await vault('tenant-prepare', { tenant_id }, proofs)
   const audit_key = {
     version: prepared.audit_key_version,

@@ -1,9 +1,10 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import {
   EDGE_DOOR_PATH,
   EDGE_ERRORS,
   type EdgeOperation,
   EdgeOperations,
+  REQUEST_ID_HEADER,
   STEP_UP_HEADER,
   USER_JWT_HEADER,
 } from '../../../domain/contracts/edge-door.ts'
@@ -47,7 +48,8 @@ function parsed<Schema extends z.ZodType>(
 }
 
 /** The Edge Functions' door. Three proofs are judged before an operation is reached: the service's, the user's, and AAL2. */
-export async function edgeDoor(request: Request, visit: Visit): Promise<Response> {
+export async function edgeDoor(request: Request, arrived: Visit): Promise<Response> {
+  const visit = { ...arrived, requestId: callersRequestId(request) ?? arrived.requestId }
   const operation = operationOf(request)
   const answer = operation.ok ? await enter(request, visit, operation.value) : operation
   const op = operation.ok ? operation.value : 'unknown'
@@ -59,6 +61,11 @@ export async function edgeDoor(request: Request, visit: Visit): Promise<Response
   const status = EDGE_ERRORS[code]
   log(PART, 'warn', 'edge_door', { request_id: visit.requestId, op, status, code })
   return errorResponse({ code, status, message: `refused: ${code}`, requestId: visit.requestId })
+}
+
+/** The function's own, when it has the form of one: it goes into logs, and so nothing else is taken. */
+function callersRequestId(request: Request): string | undefined {
+  return z.uuid().safeParse(request.headers.get(REQUEST_ID_HEADER)).data
 }
 
 function operationOf(request: Request): Result<EdgeOperation, EdgeRefusal> {
