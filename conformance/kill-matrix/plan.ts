@@ -15,11 +15,14 @@ export type Round = {
   readonly pauseMs: number
   /** Picks one of several processes of a kind. */
   readonly choice: number
+  /** A supervisor that comes back may be killed once more, in the middle of its boot. */
+  readonly againMs: number | null
 }
 
 const KILLS_A_CELL = 4
 const SHORTEST_PAUSE_MS = 1000
 const PAUSE_RANGE_MS = 2000
+const BOOT_MS = 5000
 
 /** `full`: every victim in every phase, killed four times and paused once. `ci`: each victim killed, and a few more of each. */
 export function planRounds(seed: number, scale: Scale): Round[] {
@@ -31,6 +34,7 @@ export function planRounds(seed: number, scale: Scale): Round[] {
     moment: random(),
     pauseMs: act === 'pause' ? Math.round(SHORTEST_PAUSE_MS + PAUSE_RANGE_MS * random()) : 0,
     choice: random(),
+    againMs: act === 'kill' && cell.victim === 'supervisor' && random() < 0.5 ? Math.round(BOOT_MS * random()) : null,
   })
   if (scale === 'full') {
     const kills = Array.from({ length: KILLS_A_CELL }, () => cells).flat()

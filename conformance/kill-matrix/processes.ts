@@ -34,11 +34,16 @@ export function isRunning({ pid, started }: Found): boolean {
   return fields?.[19] === started && fields[0] !== 'Z'
 }
 
+export function isProcess(pid: number): boolean {
+  const state = statFields(pid)?.[0]
+  return state !== undefined && state !== 'Z'
+}
+
 /** Every running process that names the data directory in its arguments or its environment. */
 export function processesNaming(dir: string): number[] {
   return readdirSync('/proc')
     .map(Number)
-    .filter((pid) => Number.isInteger(pid) && pid !== process.pid && statFields(pid)?.[0] !== 'Z')
+    .filter((pid) => Number.isInteger(pid) && pid !== process.pid && isProcess(pid))
     .filter((pid) => `${readProc(pid, 'cmdline')}\0${readProc(pid, 'environ')}`.includes(dir))
 }
 

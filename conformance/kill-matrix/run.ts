@@ -24,6 +24,8 @@ import { bootStackUnderTest, type StackUnderTest } from './stack-under-test.ts'
 export type RoundReport = Pick<Round, 'victim' | 'act' | 'phase' | 'pauseMs'> & {
   readonly round: number
   readonly at_ms: number
+  /** When the supervisor was killed again, counted from its new start. */
+  readonly again_ms: number | null
   readonly recovered_ms: number
   readonly findings: readonly string[]
 }
@@ -115,15 +117,15 @@ async function play(
   const at = Math.round(round.moment * phaseMs)
   await sleep(at)
   await stack.strike(round)
-  const recovered = await stack.recover()
+  const recovered = await stack.recover(round)
   const findings: string[] = await disturbed.then(
     () => [],
     (error: unknown) => [error instanceof Error ? error.message : String(error)],
   )
   remember(seen, round, owner)
   findings.push(...(await withSql(stack, async (sql) => [...(await drained(sql, owner)), ...(await judge(sql, seen))])))
-  const { victim, act, phase, pauseMs } = round
-  return { round: number, victim, act, phase, pauseMs, at_ms: at, recovered_ms: recovered, findings }
+  const { victim, act, phase, pauseMs, againMs } = round
+  return { round: number, victim, act, phase, pauseMs, at_ms: at, again_ms: againMs, recovered_ms: recovered, findings }
 }
 
 /** The owner's calls come back only when they were acknowledged. */
@@ -194,7 +196,7 @@ function conclude({ seed, scale, timings, reports, closing, left, stack }: Endin
     ok,
     seed,
     scale,
-    kills: reports.filter(({ act }) => act === 'kill').length,
+    kills: reports.reduce((sum, { act, again_ms }) => sum + Number(act === 'kill') + Number(again_ms !== null), 0),
     pauses: reports.filter(({ act }) => act === 'pause').length,
     phases_ms: timings,
     slowest_recovery_ms: Math.max(0, ...reports.map(({ recovered_ms }) => recovered_ms)),
@@ -205,9 +207,11 @@ function conclude({ seed, scale, timings, reports, closing, left, stack }: Endin
   }
 }
 
-function line({ round, victim, act, phase, pauseMs, at_ms, recovered_ms, findings }: RoundReport, all: number): string {
+function line(report: RoundReport, all: number): string {
+  const { round, victim, act, phase, pauseMs, at_ms, again_ms, recovered_ms, findings } = report
   const what = act === 'kill' ? 'killed' : `paused ${pauseMs} ms`
-  const when = `${at_ms} ms into ${phase}`
+  const again = again_ms === null ? '' : ` and again ${again_ms} ms into its boot`
+  const when = `${at_ms} ms into ${phase}${again}`
   const verdict = findings.length === 0 ? 'ok' : findings.join('; ')
   return `${String(round).padStart(3)}/${all} ${victim} ${what} ${when}: back after ${recovered_ms} ms: ${verdict}`
 }

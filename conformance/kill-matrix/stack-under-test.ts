@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type RunFile, readRun } from '../run-file.ts'
 import type { Round } from './plan.ts'
-import { type Found, isRunning, processesNaming, processesOf, recordedProcesses } from './processes.ts'
+import { type Found, isProcess, isRunning, processesNaming, processesOf, recordedProcesses } from './processes.ts'
 
 /** The demo as a child process on a folder of its own, which may be killed, and started again on what it left. */
 export type StackUnderTest = {
@@ -15,7 +15,7 @@ export type StackUnderTest = {
   /** Strikes; for a pause it comes back once the process goes on. */
   readonly strike: (round: Pick<Round, 'victim' | 'act' | 'choice' | 'pauseMs'>) => Promise<void>
   /** Waits until every part answers again, after a killed supervisor by starting anew. Milliseconds that it took. */
-  readonly recover: () => Promise<number>
+  readonly recover: (round: Pick<Round, 'againMs'>) => Promise<number>
   /** Ctrl-C. What it left behind, if anything. */
   readonly stop: () => Promise<string[]>
   readonly remove: () => void
@@ -52,12 +52,13 @@ export async function bootStackUnderTest(): Promise<StackUnderTest> {
   }
   const restart = async (): Promise<void> => {
     const left = recordedProcesses(dir)
+    const unrecorded = processesNaming(dir).filter((pid) => left.every((known) => known.pid !== pid))
     demo = startDemo(dir)
     announce(untilSeeded(dir, demo))
     await run
     isDown = false
-    const orphans = left.filter(isRunning)
-    if (orphans.length > 0) throw new Error(`${orphans.length} processes of the killed stack still run`)
+    const orphans = [...left.filter(isRunning).map(({ pid }) => pid), ...unrecorded.filter(isProcess)]
+    if (orphans.length > 0) throw new Error(`processes of the killed stack still run: ${orphans.join(', ')}`)
   }
   return {
     dir,
@@ -72,8 +73,9 @@ export async function bootStackUnderTest(): Promise<StackUnderTest> {
       await sleep(round.pauseMs)
       process.kill(target.pid, 'SIGCONT')
     },
-    recover: async () => {
+    recover: async ({ againMs }) => {
       const began = Date.now()
+      if (isDown && againMs !== null) await killInBoot(dir, againMs)
       if (isDown) await restart()
       await untilHealthy(await run, dir, demo)
       return Date.now() - began
@@ -81,6 +83,14 @@ export async function bootStackUnderTest(): Promise<StackUnderTest> {
     stop: () => stop(dir, demo).finally(() => process.removeListener('exit', killOnExit)),
     remove: () => rmSync(dir, { recursive: true, force: true }),
   }
+}
+
+async function killInBoot(dir: string, afterMs: number): Promise<void> {
+  const { child } = startDemo(dir)
+  const ended = new Promise((closed) => child.once('exit', closed))
+  await sleep(afterMs)
+  child.kill('SIGKILL')
+  await ended
 }
 
 type Demo = { readonly child: ChildProcess; readonly lastWords: () => string }
