@@ -60,10 +60,14 @@ async function newestReceipt(gatewayUrl: string, tenantId: string): Promise<Rece
   return response.ok && size > 0 ? { path: `/receipts/${tenantId}/${size}`, size } : null
 }
 
+/** It takes seconds; one that does not end is a sweep that found nothing clean. */
+const SWEEP_TIMEOUT_MS = 120_000
+
 /** The sweep is an outsider: a process of its own that knows `run.json` and none of our code. */
 async function sweep(dir: string): Promise<z.infer<typeof Canary>> {
   const child = spawn(process.execPath, [checkout('conformance/canary/canary.ts'), '--json', '--data', dir], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: SWEEP_TIMEOUT_MS,
   })
   const chunks: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
