@@ -103,7 +103,7 @@ describe('the audit page', () => {
     await dialog.getByText(/Included in the log of \d+ rows/).waitFor()
     await page.keyboard.press('Escape')
     await dialog.waitFor({ state: 'detached' })
-    expect(new URL(page.url()).hash).toBe('')
+    await page.waitForURL(({ hash }) => hash === '')
   })
 
   test('L2: older rows come when asked for, and a row that no receipt covers says so', async () => {
@@ -179,10 +179,11 @@ async function newestSize(): Promise<number> {
 }
 
 /** The server's own answer, changed on its way to the page. */
-/** Closing takes the row out of the address a moment after the click: going on before would lose the next one named there. */
+/** The router takes the row out of the address a moment after the dialog is gone: going on before would lose the next row named there. */
 async function closeDialog(): Promise<void> {
   await page.getByRole('button', { name: 'Close' }).click()
   await page.getByRole('dialog').waitFor({ state: 'detached' })
+  await page.waitForURL(({ hash }) => hash === '')
 }
 
 async function changed(route: Route, change: (text: string) => string): Promise<void> {
