@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { AuditRow } from '../../domain/audit/row.ts'
+import { type AuditRow, epochOf } from '../../domain/audit/row.ts'
 import { AuditRowId, type TenantId } from '../../domain/contracts/ids.ts'
 import type { Sql, Transaction } from '../runtime/database.ts'
 
@@ -50,11 +50,16 @@ function readRow(tenantId: TenantId, columns: Record<string, unknown>): ReadRow 
   return { ok: true, row }
 }
 
-/** Every row of a tenant in the order in which it was appended. One snapshot, when run in one transaction. */
-export async function* streamChain(sql: Transaction, tenantId: TenantId): AsyncGenerator<ReadRow> {
+/** A tenant's rows after a place, in the order in which they were appended. One snapshot, when run in one transaction. */
+export async function* streamChain(
+  sql: Transaction,
+  tenantId: TenantId,
+  { seq, at }: { readonly seq: number; readonly at: number },
+): AsyncGenerator<ReadRow> {
+  const epoch = seq === 0 ? 0 : epochOf(at)
   const pages = sql`
     select ${columns(sql)} from flarewatch.audit_log
-    where tenant_id = ${tenantId} order by epoch, seq`.cursor(PAGE_ROWS)
+    where tenant_id = ${tenantId} and (epoch, seq) > (${epoch}, ${seq}) order by epoch, seq`.cursor(PAGE_ROWS)
   for await (const page of pages) for (const row of page) yield readRow(tenantId, row)
 }
 

@@ -1,3 +1,4 @@
+import { genesisStart } from '../../domain/audit/walk-start.ts'
 import type { AuditLedgerApi, LedgerHead } from '../../domain/contracts/durable-objects.ts'
 import { AuditRowId, type TenantId } from '../../domain/contracts/ids.ts'
 import type { Sql } from '../runtime/database.ts'
@@ -41,7 +42,7 @@ export async function verifyTenant(tools: Instruments, tenant: KnownTenant, scop
     if (remembered !== undefined && !sameRoot(remembered, newest.receipt.root)) return receiptInconsistent(signedSize)
     earlier.set(signedSize, newest.receipt.root)
   }
-  const walk = await walkChain(tools.sql, tenantId, earlier, signedSize)
+  const walk = await walkChain(tools.sql, tenantId, genesisStart(tenantId), earlier, signedSize)
   const after = await ledger.head()
   const witnesses = {
     before,

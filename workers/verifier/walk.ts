@@ -1,4 +1,5 @@
 import { ChainVerifier } from '../../domain/audit/chain.ts'
+import type { WalkStart } from '../../domain/audit/walk-start.ts'
 import { equalConstantTime } from '../../domain/bytes.ts'
 import type { TenantId } from '../../domain/contracts/ids.ts'
 import { MerkleFrontier } from '../../domain/merkle/frontier.ts'
@@ -9,9 +10,12 @@ import { type ReadRow, storedHead, streamChain } from './stored-chain.ts'
 
 /** What one pass over a tenant's stored rows gives. */
 export type Walk = {
+  /** Where the next walk may begin: the last sound row. */
+  readonly end: WalkStart
   readonly size: number
   readonly root: Uint8Array
   readonly lastHash: Uint8Array | null
+  /** Of row 1; null for a walk that began later. */
   readonly firstHash: Uint8Array | null
   readonly tiles: readonly WrittenTile[]
   /** Where the chain breaks by itself; null when it holds from the first row to the last. */
@@ -22,16 +26,17 @@ export type Walk = {
   readonly headMatches: boolean
 }
 
-/** Reads every row of one snapshot in order, and checks chain, earlier roots and head along the way. */
+/** Reads the rows of one snapshot from a start on, in order, and checks chain, earlier roots and head along the way. */
 export async function walkChain(
   sql: Sql,
   tenantId: TenantId,
+  start: WalkStart,
   earlier: ReadonlyMap<number, Uint8Array>,
   tiledSize: number,
 ): Promise<Walk> {
   return sql.begin('isolation level repeatable read read only', async (snapshot) => {
-    const pass = new Pass(tenantId, earlier, tiledSize)
-    for await (const read of streamChain(snapshot, tenantId)) if (!pass.take(read)) break
+    const pass = new Pass(tenantId, start, earlier, tiledSize)
+    for await (const read of streamChain(snapshot, tenantId, start)) if (!pass.take(read)) break
     const head = await storedHead(snapshot, tenantId)
     return pass.result(head)
   })
@@ -39,7 +44,7 @@ export async function walkChain(
 
 class Pass {
   readonly #chain: ChainVerifier
-  readonly #tree = new MerkleFrontier()
+  readonly #tree: MerkleFrontier
   readonly #cutter: TileCutter
   readonly #earlier: ReadonlyMap<number, Uint8Array>
   readonly #contradicted: number[] = []
@@ -47,8 +52,10 @@ class Pass {
   #firstHash: Uint8Array | null = null
   #lastHash: Uint8Array | null = null
 
-  constructor(tenantId: TenantId, earlier: ReadonlyMap<number, Uint8Array>, tiledSize: number) {
-    this.#chain = new ChainVerifier(tenantId)
+  constructor(tenantId: TenantId, start: WalkStart, earlier: ReadonlyMap<number, Uint8Array>, tiledSize: number) {
+    this.#chain = new ChainVerifier(tenantId, start)
+    this.#tree = treeOf(start)
+    this.#lastHash = start.seq === 0 ? null : start.hash
     this.#cutter = new TileCutter(tiledSize)
     this.#earlier = earlier
   }
@@ -57,8 +64,8 @@ class Pass {
   take(read: ReadRow): boolean {
     this.#broken = read.ok ? this.#chain.feed(read.row) : { seq: read.seq, code: 'row_malformed' }
     if (!read.ok || this.#broken !== null) return false
-    const { hash } = read.row
-    this.#firstHash ??= hash
+    const { hash, seq } = read.row
+    if (seq === 1) this.#firstHash = hash
     this.#lastHash = hash
     this.#tree.append(hash)
     this.#cutter.append(hashLeaf(hash))
@@ -71,6 +78,7 @@ class Pass {
     const size = this.#tree.size
     const last = this.#lastHash
     return {
+      end: { ...this.#chain.head, frontier: this.#tree.hashes },
       size,
       root: this.#tree.root(),
       firstHash: this.#firstHash,
@@ -81,4 +89,10 @@ class Pass {
       headMatches: last === null || (head !== null && head.seq === size && equalConstantTime(head.hash, last)),
     }
   }
+}
+
+function treeOf({ seq, frontier }: WalkStart): MerkleFrontier {
+  const tree = MerkleFrontier.resume(seq, frontier)
+  if (tree === null) throw new RangeError('a start whose frontier is not that of its size')
+  return tree
 }
