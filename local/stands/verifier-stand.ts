@@ -8,6 +8,7 @@ import postgres from 'postgres'
 import type { AuditRow } from '../../domain/audit/row.ts'
 import { type AuditLedgerApi, ROSTER_NAME, type TenantRosterApi } from '../../domain/contracts/durable-objects.ts'
 import { AuditRowId, TenantId } from '../../domain/contracts/ids.ts'
+import type { VerifyMessage } from '../../domain/contracts/queues.ts'
 import { newestReceiptKey, receiptKey } from '../../domain/contracts/receipt-store.ts'
 import { type Checkpoint, parseCheckpoint } from '../../domain/note/checkpoint.ts'
 import { formatSignerKey, generateSigner, type NoteSigner, openNote } from '../../domain/note/signed-note.ts'
@@ -28,6 +29,8 @@ export type VerifierStand = {
   readonly superuser: postgres.Sql
   readonly signer: NoteSigner
   readonly fire: (cron: string, at?: Date) => Promise<string>
+  /** Puts a message into the verifier's own queue. */
+  readonly send: (message: VerifyMessage) => Promise<void>
   readonly bucket: () => ReturnType<Miniflare['getR2Bucket']>
   readonly ledgers: () => Promise<(tenantId: TenantId) => AuditLedgerApi>
   readonly roster: () => Promise<TenantRosterApi>
@@ -66,6 +69,10 @@ export async function startVerifierStand(): Promise<VerifierStand> {
     fire: async (cron, at = new Date()) => {
       const verifier = await workers.getWorker('flarewatch-verifier')
       return (await verifier.scheduled({ cron, scheduledTime: at })).outcome
+    },
+    send: async (message) => {
+      const queue = await workers.getQueueProducer<VerifyMessage>('VERIFY', 'flarewatch-verifier')
+      await queue.send(message)
     },
     bucket,
     ledgers,

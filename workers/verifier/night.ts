@@ -27,7 +27,7 @@ export async function walkNight(tools: Instruments, tenant: KnownTenant, dueAt: 
   const { tenantId } = tenant
   const stored = await loadState(bucket, tenantId, signer)
   const state = await believed(tools, tenant, stored)
-  if (state.last !== null && state.last.dueAt >= dueAt) return { kind: 'unmoved' }
+  if (state.last !== null && state.last.dueAt >= dueAt) return endedBefore(state.last)
   const walking = state.walking?.dueAt === dueAt ? state.walking : await begin(tools, tenant, dueAt)
   const step = walking === 'unreadable' ? UNREADABLE : await takeStep(tools, tenant, walking)
   if (step.kind === 'more') {
@@ -43,6 +43,11 @@ export async function walkNight(tools: Instruments, tenant: KnownTenant, dueAt: 
   await recordNight(tools.sql, tenantId, last)
   await saveState(bucket, tenantId, signer, { last, walking: null }, stored.etag)
   return finding === null ? { kind: 'sound', size, signed: null, more: true } : { kind: 'finding', finding }
+}
+
+/** This message has come twice, or its step died after the end was saved: what it found sound is still to be signed. */
+function endedBefore({ sound, size }: NonNullable<VerificationState['last']>): Verdict {
+  return sound ? { kind: 'sound', size, signed: null, more: true } : { kind: 'unmoved' }
 }
 
 /** A state that somebody else wrote is an incident and believed in nothing: the walk begins anew. */
