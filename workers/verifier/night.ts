@@ -9,7 +9,14 @@ import { countRemembered, newestReceipt, rememberedReceipts } from './receipt-st
 import { openRemembered } from './signed-states.ts'
 import type { KnownTenant } from './tenants.ts'
 import type { Verdict } from './verdict.ts'
-import { loadState, NOTHING_VERIFIED, type StoredState, saveState, type Walking } from './verification-state.ts'
+import {
+  loadState,
+  NOTHING_VERIFIED,
+  type StoredState,
+  saveState,
+  type VerificationState,
+  type Walking,
+} from './verification-state.ts'
 import type { SignedState } from './walk.ts'
 import { walkAndJudge } from './walk-step.ts'
 
