@@ -18,3 +18,8 @@ export function tileKey(log: TenantId, { level, index, width }: Tile): string {
   return width === FULL_WIDTH ? whole : `${whole}.p/${width}`
 }
 const FULL_WIDTH = 256
+
+/** Where the verifier remembers what guarded the log in Postgres when it last looked. */
+export function guardStateKey(): string {
+  return 'guards/state.json'
+}

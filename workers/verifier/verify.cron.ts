@@ -3,6 +3,8 @@ import { parseBindings } from '../runtime/bindings.ts'
 import { type Sql, withDatabase } from '../runtime/database.ts'
 import { log } from '../runtime/log.ts'
 import { Bindings } from './bindings.ts'
+import { checkGuards } from './guards.ts'
+import { raiseIncident } from './incidents.ts'
 import { parseReceiptSigner } from './receipt.ts'
 import { type Summary, verifyAll } from './verify.ts'
 import type { Scope } from './verify-tenant.ts'
@@ -23,7 +25,9 @@ export default {
     const nightly = controller.cron === NIGHTLY
     const summary = await withDatabase(bindings.DB, context, async (sql) => {
       if (nightly) await openMonths(sql, at)
-      return run(bindings, sql, at, nightly ? 'all' : 'moved')
+      const summary = await run(bindings, sql, at, nightly ? 'all' : 'moved')
+      await checkGuards(sql, bindings.RECEIPTS, (finding) => raiseIncident(sql, null, finding, at))
+      return summary
     })
     report(summary)
   },
