@@ -4,13 +4,15 @@ import type { LogRow } from './log-rows.ts'
 import type { SavedBucket, SavedFiles, Storage } from './storage.ts'
 import type { Saved, Superuser } from './superuser.ts'
 
-/** What must be raised. Any of the kinds is a true word for what was done; the place must be exactly this one. */
+/** A true word for what was done, and the first sequence number that is wrong because of it. */
+export type Name = { readonly kind: string; readonly seq: number | null }
+
+/** What must be raised: by one of these names. */
 export type Expected = {
   /** Null for what concerns no tenant in particular. */
   readonly tenantId: string | null
   readonly by: 'verifier' | 'client'
-  readonly kinds: readonly string[]
-  readonly seq: number | null
+  readonly names: readonly Name[]
 }
 
 export type Forged = {

@@ -128,10 +128,9 @@ export class Gauntlet {
   async #missing(expected: readonly Expected[], raised: readonly Raised[]): Promise<Expected[]> {
     const missing: Expected[] = []
     for (const one of expected) {
+      const refused = one.by === 'client' ? await this.#clients.get(one.tenantId ?? '')?.check() : null
       const seen =
-        one.by === 'client'
-          ? one.kinds.includes((await this.#clients.get(one.tenantId ?? '')?.check()) ?? '')
-          : raised.some((news) => isOf(news, one))
+        one.by === 'client' ? one.names.some(({ kind }) => kind === refused) : raised.some((news) => isOf(news, one))
       if (!seen) missing.push(one)
     }
     return missing
@@ -146,7 +145,7 @@ export class Gauntlet {
     const by = expected.every((one) => one.by === 'client') ? 'client' : 'verifier'
     const named =
       by === 'client'
-        ? expected.flatMap(({ kinds }) => kinds)
+        ? expected.flatMap(({ names }) => names.map(({ kind }) => kind))
         : raised.filter((news) => expected.some((one) => isOf(news, one))).map((news) => news.kind)
     this.tries.push({ kind, variant, detected, ms, by, named })
     const title = `${kind}: ${variant}`
@@ -154,7 +153,7 @@ export class Gauntlet {
     for (const one of missing) {
       const others = raised.filter(({ tenant_id }) => tenant_id === one.tenantId).map(words)
       this.findings.push(
-        `${title}: expected ${one.kinds.join(' or ')} at ${one.seq}, got ${others.join('; ') || 'nothing'}`,
+        `${title}: expected ${one.names.map(({ kind, seq }) => `${kind} at ${seq}`).join(' or ')}, got ${others.join('; ') || 'nothing'}`,
       )
     }
     this.#alarm(title, raised, expected)
@@ -174,6 +173,6 @@ export class Gauntlet {
   }
 }
 
-function isOf(raised: Raised, { tenantId, kinds, seq }: Expected): boolean {
-  return raised.tenant_id === tenantId && kinds.includes(raised.kind) && raised.seq === seq
+function isOf(raised: Raised, { tenantId, names }: Expected): boolean {
+  return raised.tenant_id === tenantId && names.some(({ kind, seq }) => kind === raised.kind && seq === raised.seq)
 }

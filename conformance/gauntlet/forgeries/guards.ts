@@ -38,7 +38,7 @@ const RESTORED = [
 ]
 
 function guards(variant: string, kind: string, statements: readonly string[]): Forgery {
-  const expected: Expected[] = [{ tenantId: null, by: 'verifier', kinds: [kind], seq: null }]
+  const expected: Expected[] = [{ tenantId: null, by: 'verifier', names: [{ kind, seq: null }] }]
   return {
     kind: 'turn RLS and triggers off and on again',
     variant,
@@ -71,9 +71,10 @@ async function takeOffMonth(superuser: Superuser, epoch: number): Promise<Forged
       await tx`alter table flarewatch.audit_log_taken_off rename to ${tx(leaf)}`
       await tx`alter table flarewatch.audit_log attach partition flarewatch.${tx(leaf)} for values in (${tx.unsafe(String(epoch))})`
     })
-  return { expected: losses.map(({ tenant_id, first }) => expectedOf(tenant_id, first)), undo }
-}
-
-function expectedOf(tenantId: string, seq: number): Expected {
-  return { tenantId, by: 'verifier', kinds: ['tail_truncated', 'row_deleted'], seq }
+  return {
+    expected: losses.map((lost) =>
+      byVerifier({ tenantId: lost.tenant_id }, lost.first, 'tail_truncated', 'row_deleted'),
+    ),
+    undo,
+  }
 }

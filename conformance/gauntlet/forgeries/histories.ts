@@ -1,3 +1,4 @@
+import type postgres from 'postgres'
 import { treeRoot } from '../../log-format.ts'
 import type { Random } from '../../random.ts'
 import { another, type Expected, type Forgery, type Scene, sizeOf, somewhere, type Target } from '../forgery.ts'
@@ -27,7 +28,9 @@ export const HISTORY_FORGERIES: readonly Forgery[] = [
         await tx`update flarewatch.receipts set root = ${root}, chain_head = ${rows[size - 1]?.hash ?? null}
         where log = ${target.tenantId} and size = ${size}`
       }
-      return [byVerifier(target, from, 'fork')]
+      // The first receipt that is wrong is as true an answer as the first row.
+      const receipt = { kind: 'receipt_inconsistent', seq: await firstSigned(tx, target, from) }
+      return [{ tenantId: target.tenantId, by: 'verifier', names: [{ kind: 'fork', seq: from }, receipt] }]
     },
   ),
   inPostgres('rewrite from row k', 'the last row alone', async (tx, target, random) => {
@@ -83,8 +86,9 @@ export const HISTORY_FORGERIES: readonly Forgery[] = [
       const { from, rows } = rewritten(target, random)
       await scene.superuser.unguarded((tx) => store(tx, target, from, rows))
       rewriteLedger(storage, target, rows)
-      const signed = from <= target.older.size ? target.older.size : sizeOf(target)
-      return [byVerifier(target, signed, 'receipt_inconsistent', 'fork')]
+      // Both sides agree on the row: what remains of the truth is the first receipt that covers it.
+      const signed = await firstSigned(scene.superuser.sql, target, from)
+      return [byVerifier(target, signed, 'receipt_inconsistent')]
     },
   ),
   onBothSides(
@@ -104,7 +108,7 @@ export const HISTORY_FORGERIES: readonly Forgery[] = [
 ]
 
 function byClient({ tenantId }: Target, code: string): Expected {
-  return { tenantId, by: 'client', kinds: [code], seq: null }
+  return { tenantId, by: 'client', names: [{ kind: code, seq: null }] }
 }
 
 /** The tenant's history with one row changed, and every hash from there on as it would have been. */
@@ -122,6 +126,12 @@ async function store(tx: Tx, { tenantId }: Target, from: number, rows: readonly 
 
 async function rollBackRows({ superuser, older }: Scene, { tenantId }: Target): Promise<void> {
   await superuser.unguarded((tx) => putBack(tx, { ...older, tenantIds: [tenantId] }))
+}
+
+async function firstSigned(sql: postgres.Sql | Tx, { tenantId }: Target, from: number): Promise<number> {
+  const [row] = await sql<{ size: number }[]>`
+    select min(size)::int as size from flarewatch.receipts where log = ${tenantId} and size >= ${from}`
+  return row?.size ?? 0
 }
 
 function rollBackLedger(storage: Storage, { tenantId, older }: Target): void {

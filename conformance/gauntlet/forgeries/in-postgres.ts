@@ -34,6 +34,6 @@ export async function undoOf(
   }
 }
 
-export function byVerifier({ tenantId }: Target, seq: number | null, ...kinds: string[]): Expected {
-  return { tenantId, by: 'verifier', kinds, seq }
+export function byVerifier({ tenantId }: Pick<Target, 'tenantId'>, seq: number, ...kinds: string[]): Expected {
+  return { tenantId, by: 'verifier', names: kinds.map((kind) => ({ kind, seq })) }
 }
