@@ -5,6 +5,9 @@ import { CHAIN_TABLES, type Superuser } from '../superuser.ts'
 
 export type Change = (tx: Tx, target: Target, random: Random, scene: Scene) => Promise<readonly Expected[]>
 
+/** A tenant that there is not. */
+export const NOBODY = '00000000-0000-4000-8000-000000000000'
+
 /** A forgery of rows alone: one transaction of a superuser, undone from copies of all that vouches for a chain. */
 export function inPostgres(kind: string, variant: string, change: Change): Forgery {
   return {
@@ -13,7 +16,7 @@ export function inPostgres(kind: string, variant: string, change: Change): Forge
     down: false,
     forge: async (scene, target, random) => {
       const { superuser, targets } = scene
-      const tenantIds = targets.map(({ tenantId }) => tenantId)
+      const tenantIds = [...targets.map(({ tenantId }) => tenantId), NOBODY]
       const undo = await undoOf(superuser, CHAIN_TABLES, tenantIds)
       const expected = await superuser.unguarded((tx) => change(tx, target, random, scene))
       return { expected, undo }

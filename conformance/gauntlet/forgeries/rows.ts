@@ -13,7 +13,7 @@ import {
   type Tx,
   writeRow,
 } from '../log-rows.ts'
-import { byVerifier, inPostgres } from './in-postgres.ts'
+import { byVerifier, inPostgres, NOBODY } from './in-postgres.ts'
 
 /** What can be done to rows by somebody whom no trigger stops. */
 export const ROW_FORGERIES: readonly Forgery[] = [
@@ -158,7 +158,7 @@ function editedColumns(): Forgery[] {
     }),
     inPostgres('edit', 'tenant_id', async (tx, target, random) => {
       const seq = somewhere(target, random, { after: 1 })
-      await tx`update flarewatch.audit_log set tenant_id = ${randomUUID()}
+      await tx`update flarewatch.audit_log set tenant_id = ${NOBODY}
         where tenant_id = ${target.tenantId} and seq = ${seq}`
       return [byVerifier(target, seq, 'row_deleted')]
     }),
