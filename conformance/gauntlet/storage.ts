@@ -10,7 +10,7 @@ import type { RunFile } from '../run-file.ts'
 export type SavedFiles = ReadonlyMap<(typeof SUFFIXES)[number], Buffer | null>
 export type Place = { readonly dir: string; readonly run: RunFile }
 type StoredRecord = Record<string, SQLInputValue>
-/** What the bucket holds of one log: index rows, and the contents that they name. */
+/** What the bucket holds of one log, under every name that has its id: index rows, and the contents that they name. */
 export type SavedBucket = { readonly objects: readonly StoredRecord[]; readonly blobs: ReadonlyMap<string, Buffer> }
 
 const SUFFIXES = ['', '-wal'] as const
@@ -76,9 +76,7 @@ export class Storage {
 
   saveBucket(log: string): SavedBucket {
     return withDatabase(this.#bucketIndex(), (database) => {
-      const objects = database
-        .prepare('select * from _mf_objects where key like ? or key like ?')
-        .all(`receipts/${log}/%`, `tiles/${log}/%`) as StoredRecord[]
+      const objects = database.prepare('select * from _mf_objects where key like ?').all(`%${log}%`) as StoredRecord[]
       const blobs = new Map(objects.map(({ blob_id }) => [String(blob_id), readFileSync(this.#blob(String(blob_id)))]))
       return { objects, blobs }
     })
@@ -120,9 +118,7 @@ export class Storage {
   }
 
   #emptyBucket(database: DatabaseSync, log: string): void {
-    database
-      .prepare('delete from _mf_objects where key like ? or key like ?')
-      .run(`receipts/${log}/%`, `tiles/${log}/%`)
+    database.prepare('delete from _mf_objects where key like ?').run(`%${log}%`)
   }
 
   #rosterFile(): string {

@@ -23,7 +23,8 @@ export const RECEIPT_FORGERIES: readonly Forgery[] = [
   }),
   onBothSides('replay an old receipt', 'in R2, as the newest', async ({ target, storage }) => {
     storage.overwrite(newestOf(target), storage.contents(`receipts/${target.tenantId}/${target.older.size}`))
-    return inconsistent(target, sizeOf(target))
+    // What is wrong is that a receipt of that size is the newest.
+    return inconsistent(target, target.older.size)
   }),
 
   inPostgres('forge a receipt with another key', 'in Postgres', async (tx, target, _, scene) => {
