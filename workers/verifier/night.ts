@@ -80,9 +80,21 @@ async function begin(tools: Instruments, tenant: KnownTenant, dueAt: number): Pr
 async function takeStep(tools: Instruments, tenant: KnownTenant, walking: Walking): Promise<Step> {
   if (walking.compared.done) return walkRows(tools, tenant, walking)
   const compared = await compareReceipts(tools, tenant.tenantId, walking)
-  if ('kind' in compared) return { kind: 'end', size: 0, finding: compared }
+  if ('kind' in compared) return { kind: 'end', size: 0, finding: await firstOf(tools, tenant, walking, compared) }
   const further = { ...walking, compared }
   return compared.done ? walkRows(tools, tenant, further) : { kind: 'more', walking: further }
+}
+
+/** A receipt that is missing or another may be the end of something that began with an earlier row: as far as one step can tell. */
+async function firstOf(tools: Instruments, tenant: KnownTenant, walking: Walking, found: Finding): Promise<Finding> {
+  const { finding } = await walkAndJudge(tools, tenant.tenantId, tenant.firstHash, {
+    start: walking.position,
+    limit: tools.limits.walkedRows,
+    earlier: new Map(),
+    cutter: null,
+    largestSigned: walking.signedSize,
+  })
+  return finding !== null && (finding.seq ?? 0) < (found.seq ?? 0) ? finding : found
 }
 
 async function walkRows(tools: Instruments, tenant: KnownTenant, walking: Walking): Promise<Step> {
