@@ -5,7 +5,7 @@ import { raiseIncident } from './incidents.ts'
 import type { Instruments } from './instruments.ts'
 import { recordNight } from './night-record.ts'
 import type { Receipt } from './receipt.ts'
-import { countRemembered, newestReceipt, rememberedReceipts } from './receipt-store.ts'
+import { countRemembered, largestRemembered, newestReceipt, rememberedReceipts } from './receipt-store.ts'
 import { openRemembered } from './signed-states.ts'
 import type { KnownTenant } from './tenants.ts'
 import type { Verdict } from './verdict.ts'
@@ -36,7 +36,7 @@ export async function walkNight(tools: Instruments, tenant: KnownTenant, dueAt: 
   const state = await believed(tools, tenant, stored)
   if (state.last !== null && state.last.dueAt >= dueAt) return endedBefore(state.last)
   const walking = state.walking?.dueAt === dueAt ? state.walking : await begin(tools, tenant, dueAt)
-  const step = walking === 'unreadable' ? UNREADABLE : await takeStep(tools, tenant, walking)
+  const step = walking === 'unreadable' ? await unreadable(tools, tenant) : await takeStep(tools, tenant, walking)
   if (step.kind === 'more') {
     await saveState(bucket, tenantId, signer, { last: state.last, walking: step.walking }, stored.etag)
     return { kind: 'more' }
@@ -69,7 +69,10 @@ type Step =
   | { readonly kind: 'more'; readonly walking: Walking }
   | { readonly kind: 'end'; readonly size: number; readonly finding: Finding | null }
 
-const UNREADABLE: Step = { kind: 'end', size: 0, finding: { kind: 'receipt_inconsistent', seq: null, detail: {} } }
+async function unreadable({ sql }: Instruments, { tenantId }: KnownTenant): Promise<Step> {
+  const seq = await largestRemembered(sql, tenantId)
+  return { kind: 'end', size: 0, finding: { kind: 'receipt_inconsistent', seq, detail: { differs: 'newest' } } }
+}
 
 async function begin(tools: Instruments, tenant: KnownTenant, dueAt: number): Promise<Walking | 'unreadable'> {
   const newest = await newestReceipt(tools.bucket, tenant.tenantId, tools.signer)
@@ -79,7 +82,7 @@ async function begin(tools: Instruments, tenant: KnownTenant, dueAt: number): Pr
     dueAt,
     startedAt: tools.at.getTime(),
     signedSize: newest === 'none' ? 0 : newest.receipt.size,
-    compared: { after: '', count: 0, done: false },
+    compared: { after: '', count: 0, beyond: 0, done: false },
     position,
     // What was signed for rows before the start can only be compared.
     passed: position.seq === 0 ? 0 : await countRemembered(tools.sql, tenant.tenantId, position.seq),
@@ -89,9 +92,21 @@ async function begin(tools: Instruments, tenant: KnownTenant, dueAt: number): Pr
 async function takeStep(tools: Instruments, tenant: KnownTenant, walking: Walking): Promise<Step> {
   if (walking.compared.done) return walkRows(tools, tenant, walking)
   const compared = await compareReceipts(tools, tenant.tenantId, walking)
-  if ('kind' in compared) return { kind: 'end', size: 0, finding: compared }
+  if ('kind' in compared) return { kind: 'end', size: 0, finding: await firstOf(tools, tenant, walking, compared) }
   const further = { ...walking, compared }
   return compared.done ? walkRows(tools, tenant, further) : { kind: 'more', walking: further }
+}
+
+/** A receipt that is missing or another may be the end of something that began with an earlier row: as far as one step can tell. */
+async function firstOf(tools: Instruments, tenant: KnownTenant, walking: Walking, found: Finding): Promise<Finding> {
+  const { finding } = await walkAndJudge(tools, tenant.tenantId, tenant.firstHash, {
+    start: walking.position,
+    limit: tools.limits.walkedRows,
+    earlier: new Map(),
+    cutter: null,
+    largestSigned: walking.signedSize,
+  })
+  return finding !== null && (finding.seq ?? 0) < (found.seq ?? 0) ? finding : found
 }
 
 async function walkRows(tools: Instruments, tenant: KnownTenant, walking: Walking): Promise<Step> {
