@@ -12,6 +12,15 @@ export function newestReceiptKey(log: TenantId): string {
   return `receipts/${log}/latest`
 }
 
+/** The certificate of an epoch (YYYYMM) of which a log has had rows. */
+export function certificateKey(log: TenantId, epoch: number): string {
+  return `${certificatesPrefix(log)}${epoch}`
+}
+
+export function certificatesPrefix(log: TenantId): string {
+  return `receipts/${log}/epochs/`
+}
+
 /** Laid out as C2SP tlog-tiles does, but with plain decimal indexes: `tile/{level}/{index}[.p/{width}]`. */
 export function tileKey(log: TenantId, { level, index, width }: Tile): string {
   const whole = `tiles/${log}/${level}/${index}`

@@ -14,6 +14,12 @@ export type FindingKind =
   | 'head_mismatch'
   /** A receipt that was signed earlier and what both sides hold now cannot both be true. */
   | 'receipt_inconsistent'
+  /** The front of the chain is gone, and no certificate says that it was pruned. */
+  | 'pruned_without_certificate'
+  /** A certificate and what is stored beside it cannot both be true, or one of its two copies is gone. */
+  | 'certificate_inconsistent'
+  /** An epoch is past its retention and cannot leave. */
+  | 'epoch_held'
   | 'tenant_missing'
   | 'tenant_unrostered'
   | 'birth_unfinished'

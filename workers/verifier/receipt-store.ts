@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { TenantId } from '../../domain/contracts/ids.ts'
 import { newestReceiptKey, receiptKey, tileKey } from '../../domain/contracts/receipt-store.ts'
-import type { WrittenTile } from '../../domain/merkle/tiles.ts'
+import type { ReadTile, WrittenTile } from '../../domain/merkle/tiles.ts'
 import type { Sql } from '../runtime/database.ts'
 import { openReceipt, type Receipt, type ReceiptSigner } from './receipt.ts'
 
@@ -48,10 +48,7 @@ export async function publishReceipt(
   signer: ReceiptSigner,
 ): Promise<Receipt | 'unreadable'> {
   const { log } = receipt
-  for (let start = 0; start < tiles.length; start += AT_A_TIME) {
-    const batch = tiles.slice(start, start + AT_A_TIME)
-    await Promise.all(batch.map((tile) => bucket.put(tileKey(log, tile), tile.hashes, ONCE)))
-  }
+  await publishTiles(bucket, log, tiles)
   const key = receiptKey(log, receipt.size)
   const written = await bucket.put(key, receipt.note, ONCE)
   const standing = written === null ? await reopen(bucket, key, log, signer) : receipt
@@ -59,6 +56,21 @@ export async function publishReceipt(
   const unmoved = replaces === 'none' ? ONCE : { onlyIf: { etagMatches: replaces.etag } }
   await bucket.put(newestReceiptKey(log), standing.note, unmoved)
   return standing
+}
+
+export async function publishTiles(bucket: R2Bucket, log: TenantId, tiles: readonly WrittenTile[]): Promise<void> {
+  for (let start = 0; start < tiles.length; start += AT_A_TIME) {
+    const batch = tiles.slice(start, start + AT_A_TIME)
+    await Promise.all(batch.map((tile) => bucket.put(tileKey(log, tile), tile.hashes, ONCE)))
+  }
+}
+
+export function tileReader(bucket: R2Bucket, log: TenantId): ReadTile {
+  return async (tile) => {
+    const stored = await bucket.get(tileKey(log, tile))
+    if (stored === null) throw new Error('a tile of a signed size is missing')
+    return new Uint8Array(await stored.arrayBuffer())
+  }
 }
 
 async function reopen(bucket: R2Bucket, key: string, log: TenantId, signer: ReceiptSigner): Promise<Receipt | null> {

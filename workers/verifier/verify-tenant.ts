@@ -1,4 +1,4 @@
-import { genesisStart } from '../../domain/audit/walk-start.ts'
+import type { WalkStart } from '../../domain/audit/walk-start.ts'
 import type { AuditLedgerApi, LedgerHead } from '../../domain/contracts/durable-objects.ts'
 import { AuditRowId, type TenantId } from '../../domain/contracts/ids.ts'
 import type { Sql } from '../runtime/database.ts'
@@ -8,8 +8,9 @@ import { judge } from './judge.ts'
 import { type Receipt, type ReceiptSigner, signReceipt } from './receipt.ts'
 import { type NewestReceipt, newestReceipt, publishReceipt, rememberedRoots, rememberReceipt } from './receipt-store.ts'
 import { rowsBetween, seqOfRow } from './stored-chain.ts'
+import { walkStored } from './stored-walk.ts'
 import type { KnownTenant } from './tenants.ts'
-import { type Walk, walkChain } from './walk.ts'
+import type { Walk } from './walk.ts'
 
 export type Instruments = {
   readonly sql: Sql
@@ -42,7 +43,9 @@ export async function verifyTenant(tools: Instruments, tenant: KnownTenant, scop
     if (remembered !== undefined && !sameRoot(remembered, newest.receipt.root)) return receiptInconsistent(signedSize)
     earlier.set(signedSize, newest.receipt.root)
   }
-  const walk = await walkChain(tools.sql, tenantId, genesisStart(tenantId), earlier, signedSize)
+  const walked = await walkStored(tools, ledger, tenantId, earlier, signedSize)
+  if ('kind' in walked) return { kind: 'finding', finding: walked }
+  const { start, walk } = walked
   const after = await ledger.head()
   const witnesses = {
     before,
@@ -51,7 +54,7 @@ export async function verifyTenant(tools: Instruments, tenant: KnownTenant, scop
     rosterFirstHash: firstHash,
     earlier,
   }
-  const finding = await judge(walk, witnesses, evidenceOf(tools.sql, tenantId, ledger, before, walk))
+  const finding = await judge(walk, witnesses, evidenceOf(tools.sql, tenantId, ledger, start, before, walk))
   if (finding !== null) return { kind: 'finding', finding }
   return sign(tools, tenantId, walk, newest)
 }
@@ -89,6 +92,7 @@ function evidenceOf(
   sql: Sql,
   tenantId: TenantId,
   ledger: AuditLedgerApi,
+  start: WalkStart,
   before: LedgerHead,
   { size, broken }: Walk,
 ): Evidence {
@@ -97,7 +101,11 @@ function evidenceOf(
   return {
     stored: (first, last) => rowsBetween(sql, tenantId, first, last),
     storedSeqOf: (rowId) => seqOfRow(sql, tenantId, rowId),
-    kept: async (fromSeq) => (await ledger.rowsFrom(fromSeq, KEPT_PAGE)).filter(({ seq }) => seq <= expected),
+    // Row 1 stays in the ledger for good; of what was pruned, the certificate is the evidence.
+    kept: async (fromSeq) => {
+      const rows = await ledger.rowsFrom(Math.max(fromSeq, start.seq + 1), KEPT_PAGE)
+      return rows.filter(({ seq }) => seq <= expected)
+    },
     keptSeqOf: async (rowId) => {
       const parsed = AuditRowId.safeParse(rowId)
       return parsed.success ? ((await ledger.rowOf(parsed.data))?.seq ?? null) : null

@@ -4,10 +4,13 @@ import { type Sql, withDatabase } from '../runtime/database.ts'
 import { log } from '../runtime/log.ts'
 import { Bindings } from './bindings.ts'
 import { parseReceiptSigner } from './receipt.ts'
+import { retain } from './retention.ts'
 import { type Summary, verifyAll } from './verify.ts'
 import type { Scope } from './verify-tenant.ts'
 
 const NIGHTLY = '15 2 * * *'
+/** After the night's run, and with CPU time of its own. */
+const RETENTION = '45 3 * * *'
 /** Rows and facts of a month without a partition are refused, so two months ahead always exist. */
 const MONTHS_AHEAD = 2
 
@@ -16,10 +19,14 @@ export default {
     return new Response(null, { status: 404 })
   },
 
-  /** Every few minutes the chains whose head moved; each night all of them, and the partitions of the months to come. */
+  /**
+   * Every few minutes the chains whose head moved; each night all of them, and the partitions of the months to come; then the
+   * epochs that are past their retention.
+   */
   async scheduled(controller: ScheduledController, env: unknown, context: ExecutionContext): Promise<void> {
     const bindings = parseBindings('verifier', Bindings, env)
     const at = new Date(controller.scheduledTime)
+    if (controller.cron === RETENTION) return runRetention(bindings, at, context)
     const nightly = controller.cron === NIGHTLY
     const summary = await withDatabase(bindings.DB, context, async (sql) => {
       if (nightly) await openMonths(sql, at)
@@ -27,6 +34,18 @@ export default {
     })
     report(summary)
   },
+}
+
+async function runRetention(bindings: Bindings, at: Date, context: ExecutionContext): Promise<void> {
+  const { DB, RECEIPTS, RECEIPT_SIGNING_KEY, LOG_NAME } = bindings
+  const signer = await parseReceiptSigner(RECEIPT_SIGNING_KEY, LOG_NAME)
+  const summary = await withDatabase(DB, context, (sql) => retain({ sql, bucket: RECEIPTS, signer, at }))
+  const { certified, dropped, held } = summary
+  const ok = held.length === 0
+  log('verifier', ok ? 'info' : 'error', `retention: ${dropped.length} epochs dropped, ${held.length} held`, {
+    ok,
+    count: certified,
+  })
 }
 
 async function run(bindings: Bindings, sql: Sql, at: Date, scope: Scope): Promise<Summary> {

@@ -3,7 +3,7 @@ import type { WalkStart } from '../../domain/audit/walk-start.ts'
 import { equalConstantTime } from '../../domain/bytes.ts'
 import type { TenantId } from '../../domain/contracts/ids.ts'
 import { MerkleFrontier } from '../../domain/merkle/frontier.ts'
-import { TileCutter, type WrittenTile } from '../../domain/merkle/tiles.ts'
+import type { TileCutter, WrittenTile } from '../../domain/merkle/tiles.ts'
 import { hashLeaf } from '../../domain/merkle/tree.ts'
 import type { Sql } from '../runtime/database.ts'
 import { type ReadRow, storedHead, streamChain } from './stored-chain.ts'
@@ -32,10 +32,10 @@ export async function walkChain(
   tenantId: TenantId,
   start: WalkStart,
   earlier: ReadonlyMap<number, Uint8Array>,
-  tiledSize: number,
+  cutter: TileCutter,
 ): Promise<Walk> {
   return sql.begin('isolation level repeatable read read only', async (snapshot) => {
-    const pass = new Pass(tenantId, start, earlier, tiledSize)
+    const pass = new Pass(tenantId, start, earlier, cutter)
     for await (const read of streamChain(snapshot, tenantId, start)) if (!pass.take(read)) break
     const head = await storedHead(snapshot, tenantId)
     return pass.result(head)
@@ -52,11 +52,11 @@ class Pass {
   #firstHash: Uint8Array | null = null
   #lastHash: Uint8Array | null = null
 
-  constructor(tenantId: TenantId, start: WalkStart, earlier: ReadonlyMap<number, Uint8Array>, tiledSize: number) {
+  constructor(tenantId: TenantId, start: WalkStart, earlier: ReadonlyMap<number, Uint8Array>, cutter: TileCutter) {
     this.#chain = new ChainVerifier(tenantId, start)
     this.#tree = treeOf(start)
     this.#lastHash = start.seq === 0 ? null : start.hash
-    this.#cutter = new TileCutter(tiledSize)
+    this.#cutter = cutter
     this.#earlier = earlier
   }
 
