@@ -139,7 +139,11 @@ export async function storeCertificate(
 ): Promise<SignedCertificate | null> {
   const { log, epoch } = certificate
   const key = certificateKey(log, epoch)
-  const written = await store.bucket.put(key, certificate.note, { onlyIf: { etagDoesNotMatch: '*' } })
+  const written = await store.bucket.put(key, certificate.note, {
+    onlyIf: { etagDoesNotMatch: '*' },
+    // So that a list says which sizes are signed, without a look into each.
+    customMetadata: { size: String(certificate.lastSeq) },
+  })
   const standing = written === null ? await published(store, log, epoch) : certificate
   if (standing === null || !saysTheSame(standing, certificate)) return null
   await store.sql`
