@@ -72,7 +72,9 @@ export async function loadCertificates(store: Store, log: TenantId): Promise<Cer
   const certificates: SignedCertificate[] = []
   for (const { epoch, certificate } of opened) {
     const stored = remembered.get(epoch)
-    if (certificate === null) return inconsistent(stored?.last_seq ?? null, epoch, 'unreadable')
+    if (certificate === null) {
+      return inconsistent(stored?.last_seq ?? null, epoch, named.includes(epoch) ? 'unreadable' : 'unpublished')
+    }
     if (stored !== undefined && !isRemembered(certificate, stored)) {
       return inconsistent(certificate.lastSeq, epoch, 'remembered_otherwise')
     }

@@ -173,9 +173,11 @@ const DROP_REFUSALS: Readonly<Record<string, string>> = {
   FW133: 'certificate_mismatch',
 }
 
-/** A log that is busy is tried again tomorrow and is no incident. */
+/** What passes by itself is tried again tomorrow, and accuses nobody. */
+const TRANSIENT: ReadonlySet<string> = new Set(['failed', 'log_busy'])
+
 async function reportHeld({ sql, at }: RetentionTools, held: readonly Hold[]): Promise<void> {
-  for (const { epoch, tenantId, code } of held.filter((hold) => hold.code !== 'log_busy')) {
+  for (const { epoch, tenantId, code } of held.filter((hold) => !TRANSIENT.has(hold.code))) {
     await raiseIncident(sql, tenantId, { kind: 'epoch_held', seq: null, detail: { epoch: String(epoch), code } }, at)
   }
 }

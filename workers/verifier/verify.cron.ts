@@ -46,6 +46,7 @@ async function runRetention(bindings: Bindings, at: Date, context: ExecutionCont
     ok,
     count: certified,
   })
+  if (!ok) throw new Error(`${held.length} certificates or epochs are held`)
 }
 
 async function run(bindings: Bindings, sql: Sql, at: Date, scope: Scope): Promise<Summary> {
