@@ -22,7 +22,7 @@ export function genesisStart(tenantId: string): WalkStart {
   return { seq: 0, hash: genesisHash(tenantId), at: 0, frontier: [] }
 }
 
-const hash = z.string().transform((text, context) => {
+const hash = z.string().transform((text, context): Uint8Array => {
   const decoded = fromBase64(text)
   if (decoded.ok && decoded.value.length === HASH_BYTES) return decoded.value
   context.addIssue({ code: 'custom', message: 'not the base64 of a hash' })
@@ -35,7 +35,7 @@ export const EncodedWalkStart = z
     seq: z.int().nonnegative(),
     hash,
     at: z.int().nonnegative(),
-    frontier: z.array(hash).max(MAX_FRONTIER),
+    frontier: z.array(hash).max(MAX_FRONTIER).readonly(),
   })
   .refine(({ seq, frontier }) => isFrontierOf(seq, frontier))
 export type EncodedWalkStart = z.input<typeof EncodedWalkStart>

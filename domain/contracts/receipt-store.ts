@@ -1,15 +1,25 @@
 import type { Tile } from '../merkle/tiles.ts'
 import type { TenantId } from './ids.ts'
 
-/** Keys in the receipts bucket, which the verifier writes and the gateway reads. All but the newest are written once. */
+/** Keys in the receipts bucket, which the verifier writes and the gateway reads. Receipts and tiles are written once. */
 
 export function receiptKey(log: TenantId, size: number): string {
   return `receipts/${log}/${size}`
 }
 
+/** What the keys of a log's receipts begin with; the rest is a size in decimal, `latest`, or `epochs/` and an epoch. */
+export function receiptPrefix(log: TenantId): string {
+  return `receipts/${log}/`
+}
+
 /** A copy of the receipt with the largest size. */
 export function newestReceiptKey(log: TenantId): string {
   return `receipts/${log}/latest`
+}
+
+/** How far the verifier has come with a log. Changes; only the verifier can write what it will believe. */
+export function verificationKey(log: TenantId): string {
+  return `verification/${log}`
 }
 
 /** The certificate of an epoch (YYYYMM) of which a log has had rows. */

@@ -17,7 +17,7 @@ import { ISSUER, startIssuer, VAULT_STUB } from './gateway-stand.ts'
 /** Ledgers, verifier, gateway and Postgres as shipped, with one bucket between them, crons that are fired by hand, and a clock that is an argument. */
 export type RetentionStand = Awaited<ReturnType<typeof startRetentionStand>>
 
-export const CRONS = { few: '*/5 * * * *', nightly: '15 2 * * *', retention: '45 3 * * *' } as const
+export const CRONS = { nightly: '15 2 * * *', retention: '45 3 * * *' } as const
 const LOG_NAME = 'flarewatch.test/log'
 const VERIFIER = 'flarewatch-verifier'
 

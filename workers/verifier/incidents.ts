@@ -5,16 +5,18 @@ import { log } from '../runtime/log.ts'
 import type { Finding } from './finding.ts'
 
 /**
- * Raises an incident once. Its id is drawn from what was found, hashes included: the next run finds the same and adds nothing,
- * while another change at the same place is another incident.
+ * Raises an incident once; without a tenant where it is about all of them. Its id is drawn from what was found, hashes included: the next run finds the same and adds nothing,
+ * while another change at the same place is another incident. What is to be mailed with it belongs into the same transaction.
  */
 export async function raiseIncident(sql: Sql, tenantId: TenantId | null, finding: Finding, at: Date): Promise<void> {
   const { kind, seq, detail } = finding
   const id = await incidentId(tenantId, finding)
-  await sql`
-    insert into flarewatch.incidents (id, tenant_id, kind, seq, part, detail, at)
-    values (${id}, ${tenantId}, ${kind}, ${seq}, 'verifier', ${sql.json(detail)}, ${at})
-    on conflict do nothing`
+  await sql.begin(async (transaction) => {
+    await transaction`
+      insert into flarewatch.incidents (id, tenant_id, kind, seq, part, detail, at)
+      values (${id}, ${tenantId}, ${kind}, ${seq}, 'verifier', ${sql.json(detail)}, ${at})
+      on conflict do nothing`
+  })
   log('verifier', 'error', 'incident', {
     ...(tenantId === null ? {} : { tenant_id: tenantId }),
     code: kind,

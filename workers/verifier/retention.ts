@@ -8,12 +8,13 @@ import { verifyConsistency } from '../../domain/merkle/tree.ts'
 import { type Sql, sqlStateOf } from '../runtime/database.ts'
 import { log } from '../runtime/log.ts'
 import { loadCertificates, signCertificate, startAfter, storeCertificate } from './epoch-certificate.ts'
-import { receiptsBetween } from './epoch-start.ts'
-import { type EpochWalk, type EpochWalkRefusal, walkEpoch } from './epoch-walk.ts'
+import { receiptsOf } from './epoch-start.ts'
 import { raiseIncident } from './incidents.ts'
+import type { Instruments } from './instruments.ts'
 import type { Receipt } from './receipt.ts'
 import { newestReceipt, publishTiles, tileReader } from './receipt-store.ts'
-import type { Instruments } from './verify-tenant.ts'
+import { openRemembered, signedStates } from './signed-states.ts'
+import { type Walk, walkChain } from './walk.ts'
 
 /** L5: an epoch is due when it ended twelve months ago. `flarewatch.retention_ends` judges by the same and has the last word. */
 export const RETENTION_MONTHS = 12
@@ -69,23 +70,29 @@ async function dueEpochs(sql: Sql, at: Date): Promise<number[]> {
 }
 
 /** A tenant's part of an epoch: what is to be certified. */
-type Share = { readonly tenantId: TenantId; readonly epoch: number; readonly lastSeq: number }
+type Share = {
+  readonly tenantId: TenantId
+  readonly epoch: number
+  readonly lastSeq: number
+  readonly rows: number
+}
 
 async function sharesOf(sql: Sql, epoch: number): Promise<Share[]> {
-  const rows = await sql`
-    select tenant_id, max(seq) as last_seq from flarewatch.audit_log where epoch = ${epoch}
+  const shares = await sql`
+    select tenant_id, max(seq) as last_seq, count(*) as rows from flarewatch.audit_log where epoch = ${epoch}
     group by tenant_id order by tenant_id`
   return z
-    .array(z.object({ tenant_id: TenantId, last_seq: z.number() }))
-    .parse(rows)
-    .map(({ tenant_id, last_seq }) => ({ tenantId: tenant_id, epoch, lastSeq: last_seq }))
+    .array(z.object({ tenant_id: TenantId, last_seq: z.number(), rows: z.number() }))
+    .parse(shares)
+    .map(({ tenant_id, last_seq, rows }) => ({ tenantId: tenant_id, epoch, lastSeq: last_seq, rows }))
 }
 
 type Outcome =
   | 'certified'
   /** Earlier, in both stores. */
   | 'standing'
-  | EpochWalkRefusal
+  | 'chain_broken'
+  | 'receipt_inconsistent'
   | 'certificate_inconsistent'
   | 'receipt_unreadable'
   | 'not_signed'
@@ -107,7 +114,7 @@ async function attempt(tools: RetentionTools, share: Share): Promise<Outcome> {
  * A certificate says of an epoch's rows what a receipt has vouched for before: it is signed only when they chain on from the last
  * certificate, give the root of every receipt on the way, and are the beginning of the newest receipt's tree.
  */
-async function certify(tools: RetentionTools, { tenantId, epoch, lastSeq }: Share): Promise<Outcome> {
+async function certify(tools: RetentionTools, { tenantId, epoch, lastSeq, rows }: Share): Promise<Outcome> {
   const chain = await loadCertificates(tools, tenantId)
   if ('kind' in chain) return 'certificate_inconsistent'
   const standing = chain.certificates.find((certificate) => certificate.epoch === epoch)
@@ -118,12 +125,27 @@ async function certify(tools: RetentionTools, { tenantId, epoch, lastSeq }: Shar
 
   const before = chain.certificates.findLast((certificate) => certificate.epoch < epoch)
   const start = before === undefined ? genesisStart(tenantId) : startAfter(before)
-  const receipts = await receiptsWithin(tools.sql, newest.receipt, start.seq + 1, lastSeq)
-  const walk = await walkEpoch(tools.sql, { log: tenantId, epoch, start, receipts })
-  if (typeof walk === 'string') return walk
-  if (!(await isBeginningOf(tools, walk, newest.receipt))) return 'receipt_inconsistent'
-  const unsigned = { epoch, receipts: closeReceipts(receipts), previous: before?.textHash ?? null }
-  return publish(tools, newest.receipt, { ...unsigned, ...walk, firstSeq: start.seq + 1, at: tools.at.getTime() })
+  const remembered = await receiptsOf(tools.sql, tenantId, start.seq, lastSeq)
+  const receipts = await openRemembered(tenantId, remembered, tools.signer)
+  if ('kind' in receipts) return 'receipt_inconsistent'
+  const limit = lastSeq - start.seq
+  const walk = await walkChain(tools.sql, tenantId, { start, limit, earlier: signedStates(receipts), cutter: null })
+  // As many rows as are in the epoch: none of another one stands between.
+  if (walk.broken !== null || walk.size !== lastSeq || rows !== limit) return 'chain_broken'
+  if (walk.contradicted.length > 0 || !(await isBeginningOf(tools, walk, newest.receipt))) return 'receipt_inconsistent'
+  const { seq, hash: lastHash, at: lastAt, frontier } = walk.end
+  return publish(tools, newest.receipt, {
+    epoch,
+    firstSeq: start.seq + 1,
+    lastSeq: seq,
+    lastHash,
+    lastAt,
+    root: walk.root,
+    frontier,
+    receipts: closeReceipts(receipts),
+    previous: before?.textHash ?? null,
+    at: tools.at.getTime(),
+  })
 }
 
 /** As with a receipt, the tiles come first: a published size always has its proofs. */
@@ -139,16 +161,9 @@ async function publish(
   return standing === null ? 'certificate_inconsistent' : 'certified'
 }
 
-/** The newest one may have broken off on its way to Postgres, where a later run takes it. */
-async function receiptsWithin(sql: Sql, { log, size, root }: Receipt, first: number, last: number) {
-  const remembered = await receiptsBetween(sql, log, first, last)
-  return size !== last || remembered.at(-1)?.size === size ? remembered : [...remembered, { size, root }]
-}
-
-async function isBeginningOf({ bucket }: RetentionTools, walk: EpochWalk, newest: Receipt): Promise<boolean> {
-  const { lastSeq, root } = walk
-  const proof = await consistencyProofFromTiles(lastSeq, newest.size, tileReader(bucket, newest.log))
-  return verifyConsistency({ from: lastSeq, to: newest.size, fromRoot: root, toRoot: newest.root, proof })
+async function isBeginningOf({ bucket }: RetentionTools, { size, root }: Walk, newest: Receipt): Promise<boolean> {
+  const proof = await consistencyProofFromTiles(size, newest.size, tileReader(bucket, newest.log))
+  return verifyConsistency({ from: size, to: newest.size, fromRoot: root, toRoot: newest.root, proof })
 }
 
 /** Null when the partition is gone; else why the database refuses, which judges all of it by itself. */

@@ -11,6 +11,8 @@ export type KnownTenant = {
   readonly tenantId: TenantId
   /** The hash of row 1 as the roster recorded it; null for a tenant that the roster does not name. */
   readonly firstHash: Uint8Array | null
+  /** When the roster took it up, in Unix milliseconds. */
+  readonly enteredAt: number | null
 }
 export type Census = {
   readonly tenants: readonly KnownTenant[]
@@ -33,8 +35,10 @@ export async function takeCensus(sql: Sql, roster: TenantRosterApi, now: number)
   const unrostered = before.filter(({ id, state }) => state === 'active' && !rostered.has(id))
   return {
     tenants: [
-      ...entries.filter(({ tenantId }) => after.has(tenantId)),
-      ...unrostered.map(({ id }) => ({ tenantId: id, firstHash: null })),
+      ...entries
+        .filter(({ tenantId }) => after.has(tenantId))
+        .map(({ tenantId, firstHash, at }) => ({ tenantId, firstHash, enteredAt: at })),
+      ...unrostered.map(({ id }) => ({ tenantId: id, firstHash: null, enteredAt: null })),
     ],
     findings: [
       ...entries.flatMap((entry) => findingsOf(entry, after.get(entry.tenantId), now)),

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { AuditRow } from '../../domain/audit/row.ts'
 import { type AuditLedgerApi, ROSTER_NAME, type TenantRosterApi } from '../../domain/contracts/durable-objects.ts'
 import { AuditRowId, TenantId } from '../../domain/contracts/ids.ts'
+import type { VerifyMessage } from '../../domain/contracts/queues.ts'
 import { newestReceiptKey, receiptKey, tileKey } from '../../domain/contracts/receipt-store.ts'
 import { consistencyProofFromTiles } from '../../domain/merkle/tiles.ts'
 import { MerkleTree, verifyConsistency } from '../../domain/merkle/tree.ts'
@@ -19,6 +20,7 @@ import { TAMPERINGS, type TamperedChain, withoutTriggers } from '../../local/sta
 import { freePorts } from '../../local/supervisor/ports.ts'
 import { workerOptions } from '../../local/workers/worker-options.ts'
 import { connect } from '../runtime/database.ts'
+import { LIMITS } from './instruments.ts'
 import { verifyAll } from './verify.ts'
 
 const LOG_NAME = 'flarewatch.test/log'
@@ -136,15 +138,20 @@ describe('a tenant that cannot be looked at', () => {
     const reachable = await ledgerNamespace()
     const sql = connect({ connectionString: database.urlFor('flarewatch_verifier') } as Hyperdrive)
     const unreachable = { head: () => Promise.reject(new Error('unreachable')) } as unknown as AuditLedgerApi
+    const queued: VerifyMessage[] = []
     const tools = {
       sql,
       bucket: (await receiptBucket()) as unknown as R2Bucket,
       ledgerOf: (tenantId: TenantId) => (tenantId === silent.tenantId ? unreachable : reachable(tenantId)),
+      roster: await roster(),
       signer: { signer, logName: LOG_NAME },
       at: new Date(),
+      limits: LIMITS,
+      enqueue: async (messages: readonly VerifyMessage[]) => void queued.push(...messages),
     }
-    const summary = await verifyAll(tools, await roster(), 'all').finally(() => sql.end())
+    const summary = await verifyAll(tools, 'all').finally(() => sql.end())
     expect(summary.failed).toEqual([silent.tenantId])
+    expect(queued).toMatchObject([{ kind: 'night', log: silent.tenantId }])
     expect((await publishedReceipt(other.tenantId)).checkpoint.size).toBe(2)
     expect(await incidentsOf(silent.tenantId)).toEqual([])
     expect(await (await receiptBucket()).head(newestReceiptKey(silent.tenantId))).toBeNull()
