@@ -21,6 +21,8 @@ export type Beginning = { readonly start: WalkStart; readonly certificates: read
  */
 export async function startOf(tools: Tools, log: TenantId): Promise<Beginning | Finding> {
   const first = await firstStoredRow(tools.sql, log)
+  // Most logs are whole. A certificate that is in the bucket alone is of a run that broke off before any row went.
+  if (first?.seq === 1 && !first.certified) return { start: genesisStart(log), certificates: [] }
   const chain = await loadCertificates(tools, log)
   if ('kind' in chain) return chain
   const before = chain.certificates.findLast(({ lastSeq }) => first === null || lastSeq < first.seq)
@@ -37,7 +39,7 @@ function forgotten({ certificates, unremembered }: CertificateChain, start: Walk
   return { kind: 'certificate_inconsistent', seq: lost.lastSeq, detail }
 }
 
-type Place = { readonly epoch: number; readonly seq: number }
+type FirstRow = { readonly epoch: number; readonly seq: number; readonly certified: boolean }
 
 /**
  * Rows in front of the first stored one that no certificate speaks for. When the ledger knows the first of them to be of an epoch that
@@ -46,7 +48,7 @@ type Place = { readonly epoch: number; readonly seq: number }
 async function unexplainedGap(
   { ledgerOf }: Tools,
   log: TenantId,
-  first: Place | null,
+  first: FirstRow | null,
   start: WalkStart,
 ): Promise<Finding | null> {
   const missing = start.seq + 1
@@ -56,10 +58,13 @@ async function unexplainedGap(
   return { kind: 'pruned_without_certificate', seq: missing, detail: { first_stored: String(first.seq) } }
 }
 
-async function firstStoredRow(sql: Sql, log: TenantId): Promise<Place | null> {
+const StoredFirstRow = z.object({ epoch: z.int(), seq: z.number(), certified: z.boolean() })
+
+async function firstStoredRow(sql: Sql, log: TenantId): Promise<FirstRow | null> {
   const [row] = await sql`
-    select epoch, seq from flarewatch.audit_log where tenant_id = ${log} order by epoch, seq limit 1`
-  return row === undefined ? null : z.object({ epoch: z.int(), seq: z.number() }).parse(row)
+    select epoch, seq, exists (select from flarewatch.epoch_certificates where log = ${log}) as certified
+    from flarewatch.audit_log where tenant_id = ${log} order by epoch, seq limit 1`
+  return row === undefined ? null : StoredFirstRow.parse(row)
 }
 
 /** Certificates are earlier receipts too: of epochs whose rows are still there, they join what was signed. A size has one root. */
