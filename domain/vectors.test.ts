@@ -8,7 +8,6 @@ import exports from '../conformance/vectors/export.json' with { type: 'json' }
 import merkle from '../conformance/vectors/merkle.json' with { type: 'json' }
 import { ChainVerifier } from './audit/chain.ts'
 import { openContent, sealContentWithNonce, tagOf } from './audit/content.ts'
-import { formatEpochCertificate, hashCertificateText, parseEpochCertificate } from './audit/epoch-certificate.ts'
 import { parseExportLine } from './audit/export.ts'
 import { ExportVerifier } from './audit/export-verifier.ts'
 import { genesisHash, hashRow, rowHashInput } from './audit/row.ts'
@@ -20,6 +19,7 @@ import { unwrapKey, type WrapContext, wrapKeyWithNonce } from './envelope/wrap.t
 import { MerkleFrontier } from './merkle/frontier.ts'
 import { hashLeaf, MerkleTree, verifyConsistency, verifyInclusion } from './merkle/tree.ts'
 import { formatCheckpoint, parseCheckpoint } from './note/checkpoint.ts'
+import { formatEpochCertificate, hashCertificateText, parseEpochCertificate } from './note/epoch-certificate.ts'
 import { formatSignerKey, formatVkey, openNote, parseSignerKey, parseVkey } from './note/signed-note.ts'
 
 /** `conformance/vectors/*.json`: formats are final, so these never change for what is already stored. */

@@ -1,14 +1,14 @@
 import { beforeEach, expect, test } from 'vitest'
+import { toBase64 } from '../../domain/bytes.ts'
+import { MerkleFrontier } from '../../domain/merkle/frontier.ts'
+import { MerkleTree } from '../../domain/merkle/tree.ts'
+import { formatCheckpoint, originOf } from '../../domain/note/checkpoint.ts'
 import {
   closeReceipts,
   type EpochCertificate,
   epochOriginOf,
   formatEpochCertificate,
-} from '../../domain/audit/epoch-certificate.ts'
-import { toBase64 } from '../../domain/bytes.ts'
-import { MerkleFrontier } from '../../domain/merkle/frontier.ts'
-import { MerkleTree } from '../../domain/merkle/tree.ts'
-import { formatCheckpoint, originOf } from '../../domain/note/checkpoint.ts'
+} from '../../domain/note/epoch-certificate.ts'
 import { formatVkey, generateSigner, type NoteSigner, signNote } from '../../domain/note/signed-note.ts'
 import { failed } from '../data/wire.ts'
 import { checkPruning } from './certificate.ts'

@@ -1,5 +1,5 @@
-import { epochOriginOf, parseEpochCertificate } from '../../domain/audit/epoch-certificate.ts'
 import { verifyConsistency } from '../../domain/merkle/tree.ts'
+import { epochOriginOf, parseEpochCertificate } from '../../domain/note/epoch-certificate.ts'
 import { openNote } from '../../domain/note/signed-note.ts'
 import type { PrunedRows, z } from '../data/schemas.ts'
 import type { Answer } from '../data/wire.ts'

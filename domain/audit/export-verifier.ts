@@ -1,9 +1,9 @@
 import { equalConstantTime } from '../bytes.ts'
 import { MerkleFrontier } from '../merkle/frontier.ts'
 import { type Checkpoint, originOf, parseCheckpoint } from '../note/checkpoint.ts'
+import { type EpochCertificate, epochOriginOf, parseEpochCertificate } from '../note/epoch-certificate.ts'
 import { type NoteRefusal, type NoteVerifier, openNote, unverifiedText } from '../note/signed-note.ts'
 import { type ChainFailureCode, ChainVerifier } from './chain.ts'
-import { type EpochCertificate, epochOriginOf, parseEpochCertificate } from './epoch-certificate.ts'
 import { type ExportedRow, type ExportHeader, parseExportLine } from './export.ts'
 import { genesisHash } from './row.ts'
 

@@ -1,7 +1,7 @@
-import { type EpochCertificate, parseEpochCertificate } from '../../domain/audit/epoch-certificate.ts'
 import { fromBase64 } from '../../domain/bytes.ts'
 import type { TenantId } from '../../domain/contracts/ids.ts'
 import { type Checkpoint, parseCheckpoint } from '../../domain/note/checkpoint.ts'
+import { type EpochCertificate, parseEpochCertificate } from '../../domain/note/epoch-certificate.ts'
 import type { NoteVerifier } from '../../domain/note/keys.ts'
 import { openNote } from '../../domain/note/signed-note.ts'
 

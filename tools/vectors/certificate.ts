@@ -1,3 +1,6 @@
+import type { AuditRow } from '../../domain/audit/row.ts'
+import { toBase64 } from '../../domain/bytes.ts'
+import { MerkleFrontier } from '../../domain/merkle/frontier.ts'
 import {
   closeReceipts,
   type EpochCertificate,
@@ -5,10 +8,7 @@ import {
   formatEpochCertificate,
   hashCertificateText,
   parseEpochCertificate,
-} from '../../domain/audit/epoch-certificate.ts'
-import type { AuditRow } from '../../domain/audit/row.ts'
-import { toBase64 } from '../../domain/bytes.ts'
-import { MerkleFrontier } from '../../domain/merkle/frontier.ts'
+} from '../../domain/note/epoch-certificate.ts'
 import { type NoteSigner, signerOfSeed } from '../../domain/note/keys.ts'
 import { formatVkey, openNote, signNote } from '../../domain/note/signed-note.ts'
 import { chainedRows } from './audit.ts'

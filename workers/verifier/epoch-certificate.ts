@@ -1,15 +1,15 @@
 import { z } from 'zod'
+import type { WalkStart } from '../../domain/audit/walk-start.ts'
+import { equalConstantTime } from '../../domain/bytes.ts'
+import type { TenantId } from '../../domain/contracts/ids.ts'
+import { certificateKey, certificatesPrefix } from '../../domain/contracts/receipt-store.ts'
 import {
   type EpochCertificate,
   epochOriginOf,
   formatEpochCertificate,
   hashCertificateText,
   parseEpochCertificate,
-} from '../../domain/audit/epoch-certificate.ts'
-import type { WalkStart } from '../../domain/audit/walk-start.ts'
-import { equalConstantTime } from '../../domain/bytes.ts'
-import type { TenantId } from '../../domain/contracts/ids.ts'
-import { certificateKey, certificatesPrefix } from '../../domain/contracts/receipt-store.ts'
+} from '../../domain/note/epoch-certificate.ts'
 import { openNote, signNote } from '../../domain/note/signed-note.ts'
 import type { Sql } from '../runtime/database.ts'
 import type { Finding } from './finding.ts'
