@@ -3,6 +3,9 @@ import type { TenantId } from './ids.ts'
 
 /** Keys in the receipts bucket, which the verifier writes and the gateway reads. Receipts and tiles are written once. */
 
+/** What the keys of all logs' receipts begin with; a log's id and a slash follow. */
+export const RECEIPTS = 'receipts/'
+
 export function receiptKey(log: TenantId, size: number): string {
   return `receipts/${log}/${size}`
 }
@@ -37,3 +40,8 @@ export function tileKey(log: TenantId, { level, index, width }: Tile): string {
   return width === FULL_WIDTH ? whole : `${whole}.p/${width}`
 }
 const FULL_WIDTH = 256
+
+/** Where the verifier remembers what guarded the log in Postgres when it last looked. */
+export function guardStateKey(): string {
+  return 'guards/state.json'
+}

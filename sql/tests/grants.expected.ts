@@ -73,6 +73,7 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
       ],
       update: ['state', 'reason', 'next_poll_at', 'last_used_at', 'last_success_at'],
     },
+    flarewatch_verifier: { select: ['tenant_id', 'last_used_at'] },
     flarewatch_vault: {
       select: ['id', 'tenant_id', 'provider', 'kek_version', 'wrapped_dek', 'dek_version', 'salt', 'state'],
     },
@@ -142,6 +143,7 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
     flarewatch_ledger: { select: ['log', 'last_seq', 'last_hash'] },
     flarewatch_verifier: { select: 'all', insert: 'all' },
   },
+  verification_runs: { flarewatch_gateway: { select: 'all' }, flarewatch_verifier: { insert: 'all' } },
   incidents: {
     flarewatch_gateway: { select: 'all' },
     flarewatch_connector: { insert: NEW_INCIDENT },

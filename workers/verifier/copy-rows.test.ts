@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { chainedRows } from '../../domain/audit/row.fixture.ts'
-import type { AuditRow } from '../../domain/audit/row.ts'
-import { concat, u32be, uuidToBytes } from '../../domain/bytes.ts'
+import { chainedRows, rehash } from '../../domain/audit/row.fixture.ts'
+import { type AuditRow, hashRow } from '../../domain/audit/row.ts'
+import { concat, randomBytes, u32be, uuidToBytes } from '../../domain/bytes.ts'
 import { type CopiedRow, CopyDecoder, CopyMalformed } from './copy-rows.ts'
+import { RowHasher } from './row-hasher.ts'
 
 const TENANT = '3f0a6e2c-6f2a-4f6e-9a61-1d2c3b4a5e6f'
 const HEADER = concat(
@@ -12,6 +13,8 @@ const HEADER = concat(
 )
 const TRAILER = Uint8Array.of(0xff, 0xff)
 const rows = chainedRows(TENANT, 5)
+const [sole] = rows
+if (sole === undefined) throw new Error('no row')
 
 describe('binary COPY of stored rows', () => {
   it('gives the rows, wherever the stream is cut', () => {
@@ -25,16 +28,23 @@ describe('binary COPY of stored rows', () => {
     }
   })
 
-  const [first] = rows
-  if (first === undefined) throw new Error('no row')
-  const sound = fieldsOf(first)
+  it('gives what hashes as the rows that were stored do', () => {
+    const hasher = new RowHasher(TENANT)
+    const long = rehash({ ...sole, sealed: randomBytes(9000) })
+    for (const row of [...rows, long]) {
+      const [copied] = decode(concat(HEADER, tuple(fieldsOf(row)), TRAILER))
+      expect(copied && new Uint8Array(hasher.hash(copied))).toEqual(hashRow(row))
+    }
+  })
+
+  const sound = fieldsOf(sole)
   it.each<[string, Partial<Fields>]>([
-    ['a time that hides microseconds', { at: int64(microseconds(first.at) + 7n) }],
+    ['a time that hides microseconds', { at: int64(microseconds(sole.at) + 7n) }],
     ['a time that is infinite', { at: int64(2n ** 63n - 1n) }],
     ['a time that a number cannot hold to the microsecond', { at: int64(2n ** 53n + 1000n) }],
     ['a time before 1970', { at: int64(-(2n ** 50n)) }],
-    ['a tag that gave a byte to the next', { actor_tag: first.actorTag.subarray(1) }],
-    ['a hash that is too long', { hash: concat(first.hash, Uint8Array.of(0)) }],
+    ['a tag that gave a byte to the next', { actor_tag: sole.actorTag.subarray(1) }],
+    ['a hash that is too long', { hash: concat(sole.hash, Uint8Array.of(0)) }],
     ['no previous hash', { previous_hash: null }],
     ['no sealed content', { sealed: null }],
     ['a negative key version', { key_version: u32be(0xffffffff) }],

@@ -31,6 +31,10 @@ export type FindingKind =
   | 'tenant_missing'
   | 'tenant_unrostered'
   | 'birth_unfinished'
+  /** Row-level security or a trigger of the log is off. No tenant, no sequence: nothing of the rows is said. */
+  | 'guards_off'
+  /** What guards the log was altered since the run before, though it may be as it was. */
+  | 'guards_changed'
 
 export type Finding = {
   readonly kind: FindingKind

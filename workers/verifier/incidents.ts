@@ -17,11 +17,8 @@ export async function raiseIncident(sql: Sql, tenantId: TenantId | null, finding
       values (${id}, ${tenantId}, ${kind}, ${seq}, 'verifier', ${sql.json(detail)}, ${at})
       on conflict do nothing`
   })
-  log('verifier', 'error', 'incident', {
-    ...(tenantId === null ? {} : { tenant_id: tenantId }),
-    code: kind,
-    ...(seq === null ? {} : { seq }),
-  })
+  const about = { ...(tenantId === null ? {} : { tenant_id: tenantId }), ...(seq === null ? {} : { seq }) }
+  log('verifier', 'error', 'incident', { code: kind, ...about })
 }
 
 async function incidentId(tenantId: TenantId | null, { kind, seq, detail }: Finding): Promise<string> {

@@ -30,4 +30,4 @@ export type Limits = {
 }
 
 /** At 150,000 rows a second a walk of that length takes some seconds of the 300 that an invocation has. */
-export const LIMITS: Limits = { walkedRows: 1_000_000, signedRows: 65_536, receipts: 1000, steps: 64 }
+export const LIMITS: Limits = { walkedRows: 1_000_000, signedRows: 65_536, receipts: 1000, steps: 96 }

@@ -22,7 +22,10 @@ export type Witnesses = {
 /** The first thing that is wrong, or null. Whatever shows that something is wrong, the two sides' rows say what and where. */
 export async function judge(walk: Walk, witnesses: Witnesses, evidence: Evidence): Promise<Finding | null> {
   const { broken } = walk
-  if (broken !== null) return (await firstDivergence(evidence, firstUnsure(walk, witnesses))) ?? nameBreak(broken)
+  if (broken !== null) {
+    const divergence = await firstDivergence(evidence, firstUnsure(walk, witnesses))
+    return divergence ?? (await nameBreak(broken, walk, witnesses, evidence))
+  }
   if (isRewritten(walk, witnesses)) return nameRewrite(walk, witnesses, evidence)
   // The log goes on behind the limit: what its end tells can be told only there.
   if (!walk.exhausted) return null
@@ -47,7 +50,9 @@ function differs(stored: Uint8Array | null, witnessed: Uint8Array | null): boole
 }
 
 async function nameRewrite(walk: Walk, witnesses: Witnesses, evidence: Evidence): Promise<Finding> {
-  const divergence = await firstDivergence(evidence, firstUnsure(walk, witnesses))
+  // Where no receipt is contradicted, what differs may be the ledger's, and older than any receipt.
+  const from = walk.contradicted.length === 0 ? walk.start.seq + 1 : firstUnsure(walk, witnesses)
+  const divergence = await firstDivergence(evidence, from)
   if (divergence !== null) {
     return { kind: 'fork', seq: divergence.seq, detail: { ...divergence.detail, difference: divergence.kind } }
   }
@@ -62,14 +67,21 @@ function firstUnsure({ start, size, contradicted }: Walk, { earlier }: Witnesses
   return [...earlier.keys()].reduce((last, signed) => (signed <= limit ? Math.max(last, signed) : last), start.seq) + 1
 }
 
-/** For rows that the ledger dropped long ago, the chain alone says what it can. */
-function nameBreak({ seq, code }: { readonly seq: number; readonly code: string }): Finding {
+type Break = { readonly seq: number; readonly code: string }
+
+/** Where the ledger has no row to compare with: one that it never wrote, or one that it dropped long ago. */
+async function nameBreak({ seq, code }: Break, walk: Walk, witnesses: Witnesses, evidence: Evidence): Promise<Finding> {
   const detail = { chain: code }
+  if (seq > witnesses.after.seq) return { kind: 'row_inserted', seq, detail }
   switch (code) {
     case 'sequence_gap':
       return { kind: 'row_deleted', seq, detail }
-    case 'previous_hash_mismatch':
-      return { kind: 'row_edited', seq: Math.max(1, seq - 1), detail }
+    case 'previous_hash_mismatch': {
+      // The row before has another hash than the one that this row was written after, unless somebody vouches for it.
+      const [kept] = await evidence.kept(seq - 1)
+      const isVouched = firstUnsure(walk, witnesses) === seq || kept?.seq === seq - 1
+      return { kind: 'row_edited', seq: isVouched ? seq : Math.max(1, seq - 1), detail }
+    }
     default:
       return { kind: 'row_edited', seq, detail }
   }

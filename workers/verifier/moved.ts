@@ -12,6 +12,7 @@ import type { Instruments } from './instruments.ts'
 import { publish } from './publish.ts'
 import type { Receipt } from './receipt.ts'
 import {
+  largestRemembered,
   type NewestReceipt,
   newestReceipt,
   type RememberedReceipt,
@@ -31,7 +32,7 @@ type Newest = NewestReceipt | 'none'
 export async function signMoved(tools: Instruments, tenant: KnownTenant): Promise<Verdict> {
   const { tenantId } = tenant
   const newest = await newestReceipt(tools.bucket, tenantId, tools.signer)
-  if (newest === 'unreadable') return inconsistent(null, 'newest')
+  if (newest === 'unreadable') return inconsistent(await largestRemembered(tools.sql, tenantId), 'newest')
   const signedSize = newest === 'none' ? 0 : newest.receipt.size
   const head = await tools.ledgerOf(tenantId).head()
   if (head.flushedSeq === signedSize && head.seq === signedSize) return { kind: 'unmoved' }
@@ -150,6 +151,6 @@ async function nameFromStart(
   return finding ?? found
 }
 
-function inconsistent(seq: number | null, differs: string): Verdict {
+function inconsistent(seq: number, differs: string): Verdict {
   return { kind: 'finding', finding: { kind: 'receipt_inconsistent', seq, detail: { differs } } }
 }

@@ -6,11 +6,18 @@ import type { Finding } from './finding.ts'
 import { raiseIncident } from './incidents.ts'
 import type { Instruments } from './instruments.ts'
 import { recordNight } from './night-record.ts'
-import { countRemembered, newestReceipt, rememberedReceipts } from './receipt-store.ts'
+import { countRemembered, largestRemembered, newestReceipt, rememberedReceipts } from './receipt-store.ts'
 import { openRemembered, signedStates } from './signed-states.ts'
 import type { KnownTenant } from './tenants.ts'
 import type { Verdict } from './verdict.ts'
-import { loadState, NOTHING_VERIFIED, type StoredState, saveState, type Walking } from './verification-state.ts'
+import {
+  loadState,
+  NOTHING_VERIFIED,
+  type StoredState,
+  saveState,
+  type VerificationState,
+  type Walking,
+} from './verification-state.ts'
 import { walkAndJudge } from './walk-step.ts'
 
 /**
@@ -22,7 +29,7 @@ export async function walkNight(tools: Instruments, tenant: KnownTenant, dueAt: 
   const { tenantId } = tenant
   const stored = await loadState(bucket, tenantId, signer)
   const state = await believed(tools, tenant, stored)
-  if (state.last !== null && state.last.dueAt >= dueAt) return { kind: 'unmoved' }
+  if (state.last !== null && state.last.dueAt >= dueAt) return endedBefore(state.last)
   const walking = state.walking?.dueAt === dueAt ? state.walking : await begin(tools, tenant, dueAt)
   const step: Step =
     'kind' in walking ? { kind: 'end', size: 0, finding: walking } : await takeStep(tools, tenant, walking)
@@ -41,6 +48,11 @@ export async function walkNight(tools: Instruments, tenant: KnownTenant, dueAt: 
   return finding === null ? { kind: 'sound', size, signed: null, more: true } : { kind: 'finding', finding }
 }
 
+/** This message has come twice, or its step died after the end was saved: what it found sound is still to be signed. */
+function endedBefore({ sound, size }: NonNullable<VerificationState['last']>): Verdict {
+  return sound ? { kind: 'sound', size, signed: null, more: true } : { kind: 'unmoved' }
+}
+
 /** A state that somebody else wrote is an incident and believed in nothing: the walk begins anew. */
 async function believed(tools: Instruments, { tenantId }: KnownTenant, { state, etag }: StoredState) {
   if (state !== 'forged') return state
@@ -55,12 +67,15 @@ type Step =
 
 async function begin(tools: Instruments, { tenantId }: KnownTenant, dueAt: number): Promise<Walking | Finding> {
   const newest = await newestReceipt(tools.bucket, tenantId, tools.signer)
-  if (newest === 'unreadable') return { kind: 'receipt_inconsistent', seq: null, detail: {} }
+  if (newest === 'unreadable') {
+    const seq = await largestRemembered(tools.sql, tenantId)
+    return { kind: 'receipt_inconsistent', seq, detail: { differs: 'newest' } }
+  }
   return {
     dueAt,
     startedAt: tools.at.getTime(),
     signedSize: newest === 'none' ? 0 : newest.receipt.size,
-    compared: { after: '', count: 0, done: false },
+    compared: { after: '', count: 0, beyond: 0, done: false },
     position: genesisStart(tenantId),
     passed: 0,
   }
@@ -69,9 +84,23 @@ async function begin(tools: Instruments, { tenantId }: KnownTenant, dueAt: numbe
 async function takeStep(tools: Instruments, tenant: KnownTenant, walking: Walking): Promise<Step> {
   if (walking.compared.done) return walkRows(tools, tenant, walking)
   const compared = await compareReceipts(tools, tenant.tenantId, walking)
-  if ('kind' in compared) return { kind: 'end', size: 0, finding: compared }
+  if ('kind' in compared) return { kind: 'end', size: 0, finding: await firstOf(tools, tenant, walking, compared) }
   const further = { ...walking, compared }
   return compared.done ? walkRows(tools, tenant, further) : { kind: 'more', walking: further }
+}
+
+/** A receipt that is missing or another may be the end of something that began with an earlier row: as far as one step can tell. */
+async function firstOf(tools: Instruments, tenant: KnownTenant, walking: Walking, found: Finding): Promise<Finding> {
+  const beginning = await startOf(tools, tenant.tenantId)
+  if ('kind' in beginning) return beginning
+  const { finding } = await walkAndJudge(tools, tenant.tenantId, tenant.firstHash, {
+    start: walking.position.seq < beginning.start.seq ? beginning.start : walking.position,
+    limit: tools.limits.walkedRows,
+    earlier: new Map(),
+    cutter: null,
+    largestSigned: walking.signedSize,
+  })
+  return finding !== null && (finding.seq ?? 0) < (found.seq ?? 0) ? finding : found
 }
 
 async function walkRows(tools: Instruments, tenant: KnownTenant, walking: Walking): Promise<Step> {

@@ -47,6 +47,12 @@ export async function countRemembered(sql: Sql, log: TenantId, upTo: number): Pr
   return z.object({ count: z.number() }).parse(row).count
 }
 
+/** The largest size that was ever signed, as far as Postgres remembers; 1 where it remembers none. */
+export async function largestRemembered(sql: Sql, log: TenantId): Promise<number> {
+  const [row] = await sql`select coalesce(max(size), 1) as size from flarewatch.receipts where log = ${log}`
+  return z.object({ size: z.number() }).parse(row).size
+}
+
 /** Those whose sizes, as texts, lie behind `after` and up to `upToName`: the order in which a bucket lists. */
 export async function rememberedByName(
   sql: Sql,

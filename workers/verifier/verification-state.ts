@@ -22,7 +22,7 @@ const VerificationState = z.strictObject({
       /** The newest receipt when it began: sizes up to there must be on both sides. */
       signedSize: Count,
       /** The comparison of both sides' receipts, in the order of their names. */
-      compared: z.strictObject({ after: z.string().max(20), count: Count, done: z.boolean() }),
+      compared: z.strictObject({ after: z.string().max(20), count: Count, beyond: Count, done: z.boolean() }),
       position: EncodedWalkStart,
       /** Receipts that the walk has passed. */
       passed: Count,

@@ -1,5 +1,7 @@
 import type { Sql } from '../runtime/database.ts'
 import { log } from '../runtime/log.ts'
+import { checkGuards } from './guards.ts'
+import { raiseIncident } from './incidents.ts'
 import type { Instruments } from './instruments.ts'
 import { type RetentionSummary, retain } from './retention.ts'
 import { type Summary, verifyAll } from './verify.ts'
@@ -18,7 +20,9 @@ export async function runCron(tools: Instruments, cron: string): Promise<void> {
   if (cron === RETENTION) return reportRetention(await retain(tools))
   const nightly = cron === NIGHTLY
   if (nightly) await openMonths(tools.sql, tools.at)
-  report(await verifyAll(tools, nightly ? 'all' : 'moved'))
+  const summary = await verifyAll(tools, nightly ? 'all' : 'moved')
+  await checkGuards(tools.sql, tools.bucket, (finding) => raiseIncident(tools.sql, null, finding, tools.at))
+  report(summary)
 }
 
 async function openMonths(sql: Sql, at: Date): Promise<void> {

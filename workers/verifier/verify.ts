@@ -29,7 +29,7 @@ export type Summary = {
  * being checked.
  */
 export async function verifyAll(tools: Instruments, scope: Scope): Promise<Summary> {
-  const census = await takeCensus(tools.sql, tools.roster, tools.at.getTime())
+  const census = await takeCensus(tools)
   for (const { tenantId, finding } of census.findings) await raiseIncident(tools.sql, tenantId, finding, tools.at)
   const kind = scope === 'all' ? 'night' : 'moved'
   const work = census.tenants.map((tenant) => ({ tenant, message: messageOf(kind, tenant, tools) }))
