@@ -67,6 +67,84 @@ const WORDS: Readonly<Record<string, IncidentWords>> = {
     'The audit log contradicts a checkpoint that was signed before',
     'A checkpoint says what the first rows of the log were, and today they are others. Both sides may have been rolled back together.',
   ),
+  receipt_missing: history(
+    'A signed checkpoint is gone',
+    'A checkpoint that was published is no longer in one of its two places. The one in the other place, and those that were mailed, still hold.',
+  ),
+  verification_forged: history(
+    'The verifier’s own notes were changed',
+    'Somebody else wrote down how far the log had been checked. The check began anew from the first row.',
+  ),
+  night_missed: history(
+    'The log was not checked from end to end for more than a day',
+    'The nightly check did not come to its end. The log may be sound; nobody has looked.',
+    ASK_OPERATOR,
+  ),
+  receipts_stalled: history(
+    'The log has stopped growing or being signed while keys are used',
+    'Rows are not signed, do not reach the database, or are not written although keys are released.',
+    ASK_OPERATOR,
+  ),
+  pruned_without_certificate: history(
+    'The first rows of the audit log are missing',
+    'Old rows may leave the log after a year, and only with a signed certificate of what they were. There is none for these.',
+  ),
+  certificate_inconsistent: history(
+    'A certificate of pruned rows does not fit the log',
+    'The certificate and the rows after it cannot both be true, or one of its two copies is gone.',
+  ),
+  ledger_lost: history(
+    'The ledger of an agency is empty',
+    'The database has audit rows, and the ledger that wrote them knows of none. New rows are refused until an operator has restored it.',
+    ASK_OPERATOR,
+  ),
+  postgres_behind: history(
+    'The database has fewer audit rows than were seen in it before',
+    'A recovery found that the newest rows are missing from the database.',
+  ),
+  rows_not_ours: history(
+    'The audit log holds rows that Flarewatch did not seal',
+    'They hash well, and they do not open by the agency’s audit key: whoever wrote them does not have it.',
+  ),
+  chain_empty: history('The audit log is empty', 'A recovery found no row where there must be some.'),
+  chain_broken: history(
+    'The audit log does not hold together',
+    'A recovery found a row that does not follow the one before.',
+  ),
+  receipt_contradicted: history(
+    'The audit log contradicts a checkpoint that was signed before',
+    'A recovery found other rows than those that the checkpoint signs.',
+  ),
+  backup_contradicted: history(
+    'The audit log contradicts a backup of the ledger',
+    'A recovery found other rows than those that the backup knew.',
+  ),
+  ledger_contradicted: history(
+    'The audit log contradicts the ledger',
+    'A recovery found other rows than those that the ledger wrote.',
+  ),
+  refeed_refused: history(
+    'Rows could not be put back into the audit log',
+    'An operator had the ledger send missing rows again, and the database refused them.',
+    ASK_OPERATOR,
+  ),
+  roster_conflict: history(
+    'The roster knows another first row of this agency',
+    'A recovery found that the log begins otherwise than the roster recorded.',
+  ),
+  guards_off: history(
+    'Protections of the audit log are switched off in the database',
+    'Row-level security, a trigger or a policy that keeps rows from being changed is not in force.',
+  ),
+  guards_changed: history(
+    'Protections of the audit log were changed in the database',
+    'Row-level security, a trigger, a policy or a function was altered since the last check, perhaps only for a while. An update of Flarewatch does that too.',
+    'If Flarewatch was not updated at that time, ask the operator for an explanation, and hold the log against the checkpoints that were mailed to you.',
+  ),
+  tenant_undeleted: history(
+    'An agency that was deleted is there again',
+    'Its keys were destroyed and its deletion recorded, and one side has it all the same: an older copy was put back.',
+  ),
   tenant_missing: history(
     'An agency is missing from the database',
     'The roster of agencies names one that the database has no more.',
@@ -104,6 +182,21 @@ const WORDS: Readonly<Record<string, IncidentWords>> = {
     'A stored token could not be opened',
     'The sealed record, its key or its place was changed, or never fit together.',
     'Look at the credential’s last rows in the audit log, then connect a new token and remove the old one at its provider.',
+  ),
+  rewrap_not_openable: keys(
+    'A wrapped key does not open',
+    'While keys were moved to a new version, one did not open under the version that it names. It was left as it was.',
+    ASK_OPERATOR,
+  ),
+  restore_unproven: keys(
+    'Restored keys do not open what they must',
+    'After a restore, the record that proves it could not be opened: the backup is of another time, or of another agency.',
+    ASK_OPERATOR,
+  ),
+  epoch_held: work(
+    'Old audit rows stay longer than a year',
+    'Rows past their year leave only when every certificate of their month agrees with them, and one does not yet.',
+    ASK_OPERATOR,
   ),
   birth_unfinished: work(
     'The creation of an agency was interrupted',
