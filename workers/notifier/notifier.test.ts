@@ -29,7 +29,7 @@ let logs: string[] = []
 
 beforeAll(async () => {
   database = await startPostgres({ dir })
-  sql = postgres(database.superuserUrl, { max: 2, onnotice: () => {} })
+  sql = postgres(database.superuserUrl, { max: 10, onnotice: () => {} })
   await createAuthUsers(sql)
   sink = await startMailSink({
     folder: join(dir, 'mail'),
@@ -125,6 +125,23 @@ describe('the notifier', () => {
     await fire()
     expect(await states(tenantId)).toEqual(['sent'])
     expect((await newMails()).filter(({ to }) => to === 'ann@ash.test')).toHaveLength(1)
+  })
+
+  it('L4: tells of each incident once, however many are raised at once and while others are claimed', async () => {
+    const tenants = await Promise.all(['Ash', 'Birch'].map((name) => tenantWith(name, [`owner@${name}.test`])))
+    const raised = Array.from({ length: 40 }, (_, index) =>
+      raise(tenants[index % 2] ?? '', `kind_${index % 3}`, index + 1),
+    )
+    const fired = Array.from({ length: 3 }, () => fire())
+    await Promise.all([...raised, ...fired])
+    const told = await sql`
+      select coalesce(tenant_id::text, 'operator') as recipient, sum((entry.value ->> 'count')::int)::int as incidents
+      from flarewatch.mail_outbox, jsonb_each(payload -> 'incidents') as entry group by 1`
+    expect(Object.fromEntries(told.map(({ recipient, incidents }) => [recipient, incidents]))).toEqual({
+      operator: 40,
+      [tenants[0] ?? '']: 20,
+      [tenants[1] ?? '']: 20,
+    })
   })
 
   it('waits as long as a 429 says, sends nothing meanwhile, and then everything', async () => {
