@@ -70,11 +70,14 @@ describe('when a row of the audit log was changed by a superuser', () => {
   beforeAll(async () => {
     actorTag = await replaceActorTag(Buffer.alloc(32, 7))
     await fireCron(run, 'verifier', NIGHTLY)
+    // The operator may have been mailed of another test's incident within the quarter of an hour in which further ones are gathered.
+    await sql`update flarewatch.mail_outbox set next_try_at = '-infinity' where user_id is null and attempt = 0`
   })
   afterAll(() => replaceActorTag(actorTag))
 
   test('L4: owner and operator are mailed kind, first bad row and what to do, within a minute', async () => {
-    const owner = await mailTo(agency.owner.email, 'A row of the audit log was changed')
+    const owner = await mailTo(agency.owner.email, 'Kind: row_edited')
+    expect(owner.text).toContain('A row of the audit log was changed.')
     expect(owner.text).toContain(`First bad row: ${BAD_ROW}`)
     expect(owner.text).toContain('Kind: row_edited')
     expect(owner.text).toContain('What to do: Change nothing.')

@@ -349,6 +349,7 @@ describe('when the database does not answer', () => {
       'queue',
       'connectors',
       'receipts',
+      'nights',
       'incidents',
       'mail',
       'vault',
