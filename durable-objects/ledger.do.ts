@@ -6,6 +6,8 @@
  *  - Rows are numbered 1, 2, 3 ... without gap or fork; each hashes the one before (L2). Nothing is ever renumbered.
  *  - The release share leaves only inside the acknowledgement of a row asked for as a release, once a row (L1).
  *    Freeze flag and hourly budget are judged in the same step as the append; they stop shares, never rows.
+ *  - Shares are made once, at birth. They leave in no other form than sealed to the backup key, and come back only into a
+ *    ledger that has none or none that were ever proven; a ledger of which Postgres has rows is not born again (V2).
  *  - A row is answered for only once SQLite has it on disk; Postgres gets it afterwards, until it acknowledges.
  * Atomic because: a batch of waiting appends runs in one synchronous transaction. No `await` lies between reading the
  * head and writing it, so no other call can run in between; hashing is synchronous for that reason. Calls that arrive
@@ -15,11 +17,19 @@ import { DurableObject } from 'cloudflare:workers'
 import { z } from 'zod'
 import type { AuditRow } from '../domain/audit/row.ts'
 import type {
+  AdoptAnswer,
+  AdoptRequest,
   AppendAnswer,
   AppendRequest,
   AuditLedgerApi,
   AuditShareAnswer,
   LedgerHead,
+  LedgerStanding,
+  RefeedAnswer,
+  RestoreAnswer,
+  RestoreOffer,
+  RestoreRequest,
+  SealSharesAnswer,
 } from '../domain/contracts/durable-objects.ts'
 import { AuditRowId, TenantId } from '../domain/contracts/ids.ts'
 import { parseBindings } from '../workers/runtime/bindings.ts'
@@ -28,6 +38,8 @@ import { HostBindings } from './bindings.ts'
 import { bytes32, fromBlob } from './columns.ts'
 import { Book } from './ledger/book.ts'
 import { Feed } from './ledger/feed.ts'
+import { Recovery } from './ledger/recovery.ts'
+import { refeedPage } from './ledger/refeed.ts'
 
 const DAY_MS = 24 * 3_600_000
 const KEEP_FED_MS = 35 * DAY_MS
@@ -41,16 +53,17 @@ const MAX_BUDGET = 1_000_000
 const MAX_REASON_CHARACTERS = 256
 
 const Moment = z.int().nonnegative()
+const Row = z.strictObject({
+  tenantId: TenantId,
+  rowId: AuditRowId,
+  keyVersion: z.int().min(1).max(0xffffffff),
+  actorTag: bytes32,
+  actionTag: bytes32,
+  targetTag: bytes32,
+  sealed: z.instanceof(Uint8Array).refine(({ byteLength }) => byteLength > 0 && byteLength <= MAX_SEALED_BYTES),
+})
 const Append = z.strictObject({
-  row: z.strictObject({
-    tenantId: TenantId,
-    rowId: AuditRowId,
-    keyVersion: z.int().min(1).max(0xffffffff),
-    actorTag: bytes32,
-    actionTag: bytes32,
-    targetTag: bytes32,
-    sealed: z.instanceof(Uint8Array).refine(({ byteLength }) => byteLength > 0 && byteLength <= MAX_SEALED_BYTES),
-  }),
+  row: Row,
   at: Moment,
   release: z
     .strictObject({
@@ -59,6 +72,21 @@ const Append = z.strictObject({
     })
     .exactOptional(),
 })
+
+const End = z.strictObject({ seq: z.int().positive(), hash: bytes32, epoch: z.int().positive(), at: Moment })
+const Adopt = z.strictObject({ row: Row, at: Moment, end: End })
+const SealShares = z.strictObject({ rowId: AuditRowId, backupId: z.uuid().lowercase() })
+const Restore = z.strictObject({
+  tenantId: TenantId,
+  offerId: z.uuid().lowercase(),
+  sealed: z.instanceof(Uint8Array).refine(({ byteLength }) => byteLength <= MAX_SEALED_BYTES),
+  birthHash: bytes32,
+  end: End,
+  proofRow: AuditRowId,
+  outcomeRow: AuditRowId,
+  at: Moment,
+})
+const Refeed = z.strictObject({ actRow: AuditRowId, below: z.int().positive() })
 
 type Waiting = {
   readonly request: AppendRequest
@@ -70,6 +98,7 @@ export class AuditLedger extends DurableObject<unknown> implements AuditLedgerAp
   readonly #bindings: HostBindings
   readonly #book: Book
   readonly #feed: Feed
+  readonly #recovery: Recovery
   #waiting: Waiting[] = []
   #committing = false
   #alarmAt: number | null = null
@@ -80,20 +109,24 @@ export class AuditLedger extends DurableObject<unknown> implements AuditLedgerAp
     this.#bindings = parseBindings('durable-objects', HostBindings, env)
     this.#book = new Book(context.storage.sql)
     this.#feed = new Feed(this.#book, this.#bindings.DB, () => currentTime(this.#bindings))
+    this.#recovery = new Recovery(this.#book, this.#bindings, context.storage)
   }
 
   async auditShare(tenantId: TenantId): Promise<AuditShareAnswer> {
     const parsed = TenantId.parse(tenantId)
     if (!this.#isOf(parsed)) return { ok: false, code: 'tenant_mismatch' }
-    const ledger = this.#book.bear(parsed)
-    // A ledger that was lost whole comes up empty while Postgres still has the tenant's rows.
-    await this.#compareOnce()
-    if (this.#book.head().behind) return { ok: false, code: 'ledger_behind' }
-    return { ok: true, share: fromBlob(ledger.audit_share) }
+    if (this.#book.ledger() === null && (await this.#feed.reportIfLost(parsed)))
+      return { ok: false, code: 'ledger_lost' }
+    return { ok: true, share: fromBlob(this.#book.bear(parsed).audit_share) }
   }
 
   async append(request: AppendRequest): Promise<AppendAnswer> {
     const parsed = Append.parse(request)
+    if (!this.#isOf(parsed.row.tenantId)) return { ok: false, code: 'tenant_mismatch' }
+    if (this.#book.ledger() === null) {
+      await this.#feed.reportIfLost(parsed.row.tenantId)
+      return { ok: false, code: 'ledger_lost' }
+    }
     await this.#compareOnce()
     const answer = new Promise<AppendAnswer>((resolve, reject) => {
       this.#waiting.push({ request: parsed, resolve, reject })
@@ -121,6 +154,43 @@ export class AuditLedger extends DurableObject<unknown> implements AuditLedgerAp
 
   async unfreeze(): Promise<void> {
     this.#book.unfreeze()
+  }
+
+  async sealShares(request: Parameters<AuditLedgerApi['sealShares']>[0]): Promise<SealSharesAnswer> {
+    const { rowId, backupId } = SealShares.parse(request)
+    return this.#recovery.sealShares(rowId, backupId)
+  }
+
+  async offerRestore(tenantId: TenantId, at: number): Promise<RestoreOffer> {
+    if (!this.#isOf(TenantId.parse(tenantId))) return { ok: false, code: 'tenant_mismatch' }
+    return this.#recovery.offer(Moment.parse(at))
+  }
+
+  async restore(request: RestoreRequest): Promise<RestoreAnswer> {
+    const parsed = Restore.parse(request)
+    if (!this.#isOf(parsed.tenantId)) return { ok: false, code: 'tenant_mismatch' }
+    return this.#recovery.restore(parsed)
+  }
+
+  async concludeRestore(proofRow: AuditRowId): Promise<boolean> {
+    return this.#book.restored.conclude(AuditRowId.parse(proofRow))
+  }
+
+  async standing(tenantId: TenantId): Promise<LedgerStanding> {
+    return this.#recovery.standing(TenantId.parse(tenantId))
+  }
+
+  async refeed(request: Parameters<AuditLedgerApi['refeed']>[0]): Promise<RefeedAnswer> {
+    return refeedPage({ book: this.#book, feed: this.#feed, hyperdrive: this.#bindings.DB }, Refeed.parse(request))
+  }
+
+  async adopt(request: AdoptRequest): Promise<AdoptAnswer> {
+    const answer = await this.#recovery.adopt(Adopt.parse(request))
+    if (!answer.ok) return answer
+    this.#wakeIn(FEED_ALARM_MS)
+    await this.ctx.storage.sync()
+    this.ctx.waitUntil(this.#feed.runUntilEmpty())
+    return answer
   }
 
   override async alarm(): Promise<void> {
@@ -156,7 +226,6 @@ export class AuditLedger extends DurableObject<unknown> implements AuditLedgerAp
 
   /** Once a start, before anything is numbered. Postgres out of reach is no reason to refuse: the feed compares later. */
   async #compareOnce(): Promise<void> {
-    if (this.#book.ledger() === null) return
     this.#firstComparison ??= Promise.race([this.#feed.run(), scheduler.wait(FIRST_COMPARISON_MS)])
     await this.#firstComparison
   }

@@ -1,13 +1,13 @@
-import { connect, type Sql, sqlStateOf } from '../../workers/runtime/database.ts'
+import { type Sql, sqlStateOf } from '../../workers/runtime/database.ts'
 import { log } from '../../workers/runtime/log.ts'
 import { findDisagreement, type StoredHead } from './agreement.ts'
 import type { Book } from './book.ts'
+import { insertRows, storedHead, withStore } from './stored-rows.ts'
 
 const PART = 'durable-objects'
 const BATCH_ROWS = 200
 const FIRST_BACKOFF_MS = 1_000
 const LONGEST_BACKOFF_MS = 5 * 60_000
-const CLOSE_TIMEOUT_SECONDS = 1
 
 /**
  * Carries rows from the ledger to Postgres, in order, until each is acknowledged. One run at a time; a run that fails
@@ -47,18 +47,38 @@ export class Feed {
   }
 
   #hasWork(): boolean {
-    const { seq, flushedSeq } = this.#book.head()
-    return seq > flushedSeq || this.#book.unsentIncidents().length > 0
+    const { tenantId, seq, flushedSeq } = this.#book.head()
+    return tenantId !== null && (seq > flushedSeq || this.#book.unsentIncidents().length > 0)
+  }
+
+  /**
+   * Whether Postgres has rows of a tenant whose ledger has nothing: it was lost whole, and with it the shares. That is an
+   * incident, and new shares would only hide it. Throws when Postgres cannot be asked.
+   */
+  reportIfLost(tenantId: string): Promise<boolean> {
+    return withStore(this.#hyperdrive, async (sql) => {
+      const stored = await storedHead(sql, tenantId)
+      if (stored === null) return false
+      this.#book.noteIncident('ledger_lost', stored.seq, await this.#clock(), {})
+      log(PART, 'error', 'ledger_lost', { tenant_id: tenantId, seq: stored.seq })
+      await this.#sendIncidents(sql, tenantId)
+      return true
+    })
   }
 
   async #run(): Promise<boolean> {
-    const sql = connect(this.#hyperdrive)
+    return withStore(this.#hyperdrive, (sql) => this.#runOn(sql))
+  }
+
+  async #runOn(sql: Sql): Promise<boolean> {
+    const { tenantId } = this.#book.head()
+    if (tenantId === null) return true
     try {
       if (!this.#agreed) await this.#compare(sql)
-      await this.#sendIncidents(sql)
+      await this.#sendIncidents(sql, tenantId)
       if (this.#book.head().behind) return this.#rest('ledger_behind', null)
       await this.#sendRows(sql)
-      await this.#sendIncidents(sql)
+      await this.#sendIncidents(sql, tenantId)
       this.#failures = 0
       this.#restUntil = 0
       return true
@@ -66,20 +86,14 @@ export class Feed {
       const state = sqlStateOf(error)
       if (state !== null) this.#noteRefusal(state, await this.#clock())
       return this.#rest('feed_failed', state)
-    } finally {
-      void sql.end({ timeout: CLOSE_TIMEOUT_SECONDS }).catch(() => {})
     }
   }
 
   async #compare(sql: Sql): Promise<void> {
     const { tenantId, flushedSeq } = this.#book.head()
     if (tenantId === null) return
-    const [stored] = await sql<{ seq: number; hash: Uint8Array }[]>`
-      select seq, hash from flarewatch.audit_log
-      where tenant_id = ${tenantId}
-      order by epoch desc, seq desc
-      limit 1`
-    this.#judge(stored ?? null, flushedSeq, await this.#clock())
+    const stored = await storedHead(sql, tenantId)
+    this.#judge(stored, flushedSeq, await this.#clock())
     this.#agreed = true
   }
 
@@ -97,31 +111,16 @@ export class Feed {
       const rows = this.#book.rowsFrom(this.#book.head().flushedSeq + 1, BATCH_ROWS)
       const last = rows.at(-1)
       if (last === undefined) return
-      const values = rows.map((row) => ({
-        tenant_id: row.tenantId,
-        epoch: row.epoch,
-        seq: row.seq,
-        row_id: row.rowId,
-        at: new Date(row.at),
-        key_version: row.keyVersion,
-        previous_hash: row.previousHash,
-        actor_tag: row.actorTag,
-        action_tag: row.actionTag,
-        target_tag: row.targetTag,
-        sealed: row.sealed,
-        hash: row.hash,
-      }))
-      // No ON CONFLICT: the chain-extending trigger skips a row that is stored already and refuses whatever differs.
-      await sql`insert into flarewatch.audit_log ${sql(values)}`
+      await insertRows(sql, rows)
       this.#book.markFed(last.seq, await this.#clock())
     }
   }
 
-  async #sendIncidents(sql: Sql): Promise<void> {
+  async #sendIncidents(sql: Sql, tenantId: string): Promise<void> {
     for (const { id, kind, seq, detail, at } of this.#book.unsentIncidents()) {
       const row = {
         id,
-        tenant_id: this.#book.head().tenantId,
+        tenant_id: tenantId,
         kind,
         seq,
         part: PART,

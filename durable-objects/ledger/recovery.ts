@@ -1,0 +1,171 @@
+import { generateHpkeKeyPair } from '../../domain/backup/hpke.ts'
+import { openFromBackup, sealForBackup } from '../../domain/backup/seal.ts'
+import { decodeShares, encodeSecrets, zeroizeShares } from '../../domain/backup/shares.ts'
+import { equalConstantTime, zeroize } from '../../domain/bytes.ts'
+import type {
+  AdoptAnswer,
+  AdoptRequest,
+  ChainEnd,
+  LedgerStanding,
+  LedgerState,
+  RestoreAnswer,
+  RestoreOffer,
+  RestoreRequest,
+  SealSharesAnswer,
+} from '../../domain/contracts/durable-objects.ts'
+import type { AuditRowId, TenantId } from '../../domain/contracts/ids.ts'
+import { failure } from '../../domain/result.ts'
+import { backupKeyOf } from '../backup-key.ts'
+import type { HostBindings } from '../bindings.ts'
+import { fromBlob } from '../columns.ts'
+import { findDisagreement, type StoredHead } from './agreement.ts'
+import type { Book } from './book.ts'
+import { countStored, storedHashes, storedHead, withStore } from './stored-rows.ts'
+
+/** From the offer to the shares under it the operator's command needs seconds. */
+const OFFER_MS = 5 * 60_000
+
+type Offer = { readonly id: string; readonly privateKey: Uint8Array; readonly at: number }
+
+/** What an operator does about a ledger that was lost, or lost history. Writes are single synchronous turns of the book. */
+export class Recovery {
+  readonly #book: Book
+  readonly #bindings: HostBindings
+  readonly #storage: DurableObjectStorage
+  /** In memory alone: the private half of an offer never touches a disk, and ends with the object at the latest. */
+  #offer: Offer | null = null
+
+  constructor(book: Book, bindings: HostBindings, storage: DurableObjectStorage) {
+    this.#book = book
+    this.#bindings = bindings
+    this.#storage = storage
+  }
+
+  async sealShares(rowId: AuditRowId, backupId: string): Promise<SealSharesAnswer> {
+    const key = backupKeyOf(this.#bindings)
+    if (!key.ok) return key
+    const [ledger, birthHash] = [this.#book.ledger(), this.#book.birthHash()]
+    if (ledger === null || birthHash === null) return failure('ledger_lost')
+    if (this.#book.restored.unproven) return failure('ledger_unproven')
+    if (this.#book.rowOf(rowId) === null) return failure('row_unknown')
+    const shares = { audit: fromBlob(ledger.audit_share), release: fromBlob(ledger.release_share) }
+    const plaintext = encodeSecrets({ shares, seq: ledger.seq, hash: fromBlob(ledger.hash), birthHash })
+    const context = { purpose: 'tenant-shares', tenantId: ledger.tenant_id, backupId } as const
+    try {
+      const sealed = await sealForBackup({ publicKey: key.value.publicKey, context, plaintext })
+      return { ok: true, sealed, keyId: key.value.keyId }
+    } finally {
+      zeroize(plaintext)
+      zeroizeShares(shares)
+    }
+  }
+
+  async offer(at: number): Promise<RestoreOffer> {
+    if (!this.#book.restored.mayTake(this.#book.ledger())) return failure('ledger_live')
+    const { publicKey, privateKey } = await generateHpkeKeyPair()
+    this.#dropOffer()
+    this.#offer = { id: crypto.randomUUID(), privateKey, at }
+    return { ok: true, offerId: this.#offer.id, publicKey }
+  }
+
+  async restore(request: RestoreRequest): Promise<RestoreAnswer> {
+    const plaintext = await this.#openOffered(request)
+    if (!plaintext.ok) return plaintext
+    const shares = decodeShares(plaintext.value)
+    zeroize(plaintext.value)
+    if (!shares.ok) return failure('not_openable')
+    try {
+      const stored = await this.#storedHead(request.tenantId)
+      if (!isEnd(stored, request.end)) return failure('head_moved')
+      return this.#storage.transactionSync(() => {
+        const ledger = this.#book.ledger()
+        if (!this.#book.restored.mayTake(ledger)) return failure('ledger_live')
+        if (ledger !== null && ledger.seq !== request.end.seq) return failure('head_moved')
+        this.#book.restored.take(request, shares.value)
+        return { ok: true } as const
+      })
+    } finally {
+      zeroizeShares(shares.value)
+    }
+  }
+
+  /** Good for one try, whatever comes of it. */
+  async #openOffered({ tenantId, offerId, sealed, at }: RestoreRequest) {
+    const offer = this.#offer
+    if (offer === null || offer.id !== offerId) return failure('offer_unknown')
+    this.#offer = null
+    try {
+      if (at < offer.at || at - offer.at > OFFER_MS) return failure('offer_unknown')
+      const context = { purpose: 'restored-shares', tenantId, offerId } as const
+      return await openFromBackup({ privateKey: offer.privateKey, context, sealed })
+    } finally {
+      zeroize(offer.privateKey)
+    }
+  }
+
+  #dropOffer(): void {
+    if (this.#offer !== null) zeroize(this.#offer.privateKey)
+    this.#offer = null
+  }
+
+  async adopt(request: AdoptRequest): Promise<AdoptAnswer> {
+    const { tenantId, seq, flushedSeq, behind } = this.#book.head()
+    if (tenantId === null) return failure('ledger_lost')
+    if (!behind) return failure('not_behind')
+    const store = await this.#asked((sql) =>
+      Promise.all([storedHead(sql, tenantId), storedHashes(sql, tenantId, flushedSeq + 1, seq)]),
+    )
+    if (store === null) return failure('store_unreachable')
+    const [stored, hashes] = store
+    if (!isEnd(stored, request.end)) return failure('head_moved')
+    return this.#storage.transactionSync(() => this.#book.adopt(request, (of) => hashes.get(of) ?? null))
+  }
+
+  async standing(tenantId: TenantId): Promise<LedgerStanding> {
+    const { seq, flushedSeq, frozen } = this.#book.head()
+    const keptFrom = this.#book.keptFrom()
+    const store = await this.#asked((sql) =>
+      Promise.all([
+        storedHead(sql, tenantId),
+        keptFrom === null ? flushedSeq : countStored(sql, tenantId, keptFrom, flushedSeq),
+      ]),
+    )
+    const common = { seq, flushedSeq, frozen }
+    if (store === null) return { ...common, state: 'postgres_unreachable', storedSeq: null, missing: 0 }
+    const [stored, count] = store
+    const missing = keptFrom === null ? 0 : Math.max(0, flushedSeq - keptFrom + 1 - count)
+    return { ...common, state: this.#stateOf(stored, flushedSeq, missing), storedSeq: stored?.seq ?? null, missing }
+  }
+
+  /** `flushedSeq` was taken before Postgres was asked, so that a flush in between raises no alarm. */
+  #stateOf(stored: StoredHead, flushedSeq: number, missing: number): LedgerState {
+    const { tenantId, seq, behind } = this.#book.head()
+    if (tenantId === null) return stored === null ? 'unborn' : 'lost'
+    if (this.#book.restored.unproven) return 'unproven'
+    if (behind) return 'behind'
+    const found = findDisagreement(stored, { seq, flushedSeq, hashOf: (of) => this.#book.hashOf(of) })
+    switch (found?.kind) {
+      case 'ledger_behind':
+        return 'behind'
+      case 'audit_row_rewritten':
+        return 'row_rewritten'
+      case 'audit_rows_gone':
+        return 'rows_gone'
+      case undefined:
+        return missing > 0 ? 'rows_gone' : 'agrees'
+    }
+  }
+
+  async #storedHead(tenantId: TenantId): Promise<StoredHead> {
+    return withStore(this.#bindings.DB, (sql) => storedHead(sql, tenantId))
+  }
+
+  /** Null when Postgres does not answer. */
+  async #asked<Value>(ask: Parameters<typeof withStore<Value>>[1]): Promise<Value | null> {
+    return withStore(this.#bindings.DB, ask).catch(() => null)
+  }
+}
+
+function isEnd(stored: StoredHead, end: ChainEnd): boolean {
+  return stored !== null && stored.seq === end.seq && equalConstantTime(stored.hash, end.hash)
+}
