@@ -65,7 +65,13 @@ export type RestoreAnswer =
   | { readonly ok: true }
   | {
       readonly ok: false
-      readonly code: 'ledger_live' | 'tenant_mismatch' | 'offer_unknown' | 'not_openable' | 'head_moved'
+      readonly code:
+        | 'ledger_live'
+        | 'tenant_mismatch'
+        | 'offer_unknown'
+        | 'not_openable'
+        | 'head_moved'
+        | 'postgres_behind'
     }
 
 export type LedgerState =
@@ -120,6 +126,7 @@ export type AdoptAnswer =
         | 'ledger_lost'
         | 'ledger_unproven'
         | 'not_behind'
+        | 'postgres_behind'
         | 'head_moved'
         | 'store_unreachable'
         | 'row_conflict'

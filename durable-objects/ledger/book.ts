@@ -101,6 +101,7 @@ export class Book {
     if (ledger.behind === 0) return { ok: false, code: 'not_behind' }
     if (this.restored.bars(row.rowId)) return { ok: false, code: 'ledger_unproven' }
     if (this.rowOf(row.rowId) !== null) return { ok: false, code: 'row_conflict' }
+    if (end.seq < this.seenInPostgres()) return { ok: false, code: 'postgres_behind' }
     const orphans = this.#takeOut(this.#firstOrphan(ledger, storedHash))
     this.#sql.exec(
       'UPDATE ledger SET behind = 0, seq = ?, hash = ?, epoch = ?, at = ?',
@@ -241,6 +242,10 @@ export class Book {
       .map((row) => auditRow(tenantId, row))
   }
 
+  keepsRows(): boolean {
+    return this.#sql.exec('SELECT 1 FROM rows LIMIT 1').toArray().length > 0
+  }
+
   /** From here to the head no row is left out; row 1 stands alone once its neighbours are pruned. Null when none is kept. */
   keptFrom(): number | null {
     const { from } = this.#sql
@@ -281,6 +286,15 @@ export class Book {
       JSON.stringify(detail),
       at,
     )
+  }
+
+  /** The newest row that Postgres was seen to have when this ledger did not: whoever cuts it off afterwards is not followed. */
+  seenInPostgres(): number {
+    return this.#sql
+      .exec<{ seq: number }>(
+        "SELECT coalesce(max(seq), 0) AS seq FROM incidents WHERE kind IN ('ledger_behind', 'ledger_lost')",
+      )
+      .one().seq
   }
 
   unsentIncidents(): Incident[] {

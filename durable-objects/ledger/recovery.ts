@@ -21,6 +21,7 @@ import { fromBlob } from '../columns.ts'
 import { findDisagreement, type StoredHead } from './agreement.ts'
 import type { Book } from './book.ts'
 import { countStored, storedHashes, storedHead, withStore } from './stored-rows.ts'
+import type { LedgerColumns } from './tables.ts'
 
 /** From the offer to the shares under it the operator's command needs seconds. */
 const OFFER_MS = 5 * 60_000
@@ -77,10 +78,13 @@ export class Recovery {
     try {
       const stored = await this.#storedHead(request.tenantId)
       if (!isEnd(stored, request.end)) return failure('head_moved')
+      if (request.end.seq < this.#book.seenInPostgres()) return failure('postgres_behind')
       return this.#storage.transactionSync(() => {
         const ledger = this.#book.ledger()
         if (!this.#book.restored.mayTake(ledger)) return failure('ledger_live')
-        if (ledger !== null && ledger.seq !== request.end.seq) return failure('head_moved')
+        // An unproven ledger that has appended nothing has no place of its own yet; one that has must be where Postgres is.
+        if (ledger !== null && this.#book.keepsRows() && !isEnd(placeOf(ledger), request.end))
+          return failure('head_moved')
         this.#book.restored.take(request, shares.value)
         return { ok: true } as const
       })
@@ -164,6 +168,10 @@ export class Recovery {
   async #asked<Value>(ask: Parameters<typeof withStore<Value>>[1]): Promise<Value | null> {
     return withStore(this.#bindings.DB, ask).catch(() => null)
   }
+}
+
+function placeOf({ seq, hash }: LedgerColumns): StoredHead {
+  return { seq, hash: fromBlob(hash) }
 }
 
 function isEnd(stored: StoredHead, end: ChainEnd): boolean {

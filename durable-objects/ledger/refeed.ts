@@ -23,7 +23,12 @@ export async function refeedPage({ book, feed, hyperdrive }: Parts, request: Req
     // until the lost ones have gone it again, oldest first.
     const tail = (await feed.run()) ? 0 : await refeedTail(sql, book)
     // A run that was under way may have looked before the act came.
-    while (book.head().flushedSeq < act.seq) if (!(await feed.run())) return failure('store_unreachable')
+    while (book.head().flushedSeq < act.seq) {
+      if (await feed.run()) continue
+      // Throws when the failure was that Postgres is away; else it refused the act itself.
+      await storedHead(sql, act.tenantId)
+      return { ok: false, code: 'refeed_refused', seq: act.seq }
+    }
     const rows = book.rowsDownFrom(Math.min(request.below, act.seq) - 1, PAGE_ROWS)
     const [newest, oldest] = [rows[0], rows.at(-1)]
     if (newest === undefined || oldest === undefined) return { ok: true, refed: tail, below: null }

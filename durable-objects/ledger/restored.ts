@@ -29,16 +29,15 @@ export class Restored {
     return known === null ? null : fromBlob(known.birth_hash)
   }
 
-  /**
-   * A lost ledger begins anew where the chain stands. One whose restored shares were never proven gets others, and keeps its
-   * own place: the row of the proof that failed may be in it.
-   */
+  /** A lost ledger begins anew where the chain stands, and so does one whose restored shares were never proven. */
   take({ tenantId, end, birthHash, proofRow, outcomeRow }: RestoreRequest, { audit, release }: Shares): void {
     this.#known = undefined
     this.#sql.exec(
       `INSERT INTO ledger (one, tenant_id, audit_share, release_share, seq, hash, epoch, at, flushed_seq,
         released_since_birth, behind) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, 1, 0)
-        ON CONFLICT (one) DO UPDATE SET audit_share = excluded.audit_share, release_share = excluded.release_share`,
+        ON CONFLICT (one) DO UPDATE SET audit_share = excluded.audit_share, release_share = excluded.release_share,
+          seq = excluded.seq, hash = excluded.hash, epoch = excluded.epoch, at = excluded.at,
+          flushed_seq = excluded.flushed_seq, behind = 0`,
       tenantId,
       audit,
       release,

@@ -6,7 +6,7 @@ import type { Witness } from '../stored-chain.ts'
 import type { Visit } from '../visit.ts'
 import { requireOurRows } from './foreign-rows.ts'
 import { ACTOR, type Operation, operatorRefusal } from './operation.ts'
-import { receiptWitness, witnessedChain } from './witnesses.ts'
+import { raiseCutOff, receiptWitness, witnessedChain } from './witnesses.ts'
 
 /**
  * Flow 3: a ledger that lost history takes over the chain of Postgres, once that chain verifies, the newest receipt and the
@@ -35,7 +35,11 @@ export const ledgerAdopt: Operation<'ledger-adopt'> = async (visit, { tenant_id:
   const request = { row: row.value, at: visit.at, end }
   const adopted = await askLedger(visit.bindings, tenantId, (ledger) => ledger.adopt(request))
   if (!adopted.ok) return adopted
-  if (!adopted.value.ok) return failure(adopted.value.code === 'row_conflict' ? 'ledger_refused' : adopted.value.code)
+  if (!adopted.value.ok) {
+    const { code } = adopted.value
+    if (code === 'postgres_behind') await raiseCutOff(visit, tenantId, end.seq)
+    return failure(code === 'row_conflict' ? 'ledger_refused' : code)
+  }
   return success({
     row_id: rowId,
     from_seq: seq,

@@ -14,7 +14,7 @@ import { readTenantDek, type TenantDek } from '../tenant-dek.ts'
 import type { Visit } from '../visit.ts'
 import { requireOurRows } from './foreign-rows.ts'
 import { ACTOR, type Operation, operatorRefusal, type RequestOf, type ResponseOf } from './operation.ts'
-import { receiptWitness, witnessedChain } from './witnesses.ts'
+import { raiseCutOff, receiptWitness, witnessedChain } from './witnesses.ts'
 
 type Request = RequestOf<'restore-tenant'>
 
@@ -69,7 +69,7 @@ async function chainOf(
 }
 
 async function giveShares(
-  { bindings, at }: Visit,
+  visit: Visit,
   { tenant_id: tenantId, offer_id, sealed, birth_hash }: Request,
   { end }: StoredChain,
   proofRow: AuditRowId,
@@ -82,11 +82,12 @@ async function giveShares(
     end,
     proofRow,
     outcomeRow: outcomeRowId(proofRow),
-    at,
+    at: visit.at,
   }
-  const taken = await askLedger(bindings, tenantId, (ledger) => ledger.restore(request))
+  const taken = await askLedger(visit.bindings, tenantId, (ledger) => ledger.restore(request))
   if (!taken.ok) return taken
   if (taken.value.ok) return success(null)
+  if (taken.value.code === 'postgres_behind') await raiseCutOff(visit, tenantId, end.seq)
   return failure(taken.value.code === 'tenant_mismatch' ? 'ledger_refused' : taken.value.code)
 }
 

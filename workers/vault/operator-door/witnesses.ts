@@ -38,3 +38,8 @@ export async function witnessedChain(
   if (seq !== null) await raiseIncident(visit, tenantId, { kind: code, seq, detail: { during: 'recovery' } })
   return failure(code)
 }
+
+/** The ledger itself has seen more rows in Postgres than there are now. */
+export async function raiseCutOff(visit: Visit, tenantId: TenantId, endSeq: number): Promise<void> {
+  await raiseIncident(visit, tenantId, { kind: 'postgres_behind', seq: endSeq + 1, detail: { during: 'recovery' } })
+}
