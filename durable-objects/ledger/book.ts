@@ -11,6 +11,7 @@ import type {
 } from '../../domain/contracts/durable-objects.ts'
 import { TenantId } from '../../domain/contracts/ids.ts'
 import { fromBlob } from '../columns.ts'
+import type { LedgerSql } from './platform.ts'
 import { Restored } from './restored.ts'
 import { createTables, type IncidentColumns, type LedgerColumns, type RowColumns } from './tables.ts'
 
@@ -29,10 +30,10 @@ export type Incident = Omit<IncidentColumns, 'detail'> & { readonly detail: z.in
 
 /** One tenant's ledger in SQLite. Every method is synchronous: what it reads cannot change before it has written. */
 export class Book {
-  readonly #sql: SqlStorage
+  readonly #sql: LedgerSql
   readonly restored: Restored
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: LedgerSql) {
     this.#sql = sql
     createTables(sql)
     this.restored = new Restored(sql)

@@ -1,10 +1,11 @@
-import { type Sql, sqlStateOf } from '../../workers/runtime/database.ts'
+import type { TenantId } from '../../domain/contracts/ids.ts'
+import { sqlStateOf } from '../../workers/runtime/database.ts'
 import { log } from '../../workers/runtime/log.ts'
 import { findDisagreement, type StoredHead } from './agreement.ts'
 import type { Book } from './book.ts'
-import { insertRows, storedHead, withStore } from './stored-rows.ts'
+import type { AuditStore, LedgerPlatform } from './platform.ts'
+import { PART } from './postgres-store.ts'
 
-const PART = 'durable-objects'
 const BATCH_ROWS = 200
 const FIRST_BACKOFF_MS = 1_000
 const LONGEST_BACKOFF_MS = 5 * 60_000
@@ -15,22 +16,20 @@ const LONGEST_BACKOFF_MS = 5 * 60_000
  */
 export class Feed {
   readonly #book: Book
-  readonly #hyperdrive: Hyperdrive
-  readonly #clock: () => Promise<number>
+  readonly #platform: Omit<LedgerPlatform, 'waitUntil'>
   #running: Promise<boolean> | null = null
   #agreed = false
   #failures = 0
   #restUntil = 0
 
-  constructor(book: Book, hyperdrive: Hyperdrive, clock: () => Promise<number>) {
+  constructor(book: Book, platform: Omit<LedgerPlatform, 'waitUntil'>) {
     this.#book = book
-    this.#hyperdrive = hyperdrive
-    this.#clock = clock
+    this.#platform = platform
   }
 
   /** Milliseconds until trying again makes sense. */
   get restMs(): number {
-    return Math.max(0, this.#restUntil - Date.now())
+    return Math.max(0, this.#restUntil - this.#platform.machine.now())
   }
 
   /** True when Postgres has acknowledged everything. */
@@ -55,45 +54,47 @@ export class Feed {
    * Whether Postgres has rows of a tenant whose ledger has nothing: it was lost whole, and with it the shares. That is an
    * incident, and new shares would only hide it. Throws when Postgres cannot be asked.
    */
-  reportIfLost(tenantId: string): Promise<boolean> {
-    return withStore(this.#hyperdrive, async (sql) => {
-      const stored = await storedHead(sql, tenantId)
+  async reportIfLost(tenantId: TenantId): Promise<boolean> {
+    const store = this.#platform.connect()
+    try {
+      const stored = await store.newestRow(tenantId)
       if (stored === null) return false
-      this.#book.noteIncident('ledger_lost', stored.seq, await this.#clock(), {})
+      this.#book.noteIncident('ledger_lost', stored.seq, await this.#platform.clock(), {})
       log(PART, 'error', 'ledger_lost', { tenant_id: tenantId, seq: stored.seq })
-      await this.#sendIncidents(sql, tenantId)
+      await this.#sendIncidents(store, tenantId)
       return true
-    })
+    } finally {
+      store.close()
+    }
   }
 
   async #run(): Promise<boolean> {
-    return withStore(this.#hyperdrive, (sql) => this.#runOn(sql))
-  }
-
-  async #runOn(sql: Sql): Promise<boolean> {
     const { tenantId } = this.#book.head()
     if (tenantId === null) return true
+    const store = this.#platform.connect()
     try {
-      if (!this.#agreed) await this.#compare(sql)
-      await this.#sendIncidents(sql, tenantId)
+      if (!this.#agreed) await this.#compare(store)
+      await this.#sendIncidents(store, tenantId)
       if (this.#book.head().behind) return this.#rest('ledger_behind', null)
-      await this.#sendRows(sql)
-      await this.#sendIncidents(sql, tenantId)
+      await this.#sendRows(store)
+      await this.#sendIncidents(store, tenantId)
       this.#failures = 0
       this.#restUntil = 0
       return true
     } catch (error) {
       const state = sqlStateOf(error)
-      if (state !== null) this.#noteRefusal(state, await this.#clock())
+      if (state !== null) this.#noteRefusal(state, await this.#platform.clock())
       return this.#rest('feed_failed', state)
+    } finally {
+      store.close()
     }
   }
 
-  async #compare(sql: Sql): Promise<void> {
+  async #compare(store: AuditStore): Promise<void> {
     const { tenantId, flushedSeq } = this.#book.head()
     if (tenantId === null) return
-    const stored = await storedHead(sql, tenantId)
-    this.#judge(stored, flushedSeq, await this.#clock())
+    const stored = await store.newestRow(tenantId)
+    this.#judge(stored, flushedSeq, await this.#platform.clock())
     this.#agreed = true
   }
 
@@ -106,34 +107,24 @@ export class Feed {
     log(PART, 'error', found.kind, { tenant_id: this.#book.head().tenantId ?? '', seq: found.seq })
   }
 
-  async #sendRows(sql: Sql): Promise<void> {
+  async #sendRows(store: AuditStore): Promise<void> {
     for (;;) {
       const rows = this.#book.rowsFrom(this.#book.head().flushedSeq + 1, BATCH_ROWS)
       const last = rows.at(-1)
       if (last === undefined) return
-      await insertRows(sql, rows)
-      this.#book.markFed(last.seq, await this.#clock())
+      // A row that this side could still lose must not be on the other: its number would be given out again.
+      await this.#platform.storage.sync()
+      await store.addRows(rows)
+      this.#book.markFed(last.seq, await this.#platform.clock())
     }
   }
 
-  async #sendIncidents(sql: Sql, tenantId: string): Promise<void> {
-    for (const { id, kind, seq, detail, at } of this.#book.unsentIncidents()) {
-      const row = {
-        id,
-        tenant_id: tenantId,
-        kind,
-        seq,
-        part: PART,
-        detail: sql.json(detail),
-        at: new Date(at),
-      }
-      try {
-        await sql`insert into flarewatch.incidents ${sql(row)}`
-      } catch (error) {
-        // The first try was stored and its answer lost.
-        if (sqlStateOf(error) !== UNIQUE_VIOLATION) throw error
-      }
-      this.#book.markSent(id)
+  async #sendIncidents(store: AuditStore, tenantId: TenantId): Promise<void> {
+    for (const incident of this.#book.unsentIncidents()) {
+      // Its id is random: lost and noted again, it would be told twice.
+      await this.#platform.storage.sync()
+      await store.addIncident(tenantId, incident)
+      this.#book.markSent(incident.id)
     }
   }
 
@@ -146,7 +137,7 @@ export class Feed {
   #rest(event: string, state: string | null): false {
     const pause = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures)
     this.#failures += 1
-    this.#restUntil = Date.now() + pause
+    this.#restUntil = this.#platform.machine.now() + pause
     this.#agreed = false
     log(PART, 'warn', event, {
       tenant_id: this.#book.head().tenantId ?? '',
@@ -157,6 +148,5 @@ export class Feed {
   }
 }
 
-const UNIQUE_VIOLATION = '23505'
 /** The trigger's own refusals, and integrity violations such as a month without a partition. */
 const CHAIN_REFUSAL = /^(FW|23)/

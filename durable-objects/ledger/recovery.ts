@@ -5,22 +5,26 @@ import { equalConstantTime, zeroize } from '../../domain/bytes.ts'
 import type {
   AdoptAnswer,
   AdoptRequest,
+  BackupKeyRefusal,
   ChainEnd,
   LedgerStanding,
   LedgerState,
+  RefeedAnswer,
   RestoreAnswer,
   RestoreOffer,
   RestoreRequest,
   SealSharesAnswer,
 } from '../../domain/contracts/durable-objects.ts'
 import type { AuditRowId, TenantId } from '../../domain/contracts/ids.ts'
-import { failure } from '../../domain/result.ts'
-import { backupKeyOf } from '../backup-key.ts'
-import type { HostBindings } from '../bindings.ts'
+import { failure, type Result } from '../../domain/result.ts'
+import { sqlStateOf } from '../../workers/runtime/database.ts'
+import type { BackupKey } from '../backup-key.ts'
 import { fromBlob } from '../columns.ts'
 import { findDisagreement, type StoredHead } from './agreement.ts'
 import type { Book } from './book.ts'
-import { countStored, storedHashes, storedHead, withStore } from './stored-rows.ts'
+import type { Ledger } from './ledger.ts'
+import type { RepairStore } from './platform.ts'
+import { type RefeedRequest, refeedPage } from './refeed.ts'
 import type { LedgerColumns } from './tables.ts'
 
 /** From the offer to the shares under it the operator's command needs seconds. */
@@ -28,22 +32,29 @@ const OFFER_MS = 5 * 60_000
 
 type Offer = { readonly id: string; readonly privateKey: Uint8Array; readonly at: number }
 
+export type RecoveryParts = {
+  readonly backupKey: () => Result<BackupKey, BackupKeyRefusal>
+  readonly connect: () => RepairStore
+}
+
 /** What an operator does about a ledger that was lost, or lost history. Writes are single synchronous turns of the book. */
 export class Recovery {
-  readonly #book: Book
-  readonly #bindings: HostBindings
-  readonly #storage: DurableObjectStorage
+  readonly #ledger: Ledger
+  readonly #parts: RecoveryParts
   /** In memory alone: the private half of an offer never touches a disk, and ends with the object at the latest. */
   #offer: Offer | null = null
 
-  constructor(book: Book, bindings: HostBindings, storage: DurableObjectStorage) {
-    this.#book = book
-    this.#bindings = bindings
-    this.#storage = storage
+  constructor(ledger: Ledger, parts: RecoveryParts) {
+    this.#ledger = ledger
+    this.#parts = parts
+  }
+
+  get #book(): Book {
+    return this.#ledger.book
   }
 
   async sealShares(rowId: AuditRowId, backupId: string): Promise<SealSharesAnswer> {
-    const key = backupKeyOf(this.#bindings)
+    const key = this.#parts.backupKey()
     if (!key.ok) return key
     const [ledger, birthHash] = [this.#book.ledger(), this.#book.birthHash()]
     if (ledger === null || birthHash === null) return failure('ledger_lost')
@@ -76,10 +87,10 @@ export class Recovery {
     zeroize(plaintext.value)
     if (!shares.ok) return failure('not_openable')
     try {
-      const stored = await this.#storedHead(request.tenantId)
+      const stored = await this.#ask((store) => store.newestRow(request.tenantId))
       if (!isEnd(stored, request.end)) return failure('head_moved')
       if (request.end.seq < this.#book.seenInPostgres()) return failure('postgres_behind')
-      return this.#storage.transactionSync(() => {
+      return await this.#ledger.write(() => {
         const ledger = this.#book.ledger()
         if (!this.#book.restored.mayTake(ledger)) return failure('ledger_live')
         // An unproven ledger that has appended nothing has no place of its own yet; one that has must be where Postgres is.
@@ -112,31 +123,43 @@ export class Recovery {
     this.#offer = null
   }
 
+  conclude(proofRow: AuditRowId): Promise<boolean> {
+    return this.#ledger.write(() => this.#book.restored.conclude(proofRow))
+  }
+
+  async refeed(request: RefeedRequest): Promise<RefeedAnswer> {
+    return this.#ask((store) => refeedPage(this.#ledger, store, request)).catch((error: unknown) => {
+      // Postgres judged, and refused, something that the repair had not foreseen; anything else is an outage.
+      if (sqlStateOf(error) === null) return failure('store_unreachable')
+      return { ok: false, code: 'refeed_refused', seq: this.#book.head().flushedSeq + 1 } as const
+    })
+  }
+
   async adopt(request: AdoptRequest): Promise<AdoptAnswer> {
     const { tenantId, seq, flushedSeq, behind } = this.#book.head()
     if (tenantId === null) return failure('ledger_lost')
     if (!behind) return failure('not_behind')
-    const store = await this.#asked((sql) =>
-      Promise.all([storedHead(sql, tenantId), storedHashes(sql, tenantId, flushedSeq + 1, seq)]),
+    const seen = await this.#asked((store) =>
+      Promise.all([store.newestRow(tenantId), store.hashesBetween(tenantId, flushedSeq + 1, seq)]),
     )
-    if (store === null) return failure('store_unreachable')
-    const [stored, hashes] = store
+    if (seen === null) return failure('store_unreachable')
+    const [stored, hashes] = seen
     if (!isEnd(stored, request.end)) return failure('head_moved')
-    return this.#storage.transactionSync(() => this.#book.adopt(request, (of) => hashes.get(of) ?? null))
+    return this.#ledger.write(() => this.#book.adopt(request, (of) => hashes.get(of) ?? null))
   }
 
   async standing(tenantId: TenantId): Promise<LedgerStanding> {
     const { seq, flushedSeq, frozen } = this.#book.head()
     const keptFrom = this.#book.keptFrom()
-    const store = await this.#asked((sql) =>
+    const seen = await this.#asked((store) =>
       Promise.all([
-        storedHead(sql, tenantId),
-        keptFrom === null ? flushedSeq : countStored(sql, tenantId, keptFrom, flushedSeq),
+        store.newestRow(tenantId),
+        keptFrom === null ? flushedSeq : store.countBetween(tenantId, keptFrom, flushedSeq),
       ]),
     )
     const common = { seq, flushedSeq, frozen }
-    if (store === null) return { ...common, state: 'postgres_unreachable', storedSeq: null, missing: 0 }
-    const [stored, count] = store
+    if (seen === null) return { ...common, state: 'postgres_unreachable', storedSeq: null, missing: 0 }
+    const [stored, count] = seen
     const missing = keptFrom === null ? 0 : Math.max(0, flushedSeq - keptFrom + 1 - count)
     return { ...common, state: this.#stateOf(stored, flushedSeq, missing), storedSeq: stored?.seq ?? null, missing }
   }
@@ -160,13 +183,18 @@ export class Recovery {
     }
   }
 
-  async #storedHead(tenantId: TenantId): Promise<StoredHead> {
-    return withStore(this.#bindings.DB, (sql) => storedHead(sql, tenantId))
+  /** Null when Postgres does not answer. */
+  async #asked<Value>(question: (store: RepairStore) => Promise<Value>): Promise<Value | null> {
+    return this.#ask(question).catch(() => null)
   }
 
-  /** Null when Postgres does not answer. */
-  async #asked<Value>(ask: Parameters<typeof withStore<Value>>[1]): Promise<Value | null> {
-    return withStore(this.#bindings.DB, ask).catch(() => null)
+  async #ask<Value>(question: (store: RepairStore) => Promise<Value>): Promise<Value> {
+    const store = this.#parts.connect()
+    try {
+      return await question(store)
+    } finally {
+      store.close()
+    }
   }
 }
 

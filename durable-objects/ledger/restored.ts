@@ -1,15 +1,16 @@
 import type { Shares } from '../../domain/backup/shares.ts'
 import type { RestoreRequest } from '../../domain/contracts/durable-objects.ts'
 import { fromBlob } from '../columns.ts'
+import type { LedgerSql } from './platform.ts'
 import type { LedgerColumns, RestoredColumns } from './tables.ts'
 
 /** What a ledger knows of having been restored from a backup. Synchronous, as the book is. */
 export class Restored {
-  readonly #sql: SqlStorage
+  readonly #sql: LedgerSql
   /** Read at each append, so kept in memory; undefined once it may have changed. */
   #known: RestoredColumns | null | undefined
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: LedgerSql) {
     this.#sql = sql
   }
 
