@@ -36,6 +36,8 @@ export class Ledger {
 
   async auditShare(tenantId: TenantId): Promise<AuditShareAnswer> {
     const ledger = this.book.bear(tenantId)
+    // Keys are wrapped under what is handed out here: a share that a crash takes back takes them along.
+    await this.#platform.storage.sync()
     // A ledger that was lost whole comes up empty while Postgres still has the tenant's rows.
     await this.#compareOnce()
     if (this.book.head().behind) return { ok: false, code: 'ledger_behind' }
@@ -53,6 +55,16 @@ export class Ledger {
     )
     this.#platform.waitUntil(this.#commitWaiting())
     return Promise.all(answers)
+  }
+
+  async freeze(reason: string, at: number): Promise<void> {
+    this.book.freeze(reason, at)
+    await this.#platform.storage.sync()
+  }
+
+  async unfreeze(): Promise<void> {
+    this.book.unfreeze()
+    await this.#platform.storage.sync()
   }
 
   async alarm(): Promise<void> {
