@@ -136,11 +136,11 @@ export class AuditLedger extends DurableObject<unknown> implements AuditLedgerAp
 
   /** Needs no row first: a freeze must work when nothing else does. */
   async freeze(reason: string, at: number): Promise<void> {
-    this.#ledger.book.freeze(z.string().min(1).max(MAX_REASON_CHARACTERS).parse(reason), Moment.parse(at))
+    await this.#ledger.freeze(z.string().min(1).max(MAX_REASON_CHARACTERS).parse(reason), Moment.parse(at))
   }
 
   async unfreeze(): Promise<void> {
-    this.#ledger.book.unfreeze()
+    await this.#ledger.unfreeze()
   }
 
   async sealShares(request: Parameters<AuditLedgerApi['sealShares']>[0]): Promise<SealSharesAnswer> {

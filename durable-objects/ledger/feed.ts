@@ -93,8 +93,9 @@ export class Feed {
   async #compare(store: AuditStore): Promise<void> {
     const { tenantId, flushedSeq } = this.#book.head()
     if (tenantId === null) return
-    const stored = await store.newestRow(tenantId)
-    this.#judge(stored, flushedSeq, await this.#platform.clock())
+    const at = await this.#platform.clock()
+    // Nothing lies between the answer and its judgement: an append could be numbered there on top of lost history.
+    this.#judge(await store.newestRow(tenantId), flushedSeq, at)
     this.#agreed = true
   }
 

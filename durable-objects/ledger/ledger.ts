@@ -37,7 +37,10 @@ export class Ledger {
   async auditShare(tenantId: TenantId): Promise<AuditShareAnswer> {
     if (this.book.ledger() === null && (await this.#feed.reportIfLost(tenantId)))
       return { ok: false, code: 'ledger_lost' }
-    return { ok: true, share: fromBlob(this.book.bear(tenantId).audit_share) }
+    const { audit_share } = this.book.bear(tenantId)
+    // Keys are wrapped under what is handed out here: a share that a crash takes back takes them along.
+    await this.#platform.storage.sync()
+    return { ok: true, share: fromBlob(audit_share) }
   }
 
   /** Rows of one call are numbered in its order; each is answered for by itself. */
@@ -67,6 +70,16 @@ export class Ledger {
   /** Carries what waits to Postgres now, however long it was to rest. True when Postgres has acknowledged everything. */
   feedNow(): Promise<boolean> {
     return this.#feed.run()
+  }
+
+  async freeze(reason: string, at: number): Promise<void> {
+    this.book.freeze(reason, at)
+    await this.#platform.storage.sync()
+  }
+
+  async unfreeze(): Promise<void> {
+    this.book.unfreeze()
+    await this.#platform.storage.sync()
   }
 
   async alarm(): Promise<void> {

@@ -44,7 +44,8 @@ export async function workerOptions(name: WorkerName, values: WorkerValues): Pro
   }
 }
 
-async function bundle(main: string): Promise<string> {
+/** A Worker as `wrangler deploy` would upload it: one file. */
+export async function bundle(main: string): Promise<string> {
   const built = await build({
     entryPoints: [main],
     bundle: true,
