@@ -28,8 +28,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'shares-early',
     breaks: 'a share is handed out before it is on disk',
     file: 'ledger.ts',
-    search: 'await this.#platform.storage.sync()\n    // A ledger',
-    replacement: '// A ledger',
+    search: 'await this.#platform.storage.sync()\n    return { ok: true, share',
+    replacement: 'return { ok: true, share',
   },
   {
     name: 'awaits-inside',
