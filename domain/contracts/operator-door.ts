@@ -36,6 +36,7 @@ export const OPERATOR_ERRORS = {
   ledger_unreachable: 503,
   ledger_refused: 503,
   store_unreachable: 503,
+  kek_version_unknown: 503,
   not_openable: 500,
   request_invalid: 422,
   request_too_large: 413,

@@ -22,6 +22,7 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
   ],
   'workers/vault/wrangler.toml': [
     'durable object AUDIT_LEDGER AuditLedger',
+    'durable object KEK_VERSIONS KekVersions',
     'durable object STEP_UP_TOKENS StepUpTokens',
     'durable object TENANT_ROSTER TenantRoster',
     'hyperdrive DB',

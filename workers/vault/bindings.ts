@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { AuditLedgerApi, StepUpTokensApi, TenantRosterApi } from '../../domain/contracts/durable-objects.ts'
+import type { KekVersionsApi } from '../../domain/contracts/kek-versions.ts'
 import { durableObjects, embeddedOnly, httpUrl, hyperdrive, parseBindings } from '../runtime/bindings.ts'
 
 const Ed25519PublicKey = z.object({
@@ -20,6 +21,7 @@ const jsonText = z.string().transform((text, context): unknown => {
 const Bindings = z.object({
   DB: hyperdrive,
   AUDIT_LEDGER: durableObjects<AuditLedgerApi>(),
+  KEK_VERSIONS: durableObjects<KekVersionsApi>(),
   STEP_UP_TOKENS: durableObjects<StepUpTokensApi>(),
   TENANT_ROSTER: durableObjects<TenantRosterApi>(),
   AUTH_ISSUER: httpUrl,

@@ -60,7 +60,7 @@ async function answer(request: Request, visit: Visit): Promise<Response> {
 }
 
 /** Whether a key could be released now; the code of a refusal names what the operator has to mend. */
-async function readiness({ bindings, sql }: Visit): Promise<{ ok: true } | { ok: false; code: string }> {
-  const ring = await judgeKeks(bindings, sql)
-  return ring.ok ? { ok: true } : { ok: false, code: ring.code }
+async function readiness(visit: Visit): Promise<{ ok: true } | { ok: false; code: string }> {
+  const keks = await judgeKeks(visit)
+  return keks.ok ? { ok: true } : { ok: false, code: keks.code }
 }
