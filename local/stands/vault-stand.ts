@@ -152,6 +152,8 @@ export async function startVaultStand() {
       workers.call({ binding, object, method, args }),
     ready: async () => (await fetch(`${workers.url}/ready`)).json() as Promise<{ ok: boolean; code?: string }>,
     vaultUrl: () => workers.url,
+    operatorKey: await exportJWK(operator.privateKey),
+    fireCron: () => workers.fireCron(now()),
     logged: () => workers.logged(),
     /** New isolates on the same disk, with other bindings where a test says so. */
     restart: async ({ bindings = {}, ledger, whileDown = async () => {} }: Restart = {}) => {

@@ -18,6 +18,8 @@ export type VaultWorkersOptions = {
 export type VaultWorkers = {
   readonly url: string
   readonly call: (call: ProbeCall) => Promise<unknown>
+  /** Runs the vault's scheduled handler and waits for it. */
+  readonly fireCron: (at: number) => Promise<void>
   /** Everything that the Workers logged. */
   readonly logged: () => string
   readonly stop: () => Promise<void>
@@ -48,6 +50,7 @@ export async function startVaultWorkers(options: VaultWorkersOptions): Promise<V
       port: 0,
       cf: false,
       telemetry: { enabled: false },
+      unsafeTriggerHandlers: true,
       resourcePersistencePath: join(options.dir, 'workers'),
       resourceTmpPath: tmp,
       log: new Log(LogLevel.NONE),
@@ -58,6 +61,12 @@ export async function startVaultWorkers(options: VaultWorkersOptions): Promise<V
   return {
     url: `http://127.0.0.1:${ports.vault}`,
     call: (call) => probe(ports.probe, call),
+    fireCron: async (at) => {
+      const response = await miniflare.dispatchFetch(`http://localhost/cdn-cgi/local/scheduled?time=${at}`, {
+        headers: { 'MF-Route-Override': vault.name ?? '' },
+      })
+      if ((await response.text()) !== 'ok') throw new Error('the cron failed')
+    },
     logged: () => lines.join('\n'),
     stop: () => miniflare.dispose(),
   }

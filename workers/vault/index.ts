@@ -6,12 +6,15 @@ import type { AuditQuery, GatewayDoorApi } from '../../domain/contracts/gateway-
 import { JobId } from '../../domain/contracts/ids.ts'
 import { OPERATOR_DOOR_PATH } from '../../domain/contracts/operator-door.ts'
 import { failureResponse } from '../runtime/failure-response.ts'
+import { log } from '../runtime/log.ts'
 import { PART } from './call.ts'
 import { openForJob, settleJob } from './connector-door.ts'
 import { edgeDoor } from './edge-door/door.ts'
 import { unsealAudit } from './gateway-door.ts'
 import { judgeKeks } from './keks.ts'
 import { operatorDoor } from './operator-door/door.ts'
+import { rewrapCron } from './rewrap/rewrap.cron.ts'
+import { consumeRewrap } from './rewrap/rewrap.queue.ts'
 import { type Visit, visited } from './visit.ts'
 
 const Outcome = z.strictObject({ succeeded: z.boolean(), code: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/) })
@@ -47,6 +50,15 @@ export default {
     } catch (error) {
       return failureResponse(PART, error, crypto.randomUUID())
     }
+  },
+
+  async queue(batch, env, context): Promise<void> {
+    await visited(env, context, (visit) => consumeRewrap(visit, batch.messages))
+  },
+
+  async scheduled(_, env, context): Promise<void> {
+    const done = await visited(env, context, rewrapCron)
+    if (!done.ok) log(PART, 'error', 'rewrap_cron_refused', { code: done.code })
   },
 } satisfies ExportedHandler<unknown>
 

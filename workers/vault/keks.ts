@@ -38,6 +38,8 @@ const OPENS: Record<KekState, readonly Opener[]> = {
 
 /** The keys that this isolate has, under the states that were true a moment ago. */
 export type KekRing = {
+  /** Versions that open for re-wrapping and do not wrap: what is under them is to be moved. */
+  readonly stale: readonly number[]
   readonly wrapping: () => Result<Kek, WrappingRefusal>
   readonly opening: (version: number, opener: Opener) => Result<Kek, OpeningRefusal>
 }
@@ -68,6 +70,7 @@ function ringOf(keks: readonly Kek[], versions: readonly KekVersion[]): KekRing 
     return kek === undefined ? failure('kek_version_unknown') : success(kek)
   }
   return {
+    stale: versions.filter(({ state }) => state === 'opening' || state === 'draining').map(({ version }) => version),
     wrapping: () => {
       const version = versions.find(({ state }) => state === 'wrapping')?.version
       return version === undefined ? failure('kek_denied') : boundOf(version)
