@@ -4,7 +4,11 @@ import { type Answer, type Command, CommandRefused, EXIT, type Exit } from './co
 import { auditExport } from './commands/audit/export.ts'
 import { auditProve } from './commands/audit/prove.ts'
 import { auditVerify } from './commands/audit/verify.ts'
+import { keysDeny } from './commands/keys/deny.ts'
 import { keysGenerate } from './commands/keys/generate.ts'
+import { keysRetire } from './commands/keys/retire.ts'
+import { keysRotate } from './commands/keys/rotate.ts'
+import { keysStatus } from './commands/keys/status.ts'
 import { login } from './commands/session/login.ts'
 import { logout } from './commands/session/logout.ts'
 import { statusShow } from './commands/status/show.ts'
@@ -18,7 +22,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'audit prove': auditProve,
   'audit verify': auditVerify,
   freeze,
+  'keys deny': keysDeny,
   'keys generate': keysGenerate,
+  'keys retire': keysRetire,
+  'keys rotate': keysRotate,
+  'keys status': keysStatus,
   status: statusShow,
   unfreeze,
 }

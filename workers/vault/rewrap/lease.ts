@@ -2,7 +2,7 @@ import type { TenantId } from '../../../domain/contracts/ids.ts'
 import type { Visit } from '../visit.ts'
 
 /** Longer than a batch takes. A holder that outlives it does no harm: each row is stored by comparing. */
-const LEASE_MS = 20_000
+const LEASE_MS = 10_000
 
 /** Two messages for one tenant would only make twice the rows in its chain. Null when another works on it. */
 export async function withTenantLease<Value>(

@@ -1,6 +1,6 @@
 import type { TenantId } from '../../../domain/contracts/ids.ts'
 import { RewrapMessage } from '../../../domain/contracts/queues.ts'
-import { type Result, success } from '../../../domain/result.ts'
+import { failure, type Result, success } from '../../../domain/result.ts'
 import { log } from '../../runtime/log.ts'
 import { PART } from '../call.ts'
 import { currentKeks } from '../keks.ts'
@@ -13,7 +13,8 @@ import { readStaleTenants } from './wraps.ts'
 type QueueMessage = Pick<Message, 'body' | 'ack' | 'retry'>
 type TenantMessage = Extract<RewrapMessage, { kind: 'tenant' }>
 
-const RETRY_SECONDS = 1
+/** With the queue's ten retries, longer than the lease that a consumer which died may have left behind. */
+const RETRY_SECONDS = 2
 const WAITS_FOR_PEOPLE: ReadonlySet<string> = new Set(['tenant_frozen', 'budget_exceeded'])
 
 /** Each message is acknowledged or retried for itself. One that is given up is sent again by the cron, from the rows. */
@@ -59,7 +60,7 @@ async function moveTenant(visit: Visit, { tenant_id: tenantId, after }: TenantMe
     return success(null)
   }
   const ended = await withTenantLease(visit, tenantId, () => rewrapBatch(visit, tenantId, after))
-  if (ended === null) return success(null)
+  if (ended === null) return failure('tenant_busy')
   // Frozen in between: asking again would only add rows.
   if (!ended.ok) return WAITS_FOR_PEOPLE.has(ended.code) ? success(null) : ended
   const { moved, next } = ended.value
