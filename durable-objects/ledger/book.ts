@@ -4,6 +4,7 @@ import { equalConstantTime, randomBytes } from '../../domain/bytes.ts'
 import type { AppendAnswer, Appended, AppendRequest, LedgerHead } from '../../domain/contracts/durable-objects.ts'
 import { TenantId } from '../../domain/contracts/ids.ts'
 import { fromBlob } from '../columns.ts'
+import type { LedgerSql } from './platform.ts'
 import { createTables, type IncidentColumns, type LedgerColumns, type RowColumns } from './tables.ts'
 
 const SHARE_BYTES = 32
@@ -16,9 +17,9 @@ export type Incident = Omit<IncidentColumns, 'detail'> & { readonly detail: z.in
 
 /** One tenant's ledger in SQLite. Every method is synchronous: what it reads cannot change before it has written. */
 export class Book {
-  readonly #sql: SqlStorage
+  readonly #sql: LedgerSql
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: LedgerSql) {
     this.#sql = sql
     createTables(sql)
   }
