@@ -27,6 +27,11 @@ export function writePrivately(path: string, text: string): void {
 /** Writes a file that only its owner reads and that must outlive a crash. False, and nothing is written, where there is one already. */
 export function writeOnce(path: string, text: string): boolean {
   makePrivateFolder(dirname(path))
+  return writeNew(path, text)
+}
+
+/** The same in a folder that is its owner's business. */
+export function writeNew(path: string, text: string): boolean {
   const draft = `${path}.${process.pid}`
   try {
     writeDurably(draft, text)

@@ -9,6 +9,14 @@ export const OPERATOR_DOOR_PATH = '/operator/v1/'
 export const OPERATOR_JWT_ISSUER = 'flarewatch-operator'
 export const OPERATOR_JWT_AUDIENCE = 'flarewatch-vault-operator'
 
+const MAX_NOTE_CHARACTERS = 4096
+const bytes = (length: number) => z.base64url().length(Math.ceil((length * 4) / 3))
+const place = z.int().nonnegative()
+
+/** The newest signed checkpoint of the tenant's log that the operator could get hold of; null where none was ever signed. */
+const Receipt = z.string().max(MAX_NOTE_CHARACTERS).nullable()
+const Canary = z.object({ kek_version: z.int().positive(), wrapped: bytes(60) }).nullable()
+
 /** Why a tenant is frozen, in the operator's words; kept in the ledger and in the sealed row. */
 export const FreezeReason = z.string().trim().min(1).max(200)
 
@@ -84,6 +92,85 @@ export const OperatorOperations = {
     request: version.extend({ census: z.string().max(MAX_CENSUS_CHARACTERS) }),
     response: z.object({ retired: z.literal(true), census: z.string() }),
   },
+  /** Tenants of the roster, in order of entry, by pages. */
+  'roster-list': {
+    request: z.strictObject({ cursor: place.nullable() }),
+    response: z.object({ tenants: z.array(TenantId), next: place.nullable() }),
+  },
+  /** Which key the ledgers seal to. */
+  'backup-key': {
+    request: z.strictObject({}),
+    response: z.object({ key_id: z.string().length(16) }),
+  },
+  'backup-tenant': {
+    request: z.strictObject({ tenant_id: TenantId, backup_id: z.uuid().lowercase() }),
+    response: z.object({ row_id: AuditRowId, key_id: z.string().length(16), sealed: z.base64url(), canary: Canary }),
+  },
+  'restore-offer': {
+    request: z.strictObject({ tenant_id: TenantId }),
+    response: z.object({ offer_id: z.uuid(), public_key: bytes(32) }),
+  },
+  /** `sealed` holds both shares under the offer's key; the rest is what the backup says of the chain. */
+  'restore-tenant': {
+    request: z.strictObject({
+      tenant_id: TenantId,
+      offer_id: z.uuid().lowercase(),
+      sealed: z.base64url().max(1024),
+      backup_id: z.uuid().lowercase(),
+      seq: place,
+      hash: bytes(32),
+      birth_hash: bytes(32),
+      canary: Canary,
+      receipt: Receipt,
+    }),
+    response: z.object({
+      row_id: AuditRowId,
+      /** Where the chain stood when the ledger took it up again. */
+      seq: place,
+      receipt_size: place.nullable(),
+      canary: z.enum(['opened', 'absent', 'kek_retired']),
+    }),
+  },
+  'ledger-status': {
+    request: z.strictObject({ tenant_id: TenantId }),
+    response: z.object({
+      state: z.enum([
+        'unborn',
+        'lost',
+        'unproven',
+        'behind',
+        'rows_gone',
+        'row_rewritten',
+        'postgres_unreachable',
+        'agrees',
+      ]),
+      seq: place,
+      flushed_seq: place,
+      stored_seq: place.nullable(),
+      missing: place,
+      frozen: z.boolean(),
+    }),
+  },
+  /** One page, newest first; `act_row` and `below` are null in the first request, and then what the answer before said. */
+  'ledger-refeed': {
+    request: z.strictObject({
+      tenant_id: TenantId,
+      act_row: AuditRowId.nullable(),
+      below: z.int().positive().nullable(),
+    }),
+    response: z.object({ act_row: AuditRowId, refed: place, below: z.int().positive().nullable() }),
+  },
+  'ledger-adopt': {
+    request: z.strictObject({ tenant_id: TenantId, receipt: Receipt }),
+    response: z.object({
+      row_id: AuditRowId,
+      /** The ledger's last row before, and the row of Postgres that it goes on from. */
+      from_seq: place,
+      adopted_seq: place,
+      receipt_size: place.nullable(),
+      carried: place,
+    }),
+  },
 } as const
 export type OperatorOperation = keyof typeof OperatorOperations
 
@@ -103,12 +190,33 @@ export const OPERATOR_ERRORS = {
   kek_demo: 503,
   kek_mismatch: 503,
   kek_denied: 503,
+  kek_retired: 503,
   tenant_frozen: 423,
   budget_exceeded: 429,
   ledger_unreachable: 503,
   ledger_refused: 503,
   store_unreachable: 503,
   kek_version_unknown: 503,
+  ledger_behind: 409,
+  ledger_full: 503,
+  ledger_lost: 409,
+  ledger_unproven: 409,
+  ledger_live: 409,
+  ledger_contradicted: 409,
+  not_behind: 409,
+  head_moved: 409,
+  offer_unknown: 409,
+  backup_key_missing: 409,
+  backup_key_malformed: 409,
+  backup_contradicted: 409,
+  receipt_invalid: 422,
+  receipt_contradicted: 409,
+  postgres_behind: 409,
+  chain_broken: 409,
+  chain_empty: 409,
+  rows_not_ours: 409,
+  roster_conflict: 409,
+  refeed_refused: 409,
   not_openable: 500,
   request_invalid: 422,
   request_too_large: 413,

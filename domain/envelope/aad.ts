@@ -1,7 +1,14 @@
 import { lengthPrefixed, u32be, utf8, uuidToBytes } from '../bytes.ts'
 
 /** What each key and ciphertext is for: no two purposes share AAD, so nothing sealed for one opens as another (V3). */
-export type Purpose = 'tenant-dek' | 'credential-dek' | 'audit-key' | 'credential' | 'audit-row' | 'audit-tag'
+export type Purpose =
+  | 'tenant-dek'
+  | 'credential-dek'
+  | 'audit-key'
+  | 'backup-canary'
+  | 'credential'
+  | 'audit-row'
+  | 'audit-tag'
 
 type Binding = {
   readonly purpose: Purpose

@@ -1,6 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
+import { generateHpkeKeyPair } from '../../domain/backup/hpke.ts'
+import { formatBackupPrivateKey, formatBackupPublicKey } from '../../domain/backup/key.ts'
 import { formatSignerKey, formatVkey, generateSigner, parseSignerKey } from '../../domain/note/signed-note.ts'
 
 /** Where `flarewatch` looks for the operator's key. */
@@ -16,9 +18,11 @@ export type StackKeys = {
   /** C2SP signer text, held by the verifier, and the verifier key that outsiders pin. */
   readonly receiptSigner: string
   readonly logVkey: string
+  /** The public half of the backup key, when the operator left one in DIR/secrets; a demo makes a pair of its own. */
+  readonly backupPublic: string | null
 }
 
-export async function stackKeys(dir: string, logName: string): Promise<StackKeys> {
+export async function stackKeys(dir: string, logName: string, kind: 'demo' | 'operator'): Promise<StackKeys> {
   const edge = await keptSecret(dir, 'edge-service.jwk.json', async () => JSON.stringify(await newSigningKey()))
   const operator = await keptSecret(dir, OPERATOR_KEY_FILE, async () => JSON.stringify(await newSigningKey()))
   const receiptSigner = await keptSecret(dir, 'receipt-signer.key', async () =>
@@ -32,7 +36,27 @@ export async function stackKeys(dir: string, logName: string): Promise<StackKeys
     operatorPublic: publicHalf(operator),
     receiptSigner,
     logVkey: formatVkey(signer.value),
+    backupPublic: kind === 'demo' ? await demoBackupKey(dir) : backupPublicKey(dir),
   }
+}
+
+/** Where `flarewatch backup generate-key` leaves the public half. The private half is not in DIR. */
+const BACKUP_PUBLIC_FILE = 'backup.pub'
+
+function backupPublicKey(dir: string): string | null {
+  const path = join(dir, 'secrets', BACKUP_PUBLIC_FILE)
+  return existsSync(path) ? readFileSync(path, 'utf8').trim() : null
+}
+
+/** Both halves in DIR, which makes it a demo's: whoever has this folder has what the backup key is to keep apart. */
+async function demoBackupKey(dir: string): Promise<string> {
+  const known = backupPublicKey(dir)
+  if (known !== null) return known
+  const { publicKey, privateKey } = await generateHpkeKeyPair()
+  const label = '# Demo key: it lies beside what it protects, as no real backup key may'
+  const text = `${label}\n${formatBackupPrivateKey(privateKey)}\n`
+  await keptSecret(dir, 'backup.demo.key', async () => text)
+  return keptSecret(dir, BACKUP_PUBLIC_FILE, async () => formatBackupPublicKey(publicKey))
 }
 
 function publicHalf(key: string): JWK {

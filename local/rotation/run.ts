@@ -103,7 +103,7 @@ function isSound(
 /** The command finds the vault by `run.json`, as it would a stack's. */
 async function deploy(stand: VaultStand, bindings: Record<string, string>): Promise<void> {
   await stand.restart({ bindings })
-  writeFileSync(join(stand.dir, 'secrets', 'operator.key'), JSON.stringify(stand.operatorKey), { mode: 0o600 })
+  writeFileSync(join(stand.dir, 'secrets', 'operator.key'), JSON.stringify(stand.operatorJwk), { mode: 0o600 })
   const nowhere = 'http://127.0.0.1:1'
   const run = { pid: process.pid, gateway_url: nowhere, supabase_url: nowhere, publishable_key: '', log_vkey: '' }
   writeFileSync(join(stand.dir, 'run.json'), JSON.stringify({ ...run, vault_url: stand.vaultUrl() }), { mode: 0o600 })

@@ -45,6 +45,7 @@ export async function startPollingStack(now: number): Promise<PollingStack> {
       DEMO_KEK_ACCEPTED: 'true',
       EDGE_SERVICE_PUBLIC_KEY: NOBODYS_KEY,
       OPERATOR_PUBLIC_KEY: NOBODYS_KEY,
+      LOG_VKEY: '',
     },
   }
   const workers = []

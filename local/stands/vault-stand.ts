@@ -64,7 +64,10 @@ export type Restart = {
 
 const AUTH_ISSUER = 'http://auth.test/auth/v1'
 
-export async function startVaultStand() {
+/** Bindings beside the honest ones. */
+export type StandBindings = { readonly vault?: Record<string, string>; readonly host?: Record<string, string> }
+
+export async function startVaultStand(extra: StandBindings = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'flarewatch-stand-'))
   for (const folder of ['secrets', 'logs', 'workers']) mkdirSync(join(dir, folder), { recursive: true, mode: 0o700 })
   const database = await startPostgres({ dir })
@@ -85,6 +88,7 @@ export async function startVaultStand() {
     EDGE_SERVICE_PUBLIC_KEY: JSON.stringify(await exportJWK(edge.publicKey)),
     OPERATOR_PUBLIC_KEY: JSON.stringify(await exportJWK(operator.publicKey)),
     KEK_V1: toBase64Url(kek),
+    ...extra.vault,
   }
   const boot = (bindings: Record<string, string>, ledger?: 'unreachable'): Promise<VaultWorkers> =>
     startVaultWorkers({
@@ -92,6 +96,7 @@ export async function startVaultStand() {
       vaultUrl: through(database.pooledUrlFor('flarewatch_vault'), vaultDoor),
       ledgerUrl: through(database.pooledUrlFor('flarewatch_ledger'), ledgerDoor),
       vaultBindings: bindings,
+      hostBindings: extra.host ?? {},
       clock: now,
       ...(ledger === undefined ? {} : { ledger }),
     })
@@ -137,6 +142,7 @@ export async function startVaultStand() {
     dir,
     sql,
     kek,
+    operatorKey: operator.privateKey,
     now,
     vaultDoor,
     ledgerDoor,
@@ -152,7 +158,7 @@ export async function startVaultStand() {
       workers.call({ binding, object, method, args }),
     ready: async () => (await fetch(`${workers.url}/ready`)).json() as Promise<{ ok: boolean; code?: string }>,
     vaultUrl: () => workers.url,
-    operatorKey: await exportJWK(operator.privateKey),
+    operatorJwk: await exportJWK(operator.privateKey),
     fireCron: () => workers.fireCron(now()),
     logged: () => workers.logged(),
     /** New isolates on the same disk, with other bindings where a test says so. */

@@ -10,6 +10,7 @@ export type VaultWorkersOptions = {
   readonly vaultUrl: string
   readonly ledgerUrl: string
   readonly vaultBindings: Record<string, string>
+  readonly hostBindings: Record<string, string>
   readonly clock: () => number
   /** Stands in for a host of Durable Objects that cannot be reached: every call throws. */
   readonly ledger?: 'unreachable'
@@ -35,7 +36,7 @@ export async function startVaultWorkers(options: VaultWorkersOptions): Promise<V
     clock: options.clock,
   })
   const host = await workerOptions('durable-objects', {
-    bindings: {},
+    bindings: options.hostBindings,
     databaseUrl: options.ledgerUrl,
     port: ports.host,
     clock: options.clock,

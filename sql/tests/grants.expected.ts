@@ -182,6 +182,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.leased_sites',
     'flarewatch.leased_tenant',
   ],
+  flarewatch_ledger: ['flarewatch.refeed_audit_row'],
   flarewatch_scheduler: ['flarewatch.claim_due', 'flarewatch.max_attempts', 'flarewatch.poll_interval'],
   flarewatch_vault: ['flarewatch.used_kek_versions'],
   flarewatch_verifier: ['flarewatch.open_month'],

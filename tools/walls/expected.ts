@@ -31,6 +31,7 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
     'var AUTH_ISSUER',
     'var AUTH_JWKS_URL',
     'var EDGE_SERVICE_PUBLIC_KEY',
+    'var LOG_VKEY',
     'var OPERATOR_PUBLIC_KEY',
   ],
   'workers/verifier/wrangler.toml': [
@@ -40,7 +41,7 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
     'r2 RECEIPTS flarewatch-receipts',
     'var LOG_NAME',
   ],
-  'durable-objects/wrangler.toml': ['hyperdrive DB'],
+  'durable-objects/wrangler.toml': ['hyperdrive DB', 'var BACKUP_PUBLIC_KEY'],
 }
 
 /** The enumerated privileged work: every Edge Function there is. */

@@ -18,6 +18,7 @@ export type AuditKeyRefusal =
   | KekRefusal
   | OpeningRefusal
   | 'ledger_behind'
+  | 'ledger_lost'
   | 'tenant_mismatch'
   | 'audit_key_missing'
   | 'not_openable'
@@ -42,6 +43,12 @@ export async function withAuditKeys<Value>(
   } finally {
     keys.value.zeroize()
   }
+}
+
+/** Forgets what is held of a tenant, so that the next use shows that the ledger's share still opens its wraps. */
+export function forgetAuditKeys(tenantId: TenantId): void {
+  for (const key of held.get(tenantId)?.keys.values() ?? []) zeroize(key)
+  held.delete(tenantId)
 }
 
 async function auditKeys(visit: Visit, tenantId: TenantId): Promise<Result<AuditKeys, AuditKeyRefusal>> {

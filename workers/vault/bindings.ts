@@ -29,6 +29,8 @@ const Bindings = z.object({
   AUTH_ISSUER: httpUrl,
   AUTH_JWKS_URL: httpUrl,
   EDGE_SERVICE_PUBLIC_KEY: jsonText.pipe(Ed25519PublicKey),
+  /** The log's verifier key, as outsiders pin it: what a receipt must be signed by before a chain is taken over. */
+  LOG_VKEY: z.string().max(512),
   OPERATOR_PUBLIC_KEY: jsonText.pipe(Ed25519PublicKey),
   /** Set by the demo and by tests alone; the check of the walls refuses it in a wrangler file. */
   DEMO_KEK_ACCEPTED: z

@@ -20,6 +20,9 @@ export function rpcRefusal(code: ReleaseRefusal | AppendRefusal): RpcRefusal {
     case 'not_openable':
       return code
     case 'ledger_behind':
+    case 'ledger_full':
+    case 'ledger_lost':
+    case 'ledger_unproven':
     case 'row_conflict':
     case 'already_released':
     case 'tenant_mismatch':

@@ -1,4 +1,4 @@
-import type { AuditRow, SealedRow } from '../../../domain/audit/row.ts'
+import { sealedPart } from '../../../domain/audit/row.ts'
 import { randomBytes, toBase64Url, zeroize } from '../../../domain/bytes.ts'
 import type { AuditRowId, TenantId } from '../../../domain/contracts/ids.ts'
 import { failure, type Result, success } from '../../../domain/result.ts'
@@ -52,10 +52,6 @@ async function releaseForBirth(visit: EdgeVisit, tenantId: TenantId): Promise<Re
       zeroize(dek)
     }
   })
-}
-
-function sealedPart({ tenantId, rowId, keyVersion, actorTag, actionTag, targetTag, sealed }: AuditRow): SealedRow {
-  return { tenantId, rowId, keyVersion, actorTag, actionTag, targetTag, sealed }
 }
 
 function answer({ version, kekVersion, wrapped }: TenantDek, intentRow: AuditRowId): ResponseOf<'tenant-activate'> {

@@ -12,11 +12,17 @@ import { log } from '../../runtime/log.ts'
 import { PART } from '../call.ts'
 import { parsedRequest, parseJson } from '../door-request.ts'
 import type { Visit } from '../visit.ts'
+import { backupKey, backupTenant } from './backup.ts'
 import { kekCensus, kekRetire } from './kek-retire.ts'
 import { kekRows } from './kek-rows.ts'
 import { kekAdmit, kekDeny, kekDrain, kekProbe, kekPromote, kekRewrap } from './kek-states.ts'
 import { kekStatus } from './kek-status.ts'
+import { ledgerAdopt } from './ledger-adopt.ts'
+import { ledgerRefeed } from './ledger-refeed.ts'
+import { ledgerStatus } from './ledger-status.ts'
 import { verifyOperatorToken } from './operator-token.ts'
+import { restoreOffer, restoreTenant } from './restore.ts'
+import { rosterList } from './roster-list.ts'
 import { tenantFreeze } from './tenant-freeze.ts'
 import { tenantUnfreeze } from './tenant-unfreeze.ts'
 
@@ -25,6 +31,14 @@ const MAX_BODY_BYTES = 64 * 1024
 type Performed = (visit: Visit, body: unknown) => Promise<Result<object, OperatorErrorCode>>
 
 const OPERATIONS: Record<OperatorOperation, Performed> = {
+  'backup-key': parsedRequest(OperatorOperations['backup-key'].request, backupKey),
+  'backup-tenant': parsedRequest(OperatorOperations['backup-tenant'].request, backupTenant),
+  'ledger-adopt': parsedRequest(OperatorOperations['ledger-adopt'].request, ledgerAdopt),
+  'ledger-refeed': parsedRequest(OperatorOperations['ledger-refeed'].request, ledgerRefeed),
+  'ledger-status': parsedRequest(OperatorOperations['ledger-status'].request, ledgerStatus),
+  'restore-offer': parsedRequest(OperatorOperations['restore-offer'].request, restoreOffer),
+  'restore-tenant': parsedRequest(OperatorOperations['restore-tenant'].request, restoreTenant),
+  'roster-list': parsedRequest(OperatorOperations['roster-list'].request, rosterList),
   'tenant-freeze': parsedRequest(OperatorOperations['tenant-freeze'].request, tenantFreeze),
   'tenant-unfreeze': parsedRequest(OperatorOperations['tenant-unfreeze'].request, tenantUnfreeze),
   'kek-status': parsedRequest(OperatorOperations['kek-status'].request, kekStatus),

@@ -265,7 +265,7 @@ async function censusOf(version: number): Promise<string> {
 }
 
 function operatorSigner() {
-  return signerOfSeed(OPERATOR_KEY_NAME, bytes(stand.operatorKey.d))
+  return signerOfSeed(OPERATOR_KEY_NAME, bytes(stand.operatorJwk.d))
 }
 
 /** The code of the refusal; null when the version was retired. */
