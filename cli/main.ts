@@ -6,7 +6,11 @@ import { auditProve } from './commands/audit/prove.ts'
 import { auditVerify } from './commands/audit/verify.ts'
 import { backupGenerateKey } from './commands/backup/generate-key.ts'
 import { backupKeys } from './commands/backup/keys.ts'
+import { keysDeny } from './commands/keys/deny.ts'
 import { keysGenerate } from './commands/keys/generate.ts'
+import { keysRetire } from './commands/keys/retire.ts'
+import { keysRotate } from './commands/keys/rotate.ts'
+import { keysStatus } from './commands/keys/status.ts'
 import { ledgerAdopt } from './commands/ledger/adopt.ts'
 import { ledgerRefeed } from './commands/ledger/refeed.ts'
 import { ledgerStatus } from './commands/ledger/status.ts'
@@ -26,11 +30,15 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'backup generate-key': backupGenerateKey,
   'backup keys': backupKeys,
   freeze,
+  'keys deny': keysDeny,
   'ledger adopt': ledgerAdopt,
   'ledger refeed': ledgerRefeed,
   'ledger status': ledgerStatus,
   'restore keys': restoreKeys,
   'keys generate': keysGenerate,
+  'keys retire': keysRetire,
+  'keys rotate': keysRotate,
+  'keys status': keysStatus,
   status: statusShow,
   unfreeze,
 }

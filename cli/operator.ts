@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { importJWK, SignJWT } from 'jose'
 import { z } from 'zod'
+import { fromBase64Url } from '../domain/bytes.ts'
 import {
   OPERATOR_DOOR_PATH,
   OPERATOR_JWT_AUDIENCE,
@@ -11,6 +12,8 @@ import {
   OperatorOperations,
 } from '../domain/contracts/operator-door.ts'
 import { REQUEST_JWT_MAX_AGE_SECONDS } from '../domain/contracts/request-token.ts'
+import { OPERATOR_KEY_NAME } from '../domain/envelope/census.ts'
+import { type NoteSigner, signerOfSeed } from '../domain/note/keys.ts'
 import { type Arguments, CommandRefused, EXIT } from './command.ts'
 import { fetchJson } from './http.ts'
 import { findRunFile } from './run-file.ts'
@@ -46,6 +49,18 @@ export async function askOperatorDoor<Name extends OperatorOperation>(
   const url = new URL(`${OPERATOR_DOOR_PATH}${operation}`, vaultUrl).href
   const answer = await fetchJson(url, { method: 'POST', headers, body }, OperatorOperations[operation].response)
   return answer as z.output<Operation<Name>['response']>
+}
+
+/** The operator's key as a signer of notes (Ed25519, like every note of ours). */
+export function operatorSigner(dir: string): Promise<NoteSigner> {
+  const seed = fromBase64Url(readOperatorKey(dir).d)
+  if (!seed.ok) throw new CommandRefused('operator_key_malformed', `${operatorKeyPath(dir)} is not an Ed25519 JWK`)
+  return signerOfSeed(OPERATOR_KEY_NAME, seed.value)
+}
+
+/** Progress of what takes long; the answer alone goes to standard output. */
+export function say(line: string): void {
+  process.stderr.write(`${line}\n`)
 }
 
 /** The vault that was named; else that of the stack that runs on this folder. */

@@ -87,6 +87,8 @@ export const EDGE_ERRORS = {
   budget_exceeded: 429,
   ledger_unreachable: 503,
   store_unreachable: 503,
+  /** This isolate of the vault is older than the KEK version that wraps: ask again. */
+  kek_version_unknown: 503,
   not_openable: 500,
   request_invalid: 422,
   request_too_large: 413,

@@ -158,6 +158,8 @@ export async function startVaultStand(extra: StandBindings = {}) {
       workers.call({ binding, object, method, args }),
     ready: async () => (await fetch(`${workers.url}/ready`)).json() as Promise<{ ok: boolean; code?: string }>,
     vaultUrl: () => workers.url,
+    operatorJwk: await exportJWK(operator.privateKey),
+    fireCron: () => workers.fireCron(now()),
     logged: () => workers.logged(),
     /** New isolates on the same disk, with other bindings where a test says so. */
     restart: async ({ bindings = {}, ledger, whileDown = async () => {} }: Restart = {}) => {

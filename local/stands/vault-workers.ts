@@ -19,6 +19,8 @@ export type VaultWorkersOptions = {
 export type VaultWorkers = {
   readonly url: string
   readonly call: (call: ProbeCall) => Promise<unknown>
+  /** Runs the vault's scheduled handler and waits for it. */
+  readonly fireCron: (at: number) => Promise<void>
   /** Everything that the Workers logged. */
   readonly logged: () => string
   readonly stop: () => Promise<void>
@@ -49,6 +51,7 @@ export async function startVaultWorkers(options: VaultWorkersOptions): Promise<V
       port: 0,
       cf: false,
       telemetry: { enabled: false },
+      unsafeTriggerHandlers: true,
       resourcePersistencePath: join(options.dir, 'workers'),
       resourceTmpPath: tmp,
       log: new Log(LogLevel.NONE),
@@ -59,6 +62,12 @@ export async function startVaultWorkers(options: VaultWorkersOptions): Promise<V
   return {
     url: `http://127.0.0.1:${ports.vault}`,
     call: (call) => probe(ports.probe, call),
+    fireCron: async (at) => {
+      const response = await miniflare.dispatchFetch(`http://localhost/cdn-cgi/local/scheduled?time=${at}`, {
+        headers: { 'MF-Route-Override': vault.name ?? '' },
+      })
+      if ((await response.text()) !== 'ok') throw new Error('the cron failed')
+    },
     logged: () => lines.join('\n'),
     stop: () => miniflare.dispose(),
   }
@@ -67,7 +76,7 @@ export async function startVaultWorkers(options: VaultWorkersOptions): Promise<V
 const THROWING_HOST = `
 import { DurableObject } from 'cloudflare:workers'
 class Unreachable extends DurableObject { constructor() { throw new Error('unreachable') } }
-export { Unreachable as AuditLedger, Unreachable as StepUpTokens, Unreachable as TenantRoster, Unreachable as ProviderLimits }
+export { Unreachable as AuditLedger, Unreachable as StepUpTokens, Unreachable as TenantRoster, Unreachable as KekVersions, Unreachable as ProviderLimits }
 export default { fetch: () => new Response(null, { status: 404 }) }
 `
 

@@ -21,10 +21,13 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
     'var CLOUDFLARE_API_URL',
   ],
   'workers/vault/wrangler.toml': [
+    'consumer flarewatch-rewrap',
     'durable object AUDIT_LEDGER AuditLedger',
+    'durable object KEK_VERSIONS KekVersions',
     'durable object STEP_UP_TOKENS StepUpTokens',
     'durable object TENANT_ROSTER TenantRoster',
     'hyperdrive DB',
+    'queue REWRAP flarewatch-rewrap',
     'var AUTH_ISSUER',
     'var AUTH_JWKS_URL',
     'var EDGE_SERVICE_PUBLIC_KEY',

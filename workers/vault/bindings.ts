@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import type { AuditLedgerApi, StepUpTokensApi, TenantRosterApi } from '../../domain/contracts/durable-objects.ts'
-import { durableObjects, embeddedOnly, httpUrl, hyperdrive, parseBindings } from '../runtime/bindings.ts'
+import type { KekVersionsApi } from '../../domain/contracts/kek-versions.ts'
+import type { RewrapMessage } from '../../domain/contracts/queues.ts'
+import { durableObjects, embeddedOnly, httpUrl, hyperdrive, parseBindings, queue } from '../runtime/bindings.ts'
 
 const Ed25519PublicKey = z.object({
   kty: z.literal('OKP'),
@@ -20,6 +22,8 @@ const jsonText = z.string().transform((text, context): unknown => {
 const Bindings = z.object({
   DB: hyperdrive,
   AUDIT_LEDGER: durableObjects<AuditLedgerApi>(),
+  KEK_VERSIONS: durableObjects<KekVersionsApi>(),
+  REWRAP: queue<RewrapMessage>(),
   STEP_UP_TOKENS: durableObjects<StepUpTokensApi>(),
   TENANT_ROSTER: durableObjects<TenantRosterApi>(),
   AUTH_ISSUER: httpUrl,

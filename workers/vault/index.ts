@@ -6,12 +6,15 @@ import type { AuditQuery, GatewayDoorApi } from '../../domain/contracts/gateway-
 import { JobId } from '../../domain/contracts/ids.ts'
 import { OPERATOR_DOOR_PATH } from '../../domain/contracts/operator-door.ts'
 import { failureResponse } from '../runtime/failure-response.ts'
+import { log } from '../runtime/log.ts'
 import { PART } from './call.ts'
 import { openForJob, settleJob } from './connector-door.ts'
 import { edgeDoor } from './edge-door/door.ts'
 import { unsealAudit } from './gateway-door.ts'
 import { judgeKeks } from './keks.ts'
 import { operatorDoor } from './operator-door/door.ts'
+import { rewrapCron } from './rewrap/rewrap.cron.ts'
+import { consumeRewrap } from './rewrap/rewrap.queue.ts'
 import { type Visit, visited } from './visit.ts'
 
 const Outcome = z.strictObject({ succeeded: z.boolean(), code: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/) })
@@ -48,6 +51,15 @@ export default {
       return failureResponse(PART, error, crypto.randomUUID())
     }
   },
+
+  async queue(batch, env, context): Promise<void> {
+    await visited(env, context, (visit) => consumeRewrap(visit, batch.messages))
+  },
+
+  async scheduled(_, env, context): Promise<void> {
+    const done = await visited(env, context, rewrapCron)
+    if (!done.ok) log(PART, 'error', 'rewrap_cron_refused', { code: done.code })
+  },
 } satisfies ExportedHandler<unknown>
 
 async function answer(request: Request, visit: Visit): Promise<Response> {
@@ -60,7 +72,7 @@ async function answer(request: Request, visit: Visit): Promise<Response> {
 }
 
 /** Whether a key could be released now; the code of a refusal names what the operator has to mend. */
-async function readiness({ bindings, sql }: Visit): Promise<{ ok: true } | { ok: false; code: string }> {
-  const ring = await judgeKeks(bindings, sql)
-  return ring.ok ? { ok: true } : { ok: false, code: ring.code }
+async function readiness(visit: Visit): Promise<{ ok: true } | { ok: false; code: string }> {
+  const keks = await judgeKeks(visit)
+  return keks.ok ? { ok: true } : { ok: false, code: keks.code }
 }

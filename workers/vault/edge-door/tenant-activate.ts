@@ -47,7 +47,7 @@ async function releaseForBirth(visit: EdgeVisit, tenantId: TenantId): Promise<Re
   return release(visit, { ...act, ...intent }, async ({ wrap }) => {
     const dek = randomBytes(KEY_BYTES)
     try {
-      return success(await wrap({ purpose: 'tenant-dek', tenantId, keyVersion: FIRST_VERSION }, dek))
+      return await wrap({ purpose: 'tenant-dek', tenantId, keyVersion: FIRST_VERSION }, dek)
     } finally {
       zeroize(dek)
     }

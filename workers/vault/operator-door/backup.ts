@@ -4,7 +4,7 @@ import type { AuditRowId, TenantId } from '../../../domain/contracts/ids.ts'
 import { failure, type Result, success } from '../../../domain/result.ts'
 import { type AppendRefusal, appendEvent, appendOutcome, newRowId } from '../audit-append.ts'
 import { askLedger, askRoster } from '../ledger.ts'
-import { type ReleaseRefusal, release, type Wrap } from '../release.ts'
+import { type ReleaseRefusal, release, type Unlocked, type Wrap } from '../release.ts'
 import type { Visit } from '../visit.ts'
 import { ACTOR, type Operation, operatorRefusal } from './operation.ts'
 
@@ -60,8 +60,7 @@ async function noteAndWrap(
     const noted = await appendEvent(visit, event, rowId)
     return noted.ok ? success(null) : noted
   }
-  const wrapCanary = async ({ wrap }: Parameters<Parameters<typeof release<Wrap>>[2]>[0]) =>
-    success(await wrap(canaryContext(intent.tenantId), CANARY))
+  const wrapCanary = ({ wrap }: Unlocked) => wrap(canaryContext(intent.tenantId), CANARY)
   const released = await release(visit, { ...event, door: 'operator', rowId }, wrapCanary)
   return released.ok ? success(released.value.opened) : released
 }

@@ -13,6 +13,10 @@ import { PART } from '../call.ts'
 import { parsedRequest, parseJson } from '../door-request.ts'
 import type { Visit } from '../visit.ts'
 import { backupKey, backupTenant } from './backup.ts'
+import { kekCensus, kekRetire } from './kek-retire.ts'
+import { kekRows } from './kek-rows.ts'
+import { kekAdmit, kekDeny, kekDrain, kekProbe, kekPromote, kekRewrap } from './kek-states.ts'
+import { kekStatus } from './kek-status.ts'
 import { ledgerAdopt } from './ledger-adopt.ts'
 import { ledgerRefeed } from './ledger-refeed.ts'
 import { ledgerStatus } from './ledger-status.ts'
@@ -37,6 +41,16 @@ const OPERATIONS: Record<OperatorOperation, Performed> = {
   'roster-list': parsedRequest(OperatorOperations['roster-list'].request, rosterList),
   'tenant-freeze': parsedRequest(OperatorOperations['tenant-freeze'].request, tenantFreeze),
   'tenant-unfreeze': parsedRequest(OperatorOperations['tenant-unfreeze'].request, tenantUnfreeze),
+  'kek-status': parsedRequest(OperatorOperations['kek-status'].request, kekStatus),
+  'kek-admit': parsedRequest(OperatorOperations['kek-admit'].request, kekAdmit),
+  'kek-probe': parsedRequest(OperatorOperations['kek-probe'].request, kekProbe),
+  'kek-promote': parsedRequest(OperatorOperations['kek-promote'].request, kekPromote),
+  'kek-rewrap': parsedRequest(OperatorOperations['kek-rewrap'].request, kekRewrap),
+  'kek-deny': parsedRequest(OperatorOperations['kek-deny'].request, kekDeny),
+  'kek-drain': parsedRequest(OperatorOperations['kek-drain'].request, kekDrain),
+  'kek-rows': parsedRequest(OperatorOperations['kek-rows'].request, kekRows),
+  'kek-census': parsedRequest(OperatorOperations['kek-census'].request, kekCensus),
+  'kek-retire': parsedRequest(OperatorOperations['kek-retire'].request, kekRetire),
 }
 
 /** The platform operator's door: nothing is parsed, and no operation reached, before the operator's proof for this request. */

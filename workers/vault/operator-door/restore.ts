@@ -6,9 +6,9 @@ import { failure, type Result, success } from '../../../domain/result.ts'
 import { appendOutcome, newRowId, outcomeRowId } from '../audit-append.ts'
 import { forgetAuditKeys } from '../audit-keys.ts'
 import { raiseIncident } from '../incidents.ts'
-import { judgeKeks } from '../keks.ts'
+import { currentKeks } from '../keks.ts'
 import { askLedger, askRoster } from '../ledger.ts'
-import { release, type Unlocked, type Wrap } from '../release.ts'
+import { type OpenRefusal, release, type Unlocked, type Wrap } from '../release.ts'
 import type { StoredChain, Witness } from '../stored-chain.ts'
 import { readTenantDek, type TenantDek } from '../tenant-dek.ts'
 import type { Visit } from '../visit.ts'
@@ -98,13 +98,13 @@ async function prove(
   { tenant_id: tenantId, backup_id, canary }: Request,
   rowId: AuditRowId,
 ): Promise<Result<CanaryOutcome, OperatorErrorCode>> {
-  const ring = await judgeKeks(visit.bindings, visit.sql)
+  const ring = await currentKeks(visit)
   if (!ring.ok) return failure(operatorRefusal(ring.code))
   const dek = await readTenantDek(visit, tenantId)
   if (!dek.ok) return dek
   const { value: tenantDek } = dek
   const outcome: CanaryOutcome =
-    canary === null ? 'absent' : ring.value.ofVersion(canary.kek_version) === null ? 'kek_retired' : 'opened'
+    canary === null ? 'absent' : ring.value.opening(canary.kek_version, 'door').ok ? 'opened' : 'kek_retired'
   const sung = canary === null || outcome !== 'opened' ? null : wrapOf(canary)
   const act = {
     door: 'operator',
@@ -129,7 +129,7 @@ async function opensAll(
   tenantId: string,
   canary: Wrap | null,
   dek: TenantDek | null,
-): Promise<Result<null, 'not_openable'>> {
+): Promise<Result<null, OpenRefusal>> {
   if (canary === null && dek === null) return failure('not_openable')
   if (canary !== null) {
     const opened = await unwrap(canaryContext(tenantId), canary)
