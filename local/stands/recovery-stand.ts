@@ -23,7 +23,7 @@ export type CommandRun = {
 }
 
 const LEDGERS = 'flarewatch-durable-objects-AuditLedger'
-const ROSTER = 'flarewatch-durable-objects-TenantRoster'
+const EVERY_OBJECT = /^flarewatch-durable-objects-/
 const BIN = checkout('cli/flarewatch.mjs')
 
 export async function startRecoveryStand() {
@@ -65,11 +65,12 @@ export async function startRecoveryStand() {
       ])
     },
     rows: (tenantId: string) => stand.call('AUDIT_LEDGER', tenantId, 'rowsFrom', 1, 500) as Promise<AuditRow[]>,
-    /** New isolates over a disk that lost every ledger, and the roster. */
-    loseLedgers: () =>
+    /** New isolates over a disk that lost every Durable Object. */
+    loseObjects: () =>
       stand.restart({
         whileDown: async (storage) => {
-          for (const objects of [LEDGERS, ROSTER]) await rm(storedObjects(storage, objects), { recursive: true })
+          const lost = readdirSync(join(storage, 'do')).filter((name) => EVERY_OBJECT.test(name))
+          for (const objects of lost) await rm(storedObjects(storage, objects), { recursive: true })
         },
       }),
     keepLedgers: (name: string) =>

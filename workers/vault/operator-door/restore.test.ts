@@ -112,7 +112,7 @@ describe('restore keys', () => {
       each.rows = await stand.rows(tenant.id)
       await flushedRows(stand, tenant.id, each.rows.length)
     }
-    await stand.loseLedgers()
+    await stand.loseObjects()
   })
 
   it('V2 has something to do: a lost ledger opens nothing, appends nothing, is an incident, and is not born again', async () => {
