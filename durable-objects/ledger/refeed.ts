@@ -32,7 +32,9 @@ export async function refeedPage(ledger: Ledger, store: RepairStore, request: Re
     await store.newestRow(tenantId)
     return { ok: false, code: 'refeed_refused', seq: act.seq }
   }
-  const rows = book.rowsDownFrom(Math.min(request.below, act.seq) - 1, PAGE_ROWS)
+  // Row 1 stays when those behind it are pruned, here and, by retention, there: it is not missing then.
+  const keptFrom = book.keptFrom() ?? act.seq
+  const rows = book.rowsDownFrom(Math.min(request.below, act.seq) - 1, PAGE_ROWS).filter(({ seq }) => seq >= keptFrom)
   const [newest, oldest] = [rows[0], rows.at(-1)]
   if (newest === undefined || oldest === undefined) return { ok: true, refed, below: null }
   const stored = await store.hashesBetween(tenantId, oldest.seq, newest.seq)

@@ -65,6 +65,15 @@ describe('L2 rows that Postgres acknowledged and lost', () => {
     expect(await stored(id)).toEqual([1, 3, 4, 5])
   })
 
+  it('are not missed where their month has left by retention, and the ledger keeps row 1 alone of it', async () => {
+    const { id } = await chainOf(5)
+    await lose(id, [1, 2, 3])
+    await stand.whileLedgersDown((files) => forgetRows(files, id, [2, 3]))
+    expect(await standing(id)).toMatchObject({ state: 'agrees', missing: 0 })
+    expect(await refeed(id)).toMatchObject({ code: null, body: { refed: 0 } })
+    expect(await stored(id)).toEqual([4, 5, 6])
+  })
+
   it('are never fed again without the act', async () => {
     const { id } = await chainOf(3)
     await lose(id, [2])
@@ -310,6 +319,17 @@ function pretendWaiting(files: readonly string[], id: string, waiting: number): 
   for (const file of files) {
     const database = new DatabaseSync(file)
     database.prepare('UPDATE ledger SET seq = seq + ? WHERE tenant_id = ?').run(waiting, id)
+    database.close()
+  }
+}
+
+/** What 35 days do. */
+function forgetRows(files: readonly string[], id: string, seqs: readonly number[]): void {
+  for (const file of files) {
+    const database = new DatabaseSync(file)
+    for (const seq of seqs) {
+      database.prepare('DELETE FROM rows WHERE seq = ? AND (SELECT tenant_id FROM ledger) = ?').run(seq, id)
+    }
     database.close()
   }
 }
