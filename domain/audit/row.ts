@@ -24,6 +24,19 @@ export type AuditRow = SealedRow & {
   readonly hash: Uint8Array
 }
 
+/** A row without its place: what a door sealed, and can be appended again. */
+export function sealedPart({
+  tenantId,
+  rowId,
+  keyVersion,
+  actorTag,
+  actionTag,
+  targetTag,
+  sealed,
+}: SealedRow): SealedRow {
+  return { tenantId, rowId, keyVersion, actorTag, actionTag, targetTag, sealed }
+}
+
 export const HASH_BYTES = 32
 const ROW_LABEL = lengthPrefixed(utf8('flarewatch/audit-row/v1'))
 const GENESIS_LABEL = lengthPrefixed(utf8('flarewatch/audit-genesis/v1'))
