@@ -6,6 +6,7 @@ import type { Finding } from './finding.ts'
 import { raiseIncident } from './incidents.ts'
 import type { Instruments } from './instruments.ts'
 import { recordNight } from './night-record.ts'
+import { mailReceipt } from './receipt-mail.ts'
 import { countRemembered, largestRemembered, newestReceipt, rememberedReceipts } from './receipt-store.ts'
 import { openRemembered, signedStates } from './signed-states.ts'
 import type { KnownTenant } from './tenants.ts'
@@ -41,9 +42,10 @@ export async function walkNight(tools: Instruments, tenant: KnownTenant, dueAt: 
   const now = tools.at.getTime()
   const startedAt = 'kind' in walking ? now : walking.startedAt
   const last = { dueAt, startedAt, finishedAt: now, size, sound: finding === null }
-  // Incident and record are out before the night counts as ended: a crash in between repeats this step.
+  // Incident, record and mail are out before the night counts as ended: a crash in between repeats this step.
   if (finding !== null) await raiseIncident(tools.sql, tenantId, finding, tools.at)
   await recordNight(tools.sql, tenantId, last)
+  if (finding === null) await mailReceipt(tools.sql, tenantId, tools.at)
   await saveState(bucket, tenantId, signer, { last, walking: null }, stored.etag)
   return finding === null ? { kind: 'sound', size, signed: null, more: true } : { kind: 'finding', finding }
 }
