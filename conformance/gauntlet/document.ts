@@ -23,10 +23,10 @@ export function writeDocument(report: Report, tries: readonly Try[], commit: str
   )
 }
 
-function resultOf({ seed, tenants, rows, cases, untouched_runs, false_alarms }: Report, commit: string | null): string {
+function resultOf({ seed, scale, tenants, rows, cases, untouched_runs, false_alarms }: Report, commit: string | null): string {
   const tried = cases.reduce((sum, { tries }) => sum + tries, 0)
   const seen = cases.reduce((sum, { detected }) => sum + detected, 0)
-  const ran = `Seed ${seed}, commit ${commit ?? 'unknown'}: ${tenants} tenants with ${rows.toLocaleString('en')} rows`
+  const ran = `Scale ${scale}, seed ${seed}, commit ${commit ?? 'unknown'}: ${tenants} tenants with ${rows.toLocaleString('en')} rows`
   const outcome = `${seen} of ${tried} forgeries were raised, with ${false_alarms} false alarms`
   return `${ran}. **${outcome}** in ${untouched_runs} runs over untouched logs and one run after each forgery was undone.`
 }
@@ -49,7 +49,7 @@ const HEADING = `| forged | how | tries | raised | by, as | ms |
 
 const INTRODUCTION = `# The gauntlet
 
-\`npm run gauntlet -- --scale full\` wrote this page. On a running stack it forges audit logs as a Postgres superuser whom no trigger and no policy
+\`npm run gauntlet -- --scale full\` writes this page. On a running stack it forges audit logs as a Postgres superuser whom no trigger and no policy
 stops, and as somebody who can edit the files of the Durable Objects and of R2, one forgery at a time, at seeded random places. *Raised* means
 that the running verifier stored an incident that names what was done and the first sequence number that is wrong; where both sides were
 forged together and the verifier has nothing left to compare with, that \`flarewatch audit prove\` refused the log, on a machine that had pinned a
