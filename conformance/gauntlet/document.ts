@@ -23,7 +23,10 @@ export function writeDocument(report: Report, tries: readonly Try[], commit: str
   )
 }
 
-function resultOf({ seed, scale, tenants, rows, cases, untouched_runs, false_alarms }: Report, commit: string | null): string {
+function resultOf(
+  { seed, scale, tenants, rows, cases, untouched_runs, false_alarms }: Report,
+  commit: string | null,
+): string {
   const tried = cases.reduce((sum, { tries }) => sum + tries, 0)
   const seen = cases.reduce((sum, { detected }) => sum + detected, 0)
   const ran = `Scale ${scale}, seed ${seed}, commit ${commit ?? 'unknown'}: ${tenants} tenants with ${rows.toLocaleString('en')} rows`
