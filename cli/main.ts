@@ -1,9 +1,11 @@
 import { resolve } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { type Answer, type Command, CommandRefused, EXIT, type Exit } from './command.ts'
+import { auditCheckpoint } from './commands/audit/checkpoint.ts'
 import { auditExport } from './commands/audit/export.ts'
 import { auditProve } from './commands/audit/prove.ts'
 import { auditVerify } from './commands/audit/verify.ts'
+import { incidentsList } from './commands/incidents/list.ts'
 import { keysGenerate } from './commands/keys/generate.ts'
 import { login } from './commands/session/login.ts'
 import { logout } from './commands/session/logout.ts'
@@ -12,9 +14,11 @@ import { statusShow } from './commands/status/show.ts'
 const COMMANDS: Readonly<Record<string, Command>> = {
   login,
   logout,
+  'audit checkpoint': auditCheckpoint,
   'audit export': auditExport,
   'audit prove': auditProve,
   'audit verify': auditVerify,
+  'incidents list': incidentsList,
   'keys generate': keysGenerate,
   status: statusShow,
 }

@@ -47,7 +47,10 @@ the record was put back; \`ms\` is the slowest poll. Every single byte is tried 
 | corrupted | tries | refused | ms |
 |---|---|---|---|`
 
-const HEADING = `| forged | how | tries | raised | by, as | ms |
+const HEADING = `\`ms\` is the median from the forgery to the moment at which it was raised, with the verifier started at once; by itself it starts every five
+minutes for logs that grew and at 02:15 UTC for all.
+
+| forged | how | tries | raised | by, as | ms |
 |---|---|---|---|---|---|`
 
 const INTRODUCTION = `# The gauntlet
@@ -60,10 +63,7 @@ checkpoint before. Then the forgery is undone, and the next run of the verifier 
 \`run.json\`, imports none of the product's code, and computes its hashes from [formats](formats.md).
 `
 
-const LIMITS = `\`ms\` is the median from the forgery to the moment at which it was raised, with the verifier started at once; by itself it starts every five
-minutes for logs that grew and at 02:15 UTC for all.
-
-## What cannot be seen
+const LIMITS = `## What cannot be seen
 
 - **Row-level security or triggers off and on again** change no row. The verifier keeps the row versions (\`xmin\`) of what guards the log in the
   catalogue, in R2, and raises \`guards_changed\` when one differs from the run before: that somebody altered them, not what they did meanwhile;
