@@ -13,3 +13,13 @@ export const RewrapMessage = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('tenant'), tenant_id: TenantId, after: CredentialId.nullable() }),
 ])
 export type RewrapMessage = z.infer<typeof RewrapMessage>
+
+/** verifier -> queue `verify` -> verifier: a chain to go on with. What has been walked of it is in the verifier's own state. */
+export const VerifyMessage = z.strictObject({
+  /** `night`: end to end; `moved`: from the newest receipt on. */
+  kind: z.enum(['night', 'moved']),
+  log: TenantId,
+  /** When the run was due, in Unix milliseconds: two messages of one run are the same work. */
+  due_at: z.int().nonnegative(),
+})
+export type VerifyMessage = z.infer<typeof VerifyMessage>

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { auditVectors } from './audit.ts'
 import { backupVectors } from './backup.ts'
+import { certificateVectors } from './certificate.ts'
 import { envelopeVectors } from './envelope.ts'
 import { checkpointVectors, exportVectors, merkleVectors } from './log.ts'
 
@@ -16,6 +17,7 @@ const files = {
   backup: await backupVectors(),
   merkle: merkleVectors(),
   checkpoint: await checkpointVectors(),
+  certificate: await certificateVectors(),
   export: await exportVectors(),
 }
 for (const [name, vectors] of Object.entries(files)) {
