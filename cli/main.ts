@@ -10,6 +10,7 @@ import { backupKeys } from './commands/backup/keys.ts'
 import { incidentsList } from './commands/incidents/list.ts'
 import { keysDeny } from './commands/keys/deny.ts'
 import { keysGenerate } from './commands/keys/generate.ts'
+import { keysRecover } from './commands/keys/recover.ts'
 import { keysRetire } from './commands/keys/retire.ts'
 import { keysRotate } from './commands/keys/rotate.ts'
 import { keysStatus } from './commands/keys/status.ts'
@@ -40,6 +41,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'ledger status': ledgerStatus,
   'restore keys': restoreKeys,
   'keys generate': keysGenerate,
+  'keys recover': keysRecover,
   'keys retire': keysRetire,
   'keys rotate': keysRotate,
   'keys status': keysStatus,

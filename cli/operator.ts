@@ -42,13 +42,24 @@ export async function askOperatorDoor<Name extends OperatorOperation>(
 ): Promise<z.output<Operation<Name>['response']>> {
   const vaultUrl = vaultUrlOf(dir, values.vault)
   const body = JSON.stringify(request)
+  const at = values.vault === undefined ? await stackTime(dir) : Date.now()
   const headers = {
     'content-type': 'application/json',
-    authorization: `Bearer ${await operatorJwt(readOperatorKey(dir), operation, body)}`,
+    authorization: `Bearer ${await operatorJwt(readOperatorKey(dir), { operation, body, at })}`,
   }
   const url = new URL(`${OPERATOR_DOOR_PATH}${operation}`, vaultUrl).href
   const answer = await fetchJson(url, { method: 'POST', headers, body }, OperatorOperations[operation].response)
   return answer as z.output<Operation<Name>['response']>
+}
+
+const Clock = z.object({ now: z.int().nonnegative() })
+
+/** A stack on this machine has a clock of its own, which tests set; a deployment's is the world's. */
+async function stackTime(dir: string): Promise<number> {
+  const control = findRunFile(dir)?.control
+  if (control === undefined) return Date.now()
+  const headers = { authorization: `Bearer ${control.token}` }
+  return (await fetchJson(`${control.url}/clock`, { headers }, Clock)).now
 }
 
 /** The operator's key as a signer of notes (Ed25519, like every note of ours). */
@@ -95,8 +106,11 @@ function readOperatorKey(dir: string): OperatorKey {
 }
 
 /** Bound to this one request: operation, digest of the body, a `jti` that the vault takes once, half a minute. */
-async function operatorJwt(key: OperatorKey, operation: OperatorOperation, body: string): Promise<string> {
-  const issuedAt = Math.floor(Date.now() / 1000)
+async function operatorJwt(
+  key: OperatorKey,
+  { operation, body, at }: { readonly operation: OperatorOperation; readonly body: string; readonly at: number },
+): Promise<string> {
+  const issuedAt = Math.floor(at / 1000)
   const bound = { op: operation, body_sha256: createHash('sha256').update(body).digest('base64url') }
   return new SignJWT(bound)
     .setProtectedHeader({ alg: 'EdDSA', typ: 'JWT' })

@@ -12,6 +12,8 @@ const RunFile = z.object({
   log_vkey: z.string(),
   /** The operator's commands go there; a run file of an older stack has none. */
   vault_url: z.url().optional(),
+  /** Where a stack's own clock is read, which a test may have set. */
+  control: z.object({ url: z.url(), token: z.string() }).optional(),
 })
 export type RunFile = z.infer<typeof RunFile>
 

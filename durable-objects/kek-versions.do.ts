@@ -5,8 +5,8 @@
  * wrapping.
  * Invariants:
  *  - At most one version is `wrapping`. A version keeps its check value for good: another key under its number is refused.
- *  - `denied` ends in `draining` or `retired` and never opens a door again; `retired` is final.
- *  - A version is retired only with no row left under it, after the backup window, and with a census that says so.
+ *  - From `denied` and `retired` on, a version never opens a door again: `draining` opens for re-wrapping alone.
+ *  - A version is retired only with no row left under it, after the backup window or in escrow, and with a census that says so.
  * Atomic because: every judgement is one synchronous turn; answers wait until SQLite has the change on disk. A release asks
  * here each time, so a denial holds for the very next one.
  */
@@ -32,9 +32,17 @@ const Moment = z.int().nonnegative()
 const Version = z.int().min(1).max(0xffffffff)
 const Bound = z.strictObject({ version: Version, checkValue: bytes32 })
 const Rows = z.array(z.strictObject({ version: Version, rows: z.int().nonnegative() })).max(MAX_VERSIONS)
+const KeyId = z.string().regex(/^[0-9a-f]{16}$/)
 const Retirement = z.strictObject({ version: Version, census: z.string().max(MAX_NOTE_CHARACTERS), at: Moment })
 
-type Row = { version: number; state: KekState; check_value: ArrayBuffer; since: number; emptied_at: number | null }
+type Row = {
+  version: number
+  state: KekState
+  check_value: ArrayBuffer
+  since: number
+  emptied_at: number | null
+  escrowed_to: string | null
+}
 
 export class KekVersions extends DurableObject<unknown> implements KekVersionsApi {
   readonly #sql: SqlStorage
@@ -49,7 +57,8 @@ export class KekVersions extends DurableObject<unknown> implements KekVersionsAp
       state TEXT NOT NULL,
       check_value BLOB NOT NULL,
       since INTEGER NOT NULL,
-      emptied_at INTEGER
+      emptied_at INTEGER,
+      escrowed_to TEXT
     )`)
     this.#sql.exec(`CREATE TABLE IF NOT EXISTS moves (
       position INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -128,8 +137,16 @@ export class KekVersions extends DurableObject<unknown> implements KekVersionsAp
     const now = Moment.parse(at)
     const known = this.#of(Version.parse(version))
     if (known === undefined) return { ok: false, code: 'kek_unknown' }
-    if (known.state !== 'denied' && known.state !== 'draining') return { ok: false, code: 'kek_state' }
-    if (known.state === 'denied') this.#move(version, 'draining', now)
+    if (known.state === 'opening' || known.state === 'wrapping') return { ok: false, code: 'kek_state' }
+    if (known.state !== 'draining') this.#move(version, 'draining', now)
+    return { ok: true }
+  }
+
+  async noteEscrow(version: number, keyId: string): Promise<KekMoved> {
+    const known = this.#of(Version.parse(version))
+    if (known === undefined) return { ok: false, code: 'kek_unknown' }
+    this.#sql.exec('UPDATE versions SET escrowed_to = ? WHERE version = ?', KeyId.parse(keyId), version)
+    this.#known = null
     return { ok: true }
   }
 
@@ -144,6 +161,13 @@ export class KekVersions extends DurableObject<unknown> implements KekVersionsAp
     }
   }
 
+  async noteLeaving(versions: readonly number[]): Promise<void> {
+    for (const version of z.array(Version).max(MAX_VERSIONS).parse(versions)) {
+      this.#sql.exec('UPDATE versions SET emptied_at = NULL WHERE version = ?', version)
+    }
+    this.#known = null
+  }
+
   async retire(retirement: Parameters<KekVersionsApi['retire']>[0]): Promise<KekMoved> {
     const { version, census, at } = Retirement.parse(retirement)
     const known = this.#of(version)
@@ -151,13 +175,16 @@ export class KekVersions extends DurableObject<unknown> implements KekVersionsAp
     if (known.state === 'retired') return { ok: true }
     if (known.state === 'wrapping') return { ok: false, code: 'kek_wraps' }
     if (known.emptiedAt === null || at - known.since < SEALS_IN_FLIGHT_MS) return { ok: false, code: 'kek_in_use' }
-    if (at - known.emptiedAt < BACKUP_WINDOW_MS) return { ok: false, code: 'kek_backup_window' }
-    this.#sql.exec('INSERT INTO censuses (version, note, at) VALUES (?, ?, ?)', version, census, at)
+    if (known.escrowedTo === null && at - known.emptiedAt < BACKUP_WINDOW_MS) {
+      return { ok: false, code: 'kek_backup_window' }
+    }
+    this.#sql.exec('INSERT OR REPLACE INTO censuses (version, note, at) VALUES (?, ?, ?)', version, census, at)
     this.#move(version, 'retired', at)
     return { ok: true }
   }
 
   async census(version: number): Promise<string | null> {
+    if (this.#of(version)?.state !== 'retired') return null
     const [kept] = this.#sql
       .exec<{ note: string }>('SELECT note FROM censuses WHERE version = ?', Version.parse(version))
       .toArray()
@@ -168,12 +195,13 @@ export class KekVersions extends DurableObject<unknown> implements KekVersionsAp
     this.#known ??= this.#sql
       .exec<Row>('SELECT * FROM versions ORDER BY version')
       .toArray()
-      .map(({ version, state, check_value, since, emptied_at }) => ({
+      .map(({ version, state, check_value, since, emptied_at, escrowed_to }) => ({
         version,
         state,
         checkValue: fromBlob(check_value),
         since,
         emptiedAt: emptied_at,
+        escrowedTo: escrowed_to,
       }))
     return this.#known
   }

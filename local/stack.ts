@@ -242,6 +242,7 @@ function workersOptions({ options, ports, keys, clock, postgres, supabase, simul
         EDGE_SERVICE_PUBLIC_KEY: JSON.stringify(keys.edgeServicePublic),
         LOG_VKEY: keys.logVkey,
         OPERATOR_PUBLIC_KEY: JSON.stringify(keys.operatorPublic),
+        BACKUP_PUBLIC_KEY: keys.backupPublic ?? '',
         ...(options.kind === 'demo' ? { DEMO_KEK_ACCEPTED: 'true' } : {}),
       },
       'durable-objects': keys.backupPublic === null ? {} : { BACKUP_PUBLIC_KEY: keys.backupPublic },

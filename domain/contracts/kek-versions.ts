@@ -5,8 +5,8 @@ export const KEK_VERSIONS_NAME = 'kek'
  * - `opening`: opens what was wrapped with it and wraps nothing;
  * - `wrapping`: wraps what is new, and opens; one version at a time;
  * - `denied`: opens nothing at any door;
- * - `draining`: was denied, and opens for the operator's re-wrapping alone;
- * - `retired`: opens nothing, for good.
+ * - `draining`: was denied or retired, and opens for the operator's re-wrapping alone: no door ever again;
+ * - `retired`: opens nothing.
  */
 export type KekState = 'opening' | 'wrapping' | 'denied' | 'draining' | 'retired'
 
@@ -17,6 +17,8 @@ export type KekVersion = {
   readonly checkValue: Uint8Array
   /** When it came into this state, in Unix milliseconds. */
   readonly since: number
+  /** The backup key that it was last sealed to, by its id; null when it never was. */
+  readonly escrowedTo: string | null
   /** When no row was left under it for the first time since the last one was; null while rows are, or nobody has counted. */
   readonly emptiedAt: number | null
 }
@@ -55,10 +57,16 @@ export interface KekVersionsApi {
   /** From now on this version wraps, and the one that did only opens. */
   promote(version: number, at: number): Promise<KekMoved>
   deny(version: number, at: number): Promise<KekMoved>
+  /** What was denied, or came back with a backup after its version had been retired, may be moved to the version that wraps. */
   drain(version: number, at: number): Promise<KekMoved>
+  /** The version was sealed to the operator's backup key, so that an old backup no longer keeps it in service. */
+  noteEscrow(version: number, keyId: string): Promise<KekMoved>
   /** What a count of all rows found: how many are under each version; one that is not named has none. */
   noteRows(rows: readonly { readonly version: number; readonly rows: number }[], at: number): Promise<void>
-  /** Refused while a row is left, while a seal may be in flight, or while a backup may need the version. `census` is kept. */
+  /** Rows are about to leave these versions: none of them is empty until it is counted again. */
+  noteLeaving(versions: readonly number[]): Promise<void>
+  /** Refused while a row is left, while a seal may be in flight, or while a backup may need a version that is not in escrow. */
   retire(retirement: { readonly version: number; readonly census: string; readonly at: number }): Promise<KekMoved>
+  /** Of a version that is retired now. */
   census(version: number): Promise<string | null>
 }

@@ -39,6 +39,8 @@ export const KekLine = z.object({
   rows: z.object({ tenant_keys: z.int(), audit_keys: z.int(), credentials: z.int() }),
   /** When the last row had left it, as far as anybody has counted; from then on the backup window runs. */
   emptied_at: z.iso.datetime().nullable(),
+  /** The id of the backup key that the version was sealed to. */
+  escrowed_to: z.string().nullable(),
 })
 export type KekLine = z.infer<typeof KekLine>
 
@@ -84,6 +86,11 @@ export const OperatorOperations = {
         .nullable(),
     }),
     response: z.object({ rows: z.array(KekRow), next: z.string().nullable() }),
+  },
+  /** The version, sealed to the backup key that this deployment names; `key_id` says which. It is for the operator to keep. */
+  'kek-escrow': {
+    request: version,
+    response: z.object({ key_id: z.string().length(16), sealed: z.base64url() }),
   },
   /** The text of the census that retiring the version needs, for the operator to sign. */
   'kek-census': { request: version, response: z.object({ text: z.string() }) },

@@ -30,6 +30,7 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
     'queue REWRAP flarewatch-rewrap',
     'var AUTH_ISSUER',
     'var AUTH_JWKS_URL',
+    'var BACKUP_PUBLIC_KEY',
     'var EDGE_SERVICE_PUBLIC_KEY',
     'var LOG_VKEY',
     'var OPERATOR_PUBLIC_KEY',

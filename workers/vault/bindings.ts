@@ -31,6 +31,8 @@ const Bindings = z.object({
   EDGE_SERVICE_PUBLIC_KEY: jsonText.pipe(Ed25519PublicKey),
   /** The log's verifier key, as outsiders pin it: what a receipt must be signed by before a chain is taken over. */
   LOG_VKEY: z.string().max(512),
+  /** The public half of the operator's backup key, in its text form; empty is none. A KEK leaves this Worker sealed to it, or not at all. */
+  BACKUP_PUBLIC_KEY: z.string().default(''),
   OPERATOR_PUBLIC_KEY: jsonText.pipe(Ed25519PublicKey),
   /** Set by the demo and by tests alone; the check of the walls refuses it in a wrangler file. */
   DEMO_KEK_ACCEPTED: z

@@ -58,6 +58,6 @@ function describe(tenants: readonly TenantRows[] | null): string[] {
 function whatNext(version: number): string[] {
   return [
     'Whoever has this key and a copy of the database still needs the shares: let the tenants rotate these credentials at their providers.',
-    `To use what is under it again: deploy a new version, then flarewatch keys rotate --from-denied ${version}`,
+    `To use what is under it again: deploy a new version, then flarewatch keys rotate --drain ${version}`,
   ]
 }

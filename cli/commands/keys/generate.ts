@@ -1,10 +1,9 @@
-import { join } from 'node:path'
 import { exportJWK, generateKeyPair } from 'jose'
-import { toBase64Url, zeroize } from '../../../domain/bytes.ts'
 import { generateKek } from '../../../domain/envelope/kek.ts'
 import { type Answer, type Arguments, type Command, CommandRefused, EXIT } from '../../command.ts'
 import { operatorKeyPath } from '../../operator.ts'
 import { writeOnce } from '../../private-file.ts'
+import { keepKek, kekPath } from './kek-file.ts'
 import { parseVersion } from './version.ts'
 
 /** S2: there is no default KEK. The operator makes one, and it is never printed, only written. */
@@ -21,12 +20,9 @@ export const keysGenerate: Command = {
 }
 
 function newKek(dir: string, version: number): Answer {
-  const path = join(dir, 'secrets', `kek.v${version}`)
-  const key = generateKek()
-  const written = writeOnce(path, `# Flarewatch key encryption key, version ${version}\n${toBase64Url(key)}\n`)
-  zeroize(key)
-  if (!written) {
-    const message = `${path} exists and is not overwritten. A further version: flarewatch keys generate --version ${version + 1}`
+  const path = keepKek(dir, version, generateKek())
+  if (path === null) {
+    const message = `${kekPath(dir, version)} exists and is not overwritten. A further version: flarewatch keys generate --version ${version + 1}`
     throw new CommandRefused('kek_exists', message)
   }
   return {

@@ -4,17 +4,20 @@ import { formatVkey, signNote } from '../../../domain/note/signed-note.ts'
 import { type Arguments, type Command, CommandRefused, EXIT } from '../../command.ts'
 import { askOperatorDoor, OPERATOR_OPTIONS, operatorSigner } from '../../operator.ts'
 import { writePrivately } from '../../private-file.ts'
+import { putInEscrow } from './escrow.ts'
 import { parseVersion } from './version.ts'
 
 /** V4: ends with a census that vault and operator both counted and the operator signed. */
 export const keysRetire: Command = {
-  usage: 'flarewatch keys retire N [--vault URL]',
-  summary: 'operator: end a KEK version that no row and no backup needs any more, with a signed census',
-  options: OPERATOR_OPTIONS,
+  usage: 'flarewatch keys retire N [--escrow] [--vault URL]',
+  summary:
+    'operator: end a KEK version that no row and no backup needs (or that is sealed to the backup key), with a signed census',
+  options: { escrow: { type: 'boolean', default: false }, ...OPERATOR_OPTIONS },
   positionals: 1,
   async run(args: Arguments) {
     const version = parseVersion(args.positionals[0])
     const signer = await operatorSigner(args.dir)
+    const escrow = args.values.escrow === true ? await putInEscrow(args, version) : null
     const { text } = await askOperatorDoor(args, 'kek-census', { version })
     const census = await signNote(text, [signer])
     const retired = await askOperatorDoor(args, 'kek-retire', { version, census }).catch((error: unknown) =>
@@ -24,9 +27,10 @@ export const keysRetire: Command = {
     writePrivately(path, retired.census)
     const vkey = formatVkey(signer)
     return {
-      document: { ok: true, version, retired: true, census: retired.census, path, vkey },
+      document: { ok: true, version, retired: true, census: retired.census, path, vkey, escrow },
       text: [
         `KEK version ${version} is retired and opens nothing, wherever it is still bound.`,
+        ...(escrow === null ? [] : [`It is in escrow, sealed to the backup key: ${escrow}`]),
         `The census is in ${path}, signed by ${vkey}`,
         `For a deployment: npx wrangler secret delete KEK_V${version} --config workers/vault/wrangler.toml`,
       ].join('\n'),
@@ -49,5 +53,5 @@ function adviceFor({ code, message }: CommandRefused, version: number, emptiedAt
   }
   if (code !== 'kek_backup_window' || emptiedAt === null) return message
   const until = new Date(Date.parse(emptiedAt) + BACKUP_WINDOW_MS).toISOString()
-  return `A backup may still need KEK version ${version}: the last row left it at ${emptiedAt}, so it can be retired from ${until} on`
+  return `A backup may still need KEK version ${version}: the last row left it at ${emptiedAt}, so it can be retired from ${until} on, or now with --escrow`
 }

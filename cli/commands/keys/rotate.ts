@@ -7,18 +7,19 @@ import { parseVersion } from './version.ts'
 
 /**
  * V4: the version opens, then is probed on the isolates that answer, then wraps; then every wrap moves to it. Each step may be asked
- * for again: a rotation that was broken off, here or there, goes on from where the rows say that it is.
+ * for again: a rotation that was broken off, here or there, goes on from where the rows say that it is. What is under a version that was
+ * denied, or that a backup brought back after it had been retired, moves only when its number is named.
  */
 export const keysRotate: Command = {
-  usage: 'flarewatch keys rotate [--to N] [--from-denied N] [--vault URL]',
+  usage: 'flarewatch keys rotate [--to N] [--drain N] [--vault URL]',
   summary: 'operator: wrap with a KEK version that is deployed (the newest), and move every wrap to it',
-  options: { to: { type: 'string' }, 'from-denied': { type: 'string' }, ...OPERATOR_OPTIONS },
+  options: { to: { type: 'string' }, drain: { type: 'string' }, ...OPERATOR_OPTIONS },
   positionals: 0,
   async run(args: Arguments) {
-    const denied = args.values['from-denied']
+    const { drain } = args.values
     const to = args.values.to === undefined ? await newestBound(args) : parseVersion(args.values.to)
     const isolates = await distribute(args, to)
-    if (denied !== undefined) await askOperatorDoor(args, 'kek-drain', { version: parseVersion(denied) })
+    if (drain !== undefined) await askOperatorDoor(args, 'kek-drain', { version: parseVersion(drain) })
     const { moved, ms } = await rewrapAll(args)
     const { versions } = await askOperatorDoor(args, 'kek-status', {})
     return {

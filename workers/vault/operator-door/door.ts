@@ -13,6 +13,7 @@ import { PART } from '../call.ts'
 import { parsedRequest, parseJson } from '../door-request.ts'
 import type { Visit } from '../visit.ts'
 import { backupKey, backupTenant } from './backup.ts'
+import { kekEscrow } from './kek-escrow.ts'
 import { kekCensus, kekRetire } from './kek-retire.ts'
 import { kekRows } from './kek-rows.ts'
 import { kekAdmit, kekDeny, kekDrain, kekProbe, kekPromote, kekRewrap } from './kek-states.ts'
@@ -49,6 +50,7 @@ const OPERATIONS: Record<OperatorOperation, Performed> = {
   'kek-deny': parsedRequest(OperatorOperations['kek-deny'].request, kekDeny),
   'kek-drain': parsedRequest(OperatorOperations['kek-drain'].request, kekDrain),
   'kek-rows': parsedRequest(OperatorOperations['kek-rows'].request, kekRows),
+  'kek-escrow': parsedRequest(OperatorOperations['kek-escrow'].request, kekEscrow),
   'kek-census': parsedRequest(OperatorOperations['kek-census'].request, kekCensus),
   'kek-retire': parsedRequest(OperatorOperations['kek-retire'].request, kekRetire),
 }

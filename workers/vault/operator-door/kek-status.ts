@@ -29,7 +29,10 @@ export const kekStatus: Operation<'kek-status'> = async (visit) => {
   })
 }
 
-function kekLine({ version, state, since, checkValue, emptiedAt }: KekVersion, counts: readonly RowCounts[]): KekLine {
+function kekLine(
+  { version, state, since, checkValue, emptiedAt, escrowedTo }: KekVersion,
+  counts: readonly RowCounts[],
+): KekLine {
   const counted = counts.find((one) => one.version === version)
   return {
     version,
@@ -41,6 +44,7 @@ function kekLine({ version, state, since, checkValue, emptiedAt }: KekVersion, c
       audit_keys: counted?.auditKeys ?? 0,
       credentials: counted?.credentials ?? 0,
     },
+    escrowed_to: escrowedTo,
     emptied_at: emptiedAt === null ? null : new Date(emptiedAt).toISOString(),
   }
 }

@@ -4,7 +4,7 @@ import { unwrapKey, wrapKey } from '../../../domain/envelope/wrap.ts'
 import { failure, type Result, success } from '../../../domain/result.ts'
 import { appendOutcome, derivedUuid } from '../audit-append.ts'
 import { currentKeks, type KekRefusal, type KekRing, type WrappingRefusal } from '../keks.ts'
-import { askLedger } from '../ledger.ts'
+import { askKekVersions, askLedger } from '../ledger.ts'
 import { type Act, type OpenRefusal, type ReleaseRefusal, release, type Unlocked, type Wrap } from '../release.ts'
 import type { Visit } from '../visit.ts'
 import { type MovedWrap, readStaleWraps, type StaleWraps, type StoredWrap, storeMoved } from './wraps.ts'
@@ -31,7 +31,7 @@ export async function rewrapBatch(
   if (wrapping !== null) return failure(wrapping)
   if (ring.value.stale.length === 0) return success({ moved: 0, next: null })
   const stale = await readStaleWraps(visit, tenantId, ring.value.stale, after)
-  const count = stale.tenantKeys.length + stale.auditKeys.length + stale.credentials.length
+  const { count } = stale
   if (count === 0) return success({ moved: 0, next: null })
   const act: Act = {
     door: 'operator',
@@ -46,6 +46,9 @@ export async function rewrapBatch(
   if (!released.ok) return released
   const underRelease = released.value.opened
   const auditKeys = await moveAuditKeys(visit, ring.value, tenantId, stale.auditKeys)
+  // First, so that a version which a row leaves now is not taken for one that has long been empty.
+  const leaving = await askKekVersions(visit.bindings, (versions) => versions.noteLeaving(stale.versions))
+  if (!leaving.ok) return leaving
   const moved = await storeMoved(visit, tenantId, [...underRelease.moved, ...auditKeys.moved])
   const failed = [...underRelease.failed, ...auditKeys.failed]
   await noteFailed(visit, tenantId, failed)

@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { generateHpkeKeyPair } from '../../../domain/backup/hpke.ts'
+import { backupKeyId, formatBackupPublicKey } from '../../../domain/backup/key.ts'
+import { openFromBackup } from '../../../domain/backup/seal.ts'
 import { toBase64Url } from '../../../domain/bytes.ts'
 import type { OpenedCredential } from '../../../domain/contracts/connector-door.ts'
+import { SEALS_IN_FLIGHT_MS } from '../../../domain/contracts/kek-versions.ts'
 import { type KekLine, OperatorOperations } from '../../../domain/contracts/operator-door.ts'
 import { OPERATOR_KEY_NAME } from '../../../domain/envelope/census.ts'
 import { generateKek } from '../../../domain/envelope/kek.ts'
@@ -24,9 +28,11 @@ const SECRET = 'cf-token-that-outlives-its-kek-0001'
 const DAY = 24 * 3_600_000
 const SIGNING_AGE = 5 * 60_000
 
+let backup: Awaited<ReturnType<typeof generateHpkeKeyPair>>
 let stand: VaultStand
 beforeAll(async () => {
-  stand = await startVaultStand()
+  backup = await generateHpkeKeyPair()
+  stand = await startVaultStand({ vault: { BACKUP_PUBLIC_KEY: formatBackupPublicKey(backup.publicKey) } })
 })
 afterAll(() => stand?.stop())
 
@@ -41,6 +47,7 @@ const operator = (op: Parameters<VaultStand['operatorCall']>[0], body: object) =
 describe('V4 a rotation, step by step', () => {
   let tenant: StandTenant
   let first: StoredCredential
+  let wrapUnderOne: { kek_version: number; wrapped_dek: Uint8Array }
 
   it('a version that was only deployed neither wraps nor counts as known', async () => {
     tenant = await bornTenant(stand)
@@ -71,6 +78,8 @@ describe('V4 a rotation, step by step', () => {
 
   it('moves every wrap, and no ciphertext changes', async () => {
     const before = await ciphertexts()
+    const [wrap] = await stand.sql`select kek_version, wrapped_dek from flarewatch.credentials where id = ${first.id}`
+    wrapUnderOne = { kek_version: wrap?.kek_version, wrapped_dek: wrap?.wrapped_dek }
     await operator('kek-rewrap', {})
     await untilNoneUnder(1)
     expect(await ciphertexts()).toEqual(before)
@@ -129,10 +138,38 @@ describe('V4 a rotation, step by step', () => {
     await stand.sql`update flarewatch.credentials set kek_version = 1 where id = ${first.id}`
     expect(await open(tenant, first)).toMatchObject({ ok: false, code: 'not_openable', retryable: false })
     await stand.sql`update flarewatch.credentials set ${stand.sql(old ?? {})} where id = ${first.id}`
-    for (const op of ['kek-admit', 'kek-promote', 'kek-deny', 'kek-drain'] as const) {
+    for (const op of ['kek-admit', 'kek-promote', 'kek-deny'] as const) {
       expect((await operator(op, { version: 1 })).code).toBe('kek_state')
     }
     expect(await secretOf(tenant, first)).toBe(SECRET)
+  })
+
+  it('what a backup brings back under it moves when an operator lets it drain, and no door opens it meanwhile', async () => {
+    await stand.sql`update flarewatch.credentials set ${stand.sql(wrapUnderOne)} where id = ${first.id}`
+    expect((await operator('kek-drain', { version: 1 })).code).toBeNull()
+    expect(await open(tenant, first)).toMatchObject({ ok: false, code: 'not_openable' })
+    await operator('kek-rewrap', {})
+    await untilNoneUnder(1)
+    expect(await secretOf(tenant, first)).toBe(SECRET)
+  })
+
+  it('a version in escrow is retired without the wait; the escrow opens with the backup key alone, as that version', async () => {
+    stand.advance(SEALS_IN_FLIGHT_MS)
+    expect(await retire(1)).toBe('kek_backup_window')
+    const { body } = await operator('kek-escrow', { version: 1 })
+    const { sealed, key_id } = OperatorOperations['kek-escrow'].response.parse(body)
+    expect(key_id).toBe(backupKeyId(backup.publicKey))
+    const openAs = (privateKey: Uint8Array, kekVersion: number) =>
+      openFromBackup({ privateKey, context: { purpose: 'retired-kek', kekVersion }, sealed: bytes(sealed) })
+    expect(await openAs(backup.privateKey, 1)).toEqual({ ok: true, value: new Uint8Array(stand.kek) })
+    const { privateKey: stranger } = await generateHpkeKeyPair()
+    for (const [key, version] of [
+      [backup.privateKey, 2],
+      [stranger, 1],
+    ] as const) {
+      expect(await openAs(key, version)).toEqual({ ok: false, code: 'not_openable' })
+    }
+    expect(await retire(1)).toBeNull()
   })
 
   it('a new key under an old number is refused for good', async () => {

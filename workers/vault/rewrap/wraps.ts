@@ -9,6 +9,9 @@ import type { Visit } from '../visit.ts'
 export type StoredWrap = { readonly place: WrapContext; readonly wrap: Wrap }
 export type MovedWrap = StoredWrap & { readonly to: Wrap }
 export type StaleWraps = {
+  readonly count: number
+  /** The KEK versions that they are under. */
+  readonly versions: readonly number[]
   readonly tenantKeys: readonly StoredWrap[]
   readonly auditKeys: readonly StoredWrap[]
   /** In order of id, one batch. */
@@ -59,13 +62,19 @@ export async function readStaleWraps(
     return { place: { purpose, tenantId, keyVersion }, wrap: { kekVersion, wrapped } }
   }
   const parsed = credentials.map((row) => CredentialRow.parse(row))
-  return {
+  const wraps = {
     tenantKeys: tenantKeys.map(keyWrap('tenant-dek')),
     auditKeys: auditKeys.map(keyWrap('audit-key')),
     credentials: parsed.map(({ id: credentialId, dek_version: keyVersion, kek_version: kekVersion, wrapped }) => ({
-      place: { purpose: 'credential-dek', tenantId, credentialId, keyVersion },
+      place: { purpose: 'credential-dek', tenantId, credentialId, keyVersion } as const,
       wrap: { kekVersion, wrapped },
     })),
+  }
+  const all = [...wraps.tenantKeys, ...wraps.auditKeys, ...wraps.credentials]
+  return {
+    ...wraps,
+    count: all.length,
+    versions: [...new Set(all.map(({ wrap }) => wrap.kekVersion))],
     next: parsed.length < BATCH_ROWS ? null : (parsed.at(-1)?.id ?? null),
   }
 }
