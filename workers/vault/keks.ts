@@ -17,8 +17,11 @@ export type KekRefusal =
   | 'store_unreachable'
   | 'ledger_unreachable'
 
-/** Why a version that a wrap names does not open it. `kek_version_unknown`: another isolate has it; asking again can help. */
-export type OpeningRefusal = 'kek_version_unknown' | 'kek_denied' | 'kek_retired'
+/**
+ * Why a version that a wrap names does not open it. `kek_version_unknown`: this isolate lacks it, another has it, and asking
+ * again can help. `kek_unknown`: there never was such a version.
+ */
+export type OpeningRefusal = 'kek_version_unknown' | 'kek_unknown' | 'kek_denied' | 'kek_retired'
 /** Why nothing can be wrapped: this isolate lacks the version that wraps, or an operator denied it and promoted no other. */
 export type WrappingRefusal = 'kek_version_unknown' | 'kek_denied'
 /** Who opens: a door, the operator's re-wrapping, or the sealing of audit rows. */
@@ -77,7 +80,7 @@ function ringOf(keks: readonly Kek[], versions: readonly KekVersion[]): KekRing 
     },
     opening: (version, opener) => {
       const state = versions.find((known) => known.version === version)?.state
-      if (state === undefined) return failure('kek_version_unknown')
+      if (state === undefined) return failure('kek_unknown')
       if (OPENS[state].includes(opener)) return boundOf(version)
       return failure(state === 'retired' ? 'kek_retired' : 'kek_denied')
     },

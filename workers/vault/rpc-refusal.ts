@@ -33,6 +33,7 @@ export function rpcRefusal(code: ReleaseRefusal | AppendRefusal): RpcRefusal {
     case 'kek_demo':
     case 'kek_mismatch':
     case 'kek_version_unknown':
+    case 'kek_unknown':
     case 'kek_denied':
     case 'kek_retired':
       return 'not_openable'
