@@ -17,6 +17,7 @@ type State = z.infer<typeof State>
 /** Names that an incident has room for; more say no more. */
 const MAX_NAMED = 8
 const UNREADABLE = 'unreadable'
+const MONTH = /^table audit_log_\d{6}$/
 
 /** Compares with the run before, and remembers what is there now only once `raise` has been told of what differs. */
 export async function checkGuards(
@@ -57,7 +58,7 @@ function findChanged(guards: readonly Guard[], before: State | null | typeof UNR
   if (before === UNREADABLE) return [finding('guards_changed', [guardStateKey()], [])]
   const now = new Map(guards.map((guard) => [guard.name, guard]))
   const altered = guards.filter(({ name, version }) => before[name] !== undefined && before[name] !== version)
-  const gone = Object.keys(before).filter((name) => !now.has(name) && now.has(tableOf(name)))
+  const gone = Object.keys(before).filter((name) => !now.has(name) && !MONTH.test(name) && now.has(tableOf(name)))
   return altered.length + gone.length === 0
     ? []
     : [finding('guards_changed', [...altered.map(({ name }) => name), ...gone], altered)]
@@ -103,7 +104,8 @@ async function readGuards(sql: Sql): Promise<Guard[]> {
       from pg_catalog.pg_class class left join pg_catalog.pg_inherits parent on parent.inhrelid = class.oid
       where class.oid in (
           'flarewatch.audit_log'::regclass, 'flarewatch.audit_heads'::regclass,
-          'flarewatch.receipts'::regclass, 'flarewatch.incidents'::regclass)
+          'flarewatch.receipts'::regclass, 'flarewatch.incidents'::regclass,
+          'flarewatch.epoch_certificates'::regclass)
         or parent.inhparent = 'flarewatch.audit_log'::regclass
     )
     select 'table ' || relname as name, is_closed as is_on, xmin::text as version from guarded
