@@ -9,7 +9,7 @@ import { auditExport } from './routes/audit-export.ts'
 import { auditProof } from './routes/audit-proof.ts'
 import { incidents } from './routes/incidents.ts'
 import { siteMetrics } from './routes/metrics.ts'
-import { consistency, newestReceipt, receiptOfSize } from './routes/receipt-files.ts'
+import { consistency, epochCertificate, epochs, newestReceipt, receiptOfSize } from './routes/receipt-files.ts'
 import { status } from './routes/status.ts'
 import { config, credentials, me, receipts, sites } from './routes/tenant.ts'
 import { logKeys, securityPolicy, securityTxt } from './routes/well-known.ts'
@@ -45,6 +45,8 @@ router
   .all('/api/*', nothingHere)
   // For anyone: what proves the audit log, and whom to tell.
   .all('/receipts/:log', newestReceipt)
+  .all('/receipts/:log/epochs', epochs)
+  .all('/receipts/:log/epochs/:epoch', epochCertificate)
   .all('/receipts/:log/:size', receiptOfSize)
   .all('/receipts/:log/:from/:to', consistency)
   .all('/receipts/*', nothingHere)
