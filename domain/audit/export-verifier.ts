@@ -19,9 +19,9 @@ export type ExportFailureCode =
   | 'size_mismatch'
   | 'root_mismatch'
   | 'chain_head_mismatch'
-  | 'checkpoint_inconsistent'
   | 'certificate_malformed'
   | 'certificate_mismatch'
+  | 'checkpoint_inconsistent'
 
 export type ExportReport = {
   readonly ok: boolean
@@ -49,8 +49,8 @@ export class ExportVerifier {
   readonly #trusted: readonly NoteVerifier[]
   #progress: Progress | null = null
   #note: string | null = null
-  #seen: SeenTree | null = null
   #certificate: ExportReport['certificate'] = null
+  #seen: SeenTree | null = null
   #rows = 0
   #failure: ExportReport['failure'] = null
 

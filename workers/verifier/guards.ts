@@ -99,10 +99,14 @@ async function readGuards(sql: Sql): Promise<Guard[]> {
   const rows = await sql`
     with guarded as (
       select class.oid, class.relname, class.xmin, class.relrowsecurity and class.relforcerowsecurity as is_closed,
-        class.relname = 'audit_log' or class.relispartition as is_log
+        case
+          when class.relname = 'audit_log' or class.relispartition then array['extend_chain', 'refuse_change']
+          when class.relname = 'epoch_certificates' then array['refuse_change']
+          else array[]::text[]
+        end as triggers
       from pg_catalog.pg_class class left join pg_catalog.pg_inherits parent on parent.inhrelid = class.oid
       where class.oid in (
-          'flarewatch.audit_log'::regclass, 'flarewatch.audit_heads'::regclass,
+          'flarewatch.audit_log'::regclass, 'flarewatch.audit_heads'::regclass, 'flarewatch.epoch_certificates'::regclass,
           'flarewatch.receipts'::regclass, 'flarewatch.incidents'::regclass)
         or parent.inhparent = 'flarewatch.audit_log'::regclass
     )
