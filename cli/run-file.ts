@@ -10,6 +10,10 @@ const RunFile = z.object({
   supabase_url: z.url(),
   publishable_key: z.string(),
   log_vkey: z.string(),
+  /** The operator's commands go there; a run file of an older stack has none. */
+  vault_url: z.url().optional(),
+  /** Where a stack's own clock is read, which a test may have set. */
+  control: z.object({ url: z.url(), token: z.string() }).optional(),
 })
 export type RunFile = z.infer<typeof RunFile>
 

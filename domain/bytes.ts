@@ -1,6 +1,7 @@
 import { failure, type Result, success } from './result.ts'
 
 const U32_LIMIT = 2 ** 32
+const LENGTH_BYTES = 4
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const encoder = new TextEncoder()
 
@@ -16,7 +17,14 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
 
 /** Each field behind its own length: no two lists of fields give the same bytes. */
 export function lengthPrefixed(...fields: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  return concat(...fields.flatMap((field) => [u32be(field.length), field]))
+  const joined = new Uint8Array(fields.reduce((length, field) => length + LENGTH_BYTES + field.length, 0))
+  let offset = 0
+  for (const field of fields) {
+    putU32be(joined, offset, field.length)
+    joined.set(field, offset + LENGTH_BYTES)
+    offset += LENGTH_BYTES + field.length
+  }
+  return joined
 }
 
 export function utf8(text: string): Uint8Array {
@@ -55,8 +63,21 @@ export function putU64be(into: Uint8Array, offset: number, value: number): void 
 /** Ids are checked at the edges; one that is no lower-case UUID here is a defect of ours. */
 export function uuidToBytes(uuid: string): Uint8Array<ArrayBuffer> {
   if (!UUID.test(uuid)) throw new RangeError('not a lower-case UUID')
-  const hex = uuid.replaceAll('-', '')
-  return Uint8Array.from({ length: 16 }, (_, i) => Number.parseInt(hex.slice(i * 2, i * 2 + 2), 16))
+  const bytes = new Uint8Array(16)
+  let at = 0
+  for (let i = 0; i < bytes.length; i += 1) {
+    if (uuid.charCodeAt(at) === HYPHEN) at += 1
+    bytes[i] = (hexDigit(uuid.charCodeAt(at)) << 4) | hexDigit(uuid.charCodeAt(at + 1))
+    at += 2
+  }
+  return bytes
+}
+
+const HYPHEN = 0x2d
+const [DIGIT_0, DIGIT_9, LETTER_A] = [0x30, 0x39, 0x61]
+
+function hexDigit(code: number): number {
+  return code <= DIGIT_9 ? code - DIGIT_0 : code - LETTER_A + 10
 }
 
 export function bytesToUuid(bytes: Uint8Array): string {

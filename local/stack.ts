@@ -129,7 +129,7 @@ async function bootParts(
     return part
   }
   const clock = createStackClock()
-  const [ports, keys] = await Promise.all([freePorts(...PORTS), stackKeys(dir, LOG_NAME)])
+  const [ports, keys] = await Promise.all([freePorts(...PORTS), stackKeys(dir, LOG_NAME, options.kind)])
   const [postgres, simulator, mail] = await Promise.all([
     started('postgres', () => startPostgres({ dir, supervision: supervise(options) })),
     options.kind === 'demo' ? started('cloudflare simulator', () => simulate(options, ports, clock)) : undefined,
@@ -240,8 +240,12 @@ function workersOptions({ options, ports, keys, clock, postgres, supabase, simul
         ...auth,
         ...Object.fromEntries(options.keks.map(({ version, bytes }) => [`KEK_V${version}`, toBase64Url(bytes)])),
         EDGE_SERVICE_PUBLIC_KEY: JSON.stringify(keys.edgeServicePublic),
+        LOG_VKEY: keys.logVkey,
+        OPERATOR_PUBLIC_KEY: JSON.stringify(keys.operatorPublic),
+        BACKUP_PUBLIC_KEY: keys.backupPublic ?? '',
         ...(options.kind === 'demo' ? { DEMO_KEK_ACCEPTED: 'true' } : {}),
       },
+      'durable-objects': keys.backupPublic === null ? {} : { BACKUP_PUBLIC_KEY: keys.backupPublic },
       verifier: { RECEIPT_SIGNING_KEY: keys.receiptSigner, LOG_NAME },
       notifier: { ...mail.bindings, GATEWAY_URL: loopback(ports.gateway) },
     },

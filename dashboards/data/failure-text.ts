@@ -48,6 +48,7 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   aal2_stale: 'Your last code is more than 5 minutes old. Enter the one that your authenticator app shows now.',
   freshness_claimed:
     'Another session of yours used a code within the last 90 seconds. Wait until 90 seconds have passed, then enter a new code.',
+  kek_version_unknown: 'The vault is changing its key. Try again in a minute.',
   step_up_required: 'The permission for this act is missing. Try again.',
   step_up_invalid: 'The permission for this act was used or has run out. Try again.',
   not_a_member: 'You are not a member of this agency. Ask one of its owners to add you.',
@@ -69,6 +70,7 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   provider_rate_limited: 'Cloudflare asks to slow down; nothing was stored. Try again in a few minutes.',
   ledger_unreachable: 'The act could not be put on record, so it was not done. Try again in a minute.',
   store_unreachable: 'The database does not answer. Nothing was changed; try again in a minute.',
+  kek_version_unknown: 'The vault is changing its key. Try again in a minute.',
   vault_unreachable: UNREACHABLE_VAULT,
   service_token_invalid: UNREACHABLE_VAULT,
   service_token_replayed: 'The request arrived twice. Try again.',
@@ -101,6 +103,7 @@ const RETRYABLE: ReadonlySet<string> = new Set<KnownCode>([
   'server_unavailable',
   'provider_unreachable',
   'provider_rate_limited',
+  'kek_version_unknown',
   'ledger_unreachable',
   'store_unreachable',
   'vault_unreachable',

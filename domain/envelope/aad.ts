@@ -1,7 +1,16 @@
 import { lengthPrefixed, u32be, utf8, uuidToBytes } from '../bytes.ts'
 
 /** What each key and ciphertext is for: no two purposes share AAD, so nothing sealed for one opens as another (V3). */
-export type Purpose = 'tenant-dek' | 'credential-dek' | 'audit-key' | 'credential' | 'audit-row' | 'audit-tag'
+const PURPOSES = {
+  'tenant-dek': utf8('tenant-dek'),
+  'credential-dek': utf8('credential-dek'),
+  'audit-key': utf8('audit-key'),
+  'backup-canary': utf8('backup-canary'),
+  credential: utf8('credential'),
+  'audit-row': utf8('audit-row'),
+  'audit-tag': utf8('audit-tag'),
+}
+export type Purpose = keyof typeof PURPOSES
 
 type Binding = {
   readonly purpose: Purpose
@@ -15,6 +24,6 @@ type Binding = {
 
 export function aadOf({ purpose, tenantId, subjectId, keyVersion, kekVersion }: Binding): Uint8Array {
   const subject = subjectId === null ? new Uint8Array() : uuidToBytes(subjectId)
-  const fields = [utf8(purpose), uuidToBytes(tenantId), subject, u32be(keyVersion)]
+  const fields = [PURPOSES[purpose], uuidToBytes(tenantId), subject, u32be(keyVersion)]
   return lengthPrefixed(...fields, ...(kekVersion === undefined ? [] : [u32be(kekVersion)]))
 }

@@ -15,7 +15,23 @@ type HkdfInput = {
 }
 
 export async function hkdf({ key, salt = EMPTY, info }: HkdfInput): Promise<Uint8Array> {
-  const base = await crypto.subtle.importKey('raw', unshared(key), 'HKDF', false, ['deriveBits'])
+  return derive(await importHkdfKey(key), salt, info)
+}
+
+/** Two keys from one, told apart by their infos. */
+export async function hkdfPair(
+  key: Uint8Array,
+  infos: readonly [Uint8Array, Uint8Array],
+): Promise<[Uint8Array, Uint8Array]> {
+  const base = await importHkdfKey(key)
+  return [await derive(base, EMPTY, infos[0]), await derive(base, EMPTY, infos[1])]
+}
+
+function importHkdfKey(key: Uint8Array): Promise<CryptoKey> {
+  return crypto.subtle.importKey('raw', unshared(key), 'HKDF', false, ['deriveBits'])
+}
+
+async function derive(base: CryptoKey, salt: Uint8Array, info: Uint8Array): Promise<Uint8Array> {
   const parameters = { name: 'HKDF', hash: 'SHA-256', salt: unshared(salt), info: unshared(info) }
   return new Uint8Array(await crypto.subtle.deriveBits(parameters, base, KEY_BYTES * 8))
 }

@@ -1,7 +1,7 @@
 import { concat, equalConstantTime, randomBytes, utf8, zeroize } from '../bytes.ts'
 import { failure, type Result } from '../result.ts'
 import { aadOf } from './aad.ts'
-import { decrypt, encrypt, hkdf, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from './primitives.ts'
+import { decrypt, encrypt, hkdf, hkdfPair, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from './primitives.ts'
 
 export type RecordContext = {
   readonly tenantId: string
@@ -60,10 +60,7 @@ export async function openRecord({ subkey, context, sealed }: OpenInput): Promis
 }
 
 async function splitSubkey(subkey: Uint8Array): Promise<{ commitment: Uint8Array; key: Uint8Array }> {
-  const [commitment, key] = await Promise.all([
-    hkdf({ key: subkey, info: COMMITMENT_INFO }),
-    hkdf({ key: subkey, info: ENCRYPTION_INFO }),
-  ])
+  const [commitment, key] = await hkdfPair(subkey, [COMMITMENT_INFO, ENCRYPTION_INFO])
   return { commitment, key }
 }
 

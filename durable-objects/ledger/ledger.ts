@@ -1,5 +1,5 @@
 import type { AppendAnswer, AppendRequest, AuditShareAnswer } from '../../domain/contracts/durable-objects.ts'
-import type { TenantId } from '../../domain/contracts/ids.ts'
+import { TenantId } from '../../domain/contracts/ids.ts'
 import { fromBlob } from '../columns.ts'
 import { Book } from './book.ts'
 import { Feed } from './feed.ts'
@@ -35,15 +35,17 @@ export class Ledger {
   }
 
   async auditShare(tenantId: TenantId): Promise<AuditShareAnswer> {
-    const ledger = this.book.bear(tenantId)
-    // A ledger that was lost whole comes up empty while Postgres still has the tenant's rows.
-    await this.#compareOnce()
-    if (this.book.head().behind) return { ok: false, code: 'ledger_behind' }
-    return { ok: true, share: fromBlob(ledger.audit_share) }
+    if (this.book.ledger() === null && (await this.#feed.reportIfLost(tenantId)))
+      return { ok: false, code: 'ledger_lost' }
+    const { audit_share } = this.book.bear(tenantId)
+    // Keys are wrapped under what is handed out here: a share that a crash takes back takes them along.
+    await this.#platform.storage.sync()
+    return { ok: true, share: fromBlob(audit_share) }
   }
 
   /** Rows of one call are numbered in its order; each is answered for by itself. */
   async append(requests: readonly AppendRequest[]): Promise<AppendAnswer[]> {
+    if (this.book.ledger() === null) return this.#refuseLost(requests)
     await this.#compareOnce()
     const answers = requests.map(
       (request) =>
@@ -53,6 +55,31 @@ export class Ledger {
     )
     this.#platform.waitUntil(this.#commitWaiting())
     return Promise.all(answers)
+  }
+
+  /** A write beside the appends: on disk before it is answered for, like them, and fed. */
+  async write<Value>(work: () => Value): Promise<Value> {
+    const { storage } = this.#platform
+    const value = storage.transactionSync(work)
+    this.#wakeIn(Math.max(FEED_ALARM_MS, this.#feed.restMs))
+    await storage.sync()
+    this.#platform.waitUntil(this.#feed.runUntilEmpty())
+    return value
+  }
+
+  /** Carries what waits to Postgres now, however long it was to rest. True when Postgres has acknowledged everything. */
+  feedNow(): Promise<boolean> {
+    return this.#feed.run()
+  }
+
+  async freeze(reason: string, at: number): Promise<void> {
+    this.book.freeze(reason, at)
+    await this.#platform.storage.sync()
+  }
+
+  async unfreeze(): Promise<void> {
+    this.book.unfreeze()
+    await this.#platform.storage.sync()
   }
 
   async alarm(): Promise<void> {
@@ -87,9 +114,15 @@ export class Ledger {
     await this.#feed.runUntilEmpty()
   }
 
+  /** A vault that still holds the audit key can ask for rows of a ledger that is no more. */
+  async #refuseLost(requests: readonly AppendRequest[]): Promise<AppendAnswer[]> {
+    const [first] = requests
+    if (first !== undefined) await this.#feed.reportIfLost(TenantId.parse(first.row.tenantId))
+    return requests.map(() => ({ ok: false, code: 'ledger_lost' }))
+  }
+
   /** Once a start, before anything is numbered. Postgres out of reach is no reason to refuse: the feed compares later. */
   async #compareOnce(): Promise<void> {
-    if (this.book.ledger() === null) return
     this.#firstComparison ??= Promise.race([this.#feed.run(), this.#platform.machine.wait(FIRST_COMPARISON_MS)])
     await this.#firstComparison
   }

@@ -35,7 +35,7 @@ export async function workerOptions(name: WorkerName, values: WorkerValues): Pro
   return {
     ...options,
     name: config.name ?? name,
-    modules: [{ type: 'ESModule', path: `${name}.mjs`, contents: await bundle(main) }],
+    modules: [{ type: 'ESModule', path: `${name}.mjs`, contents: await bundleOnce(main) }],
     bindings: { ...options.bindings, ...values.bindings },
     serviceBindings: {
       ...options.serviceBindings,
@@ -45,7 +45,19 @@ export async function workerOptions(name: WorkerName, values: WorkerValues): Pro
   }
 }
 
-async function bundle(main: string): Promise<string> {
+/** The code of a process does not change while it runs, and a stand that restarts its Workers need not bundle them again. */
+const bundled = new Map<string, Promise<string>>()
+
+function bundleOnce(main: string): Promise<string> {
+  const known = bundled.get(main)
+  if (known !== undefined) return known
+  const made = bundle(main)
+  bundled.set(main, made)
+  return made
+}
+
+/** A Worker as `wrangler deploy` would upload it: one file. */
+export async function bundle(main: string): Promise<string> {
   const built = await build({
     entryPoints: [main],
     bundle: true,

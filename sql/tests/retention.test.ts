@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { AuditRow } from '../../domain/audit/row.ts'
+import { createAuthUsers } from '../../local/postgres/auth-users.ts'
 import type { EmbeddedPostgres } from '../../local/postgres/postgres.ts'
 import { LOGIN_ROLES } from '../../local/postgres/roles.ts'
 import { startThrowawayPostgres } from '../../local/postgres/throwaway.ts'
@@ -26,6 +27,7 @@ const types = { bigint: { to: 20, from: [20], serialize: String, parse: Number }
 beforeAll(async () => {
   server = await startThrowawayPostgres()
   sql = postgres(server.superuserUrl, { max: 1, fetch_types: false, onnotice: () => {}, types })
+  await createAuthUsers(sql)
 })
 afterAll(async () => {
   await sql?.end()

@@ -1,0 +1,57 @@
+import { join } from 'node:path'
+import { BACKUP_WINDOW_MS } from '../../../domain/contracts/kek-versions.ts'
+import { formatVkey, signNote } from '../../../domain/note/signed-note.ts'
+import { type Arguments, type Command, CommandRefused, EXIT } from '../../command.ts'
+import { askOperatorDoor, OPERATOR_OPTIONS, operatorSigner } from '../../operator.ts'
+import { writePrivately } from '../../private-file.ts'
+import { putInEscrow } from './escrow.ts'
+import { parseVersion } from './version.ts'
+
+/** V4: ends with a census that vault and operator both counted and the operator signed. */
+export const keysRetire: Command = {
+  usage: 'flarewatch keys retire N [--escrow] [--vault URL]',
+  summary:
+    'operator: end a KEK version that no row and no backup needs (or that is sealed to the backup key), with a signed census',
+  options: { escrow: { type: 'boolean', default: false }, ...OPERATOR_OPTIONS },
+  positionals: 1,
+  async run(args: Arguments) {
+    const version = parseVersion(args.positionals[0])
+    const signer = await operatorSigner(args.dir)
+    const escrow = args.values.escrow === true ? await putInEscrow(args, version) : null
+    const { text } = await askOperatorDoor(args, 'kek-census', { version })
+    const census = await signNote(text, [signer])
+    const retired = await askOperatorDoor(args, 'kek-retire', { version, census }).catch((error: unknown) =>
+      explained(args, version, error),
+    )
+    const path = join(args.dir, 'census', `kek.v${version}.note`)
+    writePrivately(path, retired.census)
+    const vkey = formatVkey(signer)
+    return {
+      document: { ok: true, version, retired: true, census: retired.census, path, vkey, escrow },
+      text: [
+        `KEK version ${version} is retired and opens nothing, wherever it is still bound.`,
+        ...(escrow === null ? [] : [`It is in escrow, sealed to the backup key: ${escrow}`]),
+        `The census is in ${path}, signed by ${vkey}`,
+        `For a deployment: npx wrangler secret delete KEK_V${version} --config workers/vault/wrangler.toml`,
+      ].join('\n'),
+      exit: EXIT.ok,
+    }
+  },
+}
+
+async function explained(args: Arguments, version: number, error: unknown): Promise<never> {
+  if (!(error instanceof CommandRefused)) throw error
+  const { versions } = await askOperatorDoor(args, 'kek-status', {})
+  const emptied = versions.find((line) => line.version === version)?.emptied_at ?? null
+  throw new CommandRefused(error.code, adviceFor(error, version, emptied))
+}
+
+function adviceFor({ code, message }: CommandRefused, version: number, emptiedAt: string | null): string {
+  if (code === 'kek_wraps') return `KEK version ${version} wraps what is new. Rotate first: flarewatch keys rotate`
+  if (code === 'kek_in_use') {
+    return `Rows are under KEK version ${version}, or a seal of the last minutes may still be. Rotate first: flarewatch keys rotate`
+  }
+  if (code !== 'kek_backup_window' || emptiedAt === null) return message
+  const until = new Date(Date.parse(emptiedAt) + BACKUP_WINDOW_MS).toISOString()
+  return `A backup may still need KEK version ${version}: the last row left it at ${emptiedAt}, so it can be retired from ${until} on, or now with --escrow`
+}
