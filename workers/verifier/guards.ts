@@ -57,7 +57,7 @@ function findChanged(guards: readonly Guard[], before: State | null | typeof UNR
   if (before === UNREADABLE) return [finding('guards_changed', [guardStateKey()], [])]
   const now = new Map(guards.map((guard) => [guard.name, guard]))
   const altered = guards.filter(({ name, version }) => before[name] !== undefined && before[name] !== version)
-  const gone = Object.keys(before).filter((name) => !now.has(name) && now.has(tableOf(name)))
+  const gone = Object.keys(before).filter((name) => !now.has(name) && !isOfDroppedMonth(name, now))
   return altered.length + gone.length === 0
     ? []
     : [finding('guards_changed', [...altered.map(({ name }) => name), ...gone], altered)]
@@ -74,10 +74,12 @@ function finding(kind: 'guards_off' | 'guards_changed', names: readonly string[]
   return { kind, seq: null, detail }
 }
 
-/** `trigger x on y` and `policy x on y` go with their table; a function or a table goes with nothing. */
-function tableOf(name: string): string {
-  const [, table] = / on (\S+)$/.exec(name) ?? []
-  return table === undefined ? 'table audit_log' : `table ${table}`
+const MONTH = /^table audit_log_\d{6}$/
+
+/** A month that was dropped takes its own table, triggers and policies along. */
+function isOfDroppedMonth(name: string, now: ReadonlyMap<string, Guard>): boolean {
+  const table = name.replace(/^(trigger|policy) .* on /, 'table ')
+  return MONTH.test(table) && !now.has(table)
 }
 
 function isSame(before: State | null, now: State): boolean {
@@ -102,6 +104,7 @@ async function readGuards(sql: Sql): Promise<Guard[]> {
         case
           when class.relname = 'audit_log' or class.relispartition then array['extend_chain', 'refuse_change']
           when class.relname = 'epoch_certificates' then array['refuse_change']
+          when class.relname = 'incidents' then array['mail_incident']
           else array[]::text[]
         end as triggers
       from pg_catalog.pg_class class left join pg_catalog.pg_inherits parent on parent.inhrelid = class.oid
@@ -112,10 +115,9 @@ async function readGuards(sql: Sql): Promise<Guard[]> {
     )
     select 'table ' || relname as name, is_closed as is_on, xmin::text as version from guarded
     union all
-    select 'trigger ' || needed.tgname || ' on ' || relname, coalesce(tgenabled = 'A', false), coalesce(stored.xmin::text, '')
-    from guarded join (values ('extend_chain', true), ('refuse_change', true), ('mail_incident', false)) needed (tgname, of_log)
-        on case when of_log then is_log else relname = 'incidents' end
-      left join pg_catalog.pg_trigger stored on stored.tgrelid = guarded.oid and stored.tgname = needed.tgname
+    select 'trigger ' || needed || ' on ' || relname, coalesce(tgenabled = 'A', false), coalesce(stored.xmin::text, '')
+    from guarded cross join unnest(triggers) needed
+      left join pg_catalog.pg_trigger stored on stored.tgrelid = guarded.oid and stored.tgname = needed
     union all
     select 'policy ' || polname || ' on ' || relname, true, stored.xmin::text
     from guarded join pg_catalog.pg_policy stored on stored.polrelid = guarded.oid
