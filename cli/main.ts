@@ -1,11 +1,13 @@
 import { resolve } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { type Answer, type Command, CommandRefused, EXIT, type Exit } from './command.ts'
+import { auditCheckpoint } from './commands/audit/checkpoint.ts'
 import { auditExport } from './commands/audit/export.ts'
 import { auditProve } from './commands/audit/prove.ts'
 import { auditVerify } from './commands/audit/verify.ts'
 import { backupGenerateKey } from './commands/backup/generate-key.ts'
 import { backupKeys } from './commands/backup/keys.ts'
+import { incidentsList } from './commands/incidents/list.ts'
 import { keysDeny } from './commands/keys/deny.ts'
 import { keysGenerate } from './commands/keys/generate.ts'
 import { keysRetire } from './commands/keys/retire.ts'
@@ -24,9 +26,11 @@ import { unfreeze } from './commands/tenant/unfreeze.ts'
 const COMMANDS: Readonly<Record<string, Command>> = {
   login,
   logout,
+  'audit checkpoint': auditCheckpoint,
   'audit export': auditExport,
   'audit prove': auditProve,
   'audit verify': auditVerify,
+  'incidents list': incidentsList,
   'backup generate-key': backupGenerateKey,
   'backup keys': backupKeys,
   freeze,

@@ -178,6 +178,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.claim_user',
     'flarewatch.claimed_memberships',
     'flarewatch.is_member',
+    'flarewatch.mail_status',
     'flarewatch.stack_status',
     'flarewatch.totp_enrolled',
   ],
@@ -191,8 +192,14 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
   ],
   flarewatch_ledger: ['flarewatch.refeed_audit_row'],
   flarewatch_scheduler: ['flarewatch.claim_due', 'flarewatch.max_attempts', 'flarewatch.poll_interval'],
+  flarewatch_verifier: ['flarewatch.drop_month', 'flarewatch.mail_receipt', 'flarewatch.open_month'],
+  flarewatch_notifier: [
+    'flarewatch.claim_mail',
+    'flarewatch.mail_given_up',
+    'flarewatch.mail_put_off',
+    'flarewatch.mail_sent',
+  ],
   flarewatch_vault: ['flarewatch.used_kek_versions'],
-  flarewatch_verifier: ['flarewatch.drop_month', 'flarewatch.open_month'],
   service_role: [
     'privileged.activate_tenant',
     'privileged.begin_tenant',
