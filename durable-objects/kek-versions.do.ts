@@ -221,8 +221,15 @@ export class KekVersions extends DurableObject<unknown> implements KekVersionsAp
     this.#note(version, state, at)
   }
 
+  /** While a version wraps, a row may come under it at any moment: what was counted then says nothing of afterwards. */
   #move(version: number, state: KekState, at: number): void {
-    this.#sql.exec('UPDATE versions SET state = ?, since = ? WHERE version = ?', state, at, version)
+    this.#sql.exec(
+      `UPDATE versions SET emptied_at = CASE state WHEN 'wrapping' THEN NULL ELSE emptied_at END, state = ?, since = ?
+        WHERE version = ?`,
+      state,
+      at,
+      version,
+    )
     this.#note(version, state, at)
   }
 
