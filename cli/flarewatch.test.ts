@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { isDemoKek, parseKek } from '../domain/envelope/kek.ts'
+import { OperatorKey } from './operator.ts'
 
 const BIN = join(import.meta.dirname, 'flarewatch.mjs')
 const Document = z.looseObject({
@@ -44,6 +45,26 @@ describe('S2: keys generate', () => {
   test.each(['0', '-1', '1.5', 'two', '4294967296'])('version %s is a usage error and writes nothing', (version) => {
     expect(run('keys', 'generate', `--version=${version}`).status).toBe(2)
     expect(existsSync(join(dir, 'secrets'))).toBe(false)
+  })
+})
+
+describe("the operator's key", () => {
+  test('is made once, only its owner reads it, and its public half is what the vault is given', () => {
+    const { status, document } = run('keys', 'generate', '--operator')
+    const path = join(dir, 'secrets', 'operator.key')
+    const key = OperatorKey.parse(JSON.parse(readFileSync(path, 'utf8')))
+    expect([status, document]).toEqual([0, { ok: true, path, public_key: { kty: 'OKP', crv: 'Ed25519', x: key.x } }])
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    expect(run('keys', 'generate', '--operator').document.error?.code).toBe('operator_key_exists')
+    expect(run('keys', 'generate', '--operator', '--version', '2').status).toBe(2)
+  })
+
+  test('is asked for by name where there is none, and sent nowhere in the clear', () => {
+    const freeze = ['freeze', '7e4b7a0e-9b0c-4a53-8f5e-0d0e0c6f2a11', '--reason', 'drill']
+    expect(run(...freeze).document.error?.code).toBe('not_running')
+    expect(run(...freeze, '--vault', 'http://vault.example')).toMatchObject({ status: 2 })
+    const missing = run(...freeze, '--vault', 'https://127.0.0.1:1')
+    expect([missing.status, missing.document.error?.code]).toEqual([78, 'operator_key_missing'])
   })
 })
 

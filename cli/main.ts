@@ -8,6 +8,8 @@ import { keysGenerate } from './commands/keys/generate.ts'
 import { login } from './commands/session/login.ts'
 import { logout } from './commands/session/logout.ts'
 import { statusShow } from './commands/status/show.ts'
+import { freeze } from './commands/tenant/freeze.ts'
+import { unfreeze } from './commands/tenant/unfreeze.ts'
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   login,
@@ -15,8 +17,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'audit export': auditExport,
   'audit prove': auditProve,
   'audit verify': auditVerify,
+  freeze,
   'keys generate': keysGenerate,
   status: statusShow,
+  unfreeze,
 }
 const EVERYWHERE = {
   data: { type: 'string', default: '.flarewatch' },

@@ -38,6 +38,7 @@ const MAX_BATCH = 256
 const MAX_PAGE = 500
 const MAX_SEALED_BYTES = 17 * 1024
 const MAX_BUDGET = 1_000_000
+const MAX_REASON_CHARACTERS = 256
 
 const Moment = z.int().nonnegative()
 const Append = z.strictObject({
@@ -52,7 +53,10 @@ const Append = z.strictObject({
   }),
   at: Moment,
   release: z
-    .strictObject({ door: z.enum(['edge', 'connector', 'gateway']), budgetPerHour: z.int().min(0).max(MAX_BUDGET) })
+    .strictObject({
+      door: z.enum(['edge', 'connector', 'gateway', 'operator']),
+      budgetPerHour: z.int().min(0).max(MAX_BUDGET),
+    })
     .exactOptional(),
 })
 
@@ -112,7 +116,7 @@ export class AuditLedger extends DurableObject<unknown> implements AuditLedgerAp
 
   /** Needs no row first: a freeze must work when nothing else does. */
   async freeze(reason: string, at: number): Promise<void> {
-    this.#book.freeze(z.string().min(1).max(64).parse(reason), Moment.parse(at))
+    this.#book.freeze(z.string().min(1).max(MAX_REASON_CHARACTERS).parse(reason), Moment.parse(at))
   }
 
   async unfreeze(): Promise<void> {

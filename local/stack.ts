@@ -205,6 +205,7 @@ function workersOptions({ options, ports, keys, clock, postgres, supabase, simul
         ...auth,
         ...Object.fromEntries(options.keks.map(({ version, bytes }) => [`KEK_V${version}`, toBase64Url(bytes)])),
         EDGE_SERVICE_PUBLIC_KEY: JSON.stringify(keys.edgeServicePublic),
+        OPERATOR_PUBLIC_KEY: JSON.stringify(keys.operatorPublic),
         ...(options.kind === 'demo' ? { DEMO_KEK_ACCEPTED: 'true' } : {}),
       },
       verifier: { RECEIPT_SIGNING_KEY: keys.receiptSigner, LOG_NAME },

@@ -20,7 +20,7 @@ export type AuditShareAnswer =
   | { readonly ok: true; readonly share: Uint8Array }
   | { readonly ok: false; readonly code: 'ledger_behind' | 'tenant_mismatch' }
 
-export type Door = 'edge' | 'connector' | 'gateway'
+export type Door = 'edge' | 'connector' | 'gateway' | 'operator'
 export type AppendRequest = {
   readonly row: SealedRow
   readonly at: number
@@ -59,8 +59,9 @@ export interface TenantRosterApi {
 export type RosterEntry = { readonly tenantId: TenantId; readonly firstHash: Uint8Array; readonly at: number }
 export type RosterAnswer = { readonly ok: true } | { readonly ok: false; readonly code: 'roster_conflict' }
 
-/** `StepUpTokens`, one a user: `idFromName(userId)`; and one for the Edge service's `jti`s. */
+/** `StepUpTokens`, one a user: `idFromName(userId)`; and one each for the `jti`s of the Edge service and of the operator. */
 export const SERVICE_JTI_NAME = 'service-jti'
+export const OPERATOR_JTI_NAME = 'operator-jti'
 export type StepUpBinding = {
   readonly sessionId: SessionId
   readonly tenantId: TenantId

@@ -146,8 +146,10 @@ export class Book {
     this.#sql.exec('UPDATE ledger SET frozen_reason = ?, frozen_at = ? WHERE frozen_reason IS NULL', reason, at)
   }
 
+  /** The hour's budgets begin anew: the first release would otherwise freeze again a tenant that was over one. */
   unfreeze(): void {
     this.#sql.exec('UPDATE ledger SET frozen_reason = NULL, frozen_at = NULL')
+    this.#sql.exec('DELETE FROM releases')
   }
 
   /** Nothing may be numbered on top of lost history; only an operator's recorded act lifts this. */

@@ -6,10 +6,10 @@ import {
   REQUEST_ID_HEADER,
   SERVICE_JWT_AUDIENCE,
   SERVICE_JWT_ISSUER,
-  SERVICE_JWT_MAX_AGE_SECONDS,
   STEP_UP_HEADER,
   USER_JWT_HEADER,
 } from 'domain/contracts/edge-door.ts'
+import { REQUEST_JWT_MAX_AGE_SECONDS } from 'domain/contracts/request-token.ts'
 import { base64url, importJWK, SignJWT } from 'jose'
 import type { z } from 'zod'
 import { parseJson, readBounded } from './bounded-body.ts'
@@ -66,7 +66,7 @@ async function serviceJwt(
     .setIssuer(SERVICE_JWT_ISSUER)
     .setAudience(SERVICE_JWT_AUDIENCE)
     .setIssuedAt(issuedAt)
-    .setExpirationTime(issuedAt + SERVICE_JWT_MAX_AGE_SECONDS)
+    .setExpirationTime(issuedAt + REQUEST_JWT_MAX_AGE_SECONDS)
     .setJti(crypto.randomUUID())
     .sign(key)
 }

@@ -3,33 +3,44 @@ import { join } from 'node:path'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { formatSignerKey, formatVkey, generateSigner, parseSignerKey } from '../../domain/note/signed-note.ts'
 
+/** Where `flarewatch` looks for the operator's key. */
+const OPERATOR_KEY_FILE = 'operator.key'
+
 /** Keys that a stack makes for itself at first boot. The KEK is not among them: the operator makes that one (S2). */
 export type StackKeys = {
   /** Ed25519, held by the Edge Functions, to speak to the vault. */
   readonly edgeServicePrivate: JWK
   readonly edgeServicePublic: JWK
+  /** Ed25519; the private half stays in DIR/secrets, for whoever runs the stack. */
+  readonly operatorPublic: JWK
   /** C2SP signer text, held by the verifier, and the verifier key that outsiders pin. */
   readonly receiptSigner: string
   readonly logVkey: string
 }
 
 export async function stackKeys(dir: string, logName: string): Promise<StackKeys> {
-  const edge = await keptSecret(dir, 'edge-service.jwk.json', async () => JSON.stringify(await newEdgeServiceKey()))
+  const edge = await keptSecret(dir, 'edge-service.jwk.json', async () => JSON.stringify(await newSigningKey()))
+  const operator = await keptSecret(dir, OPERATOR_KEY_FILE, async () => JSON.stringify(await newSigningKey()))
   const receiptSigner = await keptSecret(dir, 'receipt-signer.key', async () =>
     formatSignerKey(await generateSigner(logName)),
   )
-  const { d: _, ...edgeServicePublic } = JSON.parse(edge) as JWK
   const signer = await parseSignerKey(receiptSigner)
   if (!signer.ok) throw new Error(`${join(dir, 'secrets', 'receipt-signer.key')} is not a signer key`)
   return {
     edgeServicePrivate: JSON.parse(edge) as JWK,
-    edgeServicePublic,
+    edgeServicePublic: publicHalf(edge),
+    operatorPublic: publicHalf(operator),
     receiptSigner,
     logVkey: formatVkey(signer.value),
   }
 }
 
-async function newEdgeServiceKey(): Promise<JWK> {
+function publicHalf(key: string): JWK {
+  const { d: _, ...half } = JSON.parse(key) as JWK
+  return half
+}
+
+async function newSigningKey(): Promise<JWK> {
   const { privateKey } = await generateKeyPair('EdDSA', { extractable: true })
   return { ...(await exportJWK(privateKey)), alg: 'EdDSA', use: 'sig' }
 }

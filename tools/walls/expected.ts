@@ -28,6 +28,7 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
     'var AUTH_ISSUER',
     'var AUTH_JWKS_URL',
     'var EDGE_SERVICE_PUBLIC_KEY',
+    'var OPERATOR_PUBLIC_KEY',
   ],
   'workers/verifier/wrangler.toml': [
     'durable object AUDIT_LEDGER AuditLedger',

@@ -7,6 +7,7 @@ const Ed25519PublicKey = z.object({
   crv: z.literal('Ed25519'),
   x: z.base64url().length(43),
 })
+export type Ed25519PublicKey = z.output<typeof Ed25519PublicKey>
 const jsonText = z.string().transform((text, context): unknown => {
   try {
     return JSON.parse(text)
@@ -24,6 +25,7 @@ const Bindings = z.object({
   AUTH_ISSUER: httpUrl,
   AUTH_JWKS_URL: httpUrl,
   EDGE_SERVICE_PUBLIC_KEY: jsonText.pipe(Ed25519PublicKey),
+  OPERATOR_PUBLIC_KEY: jsonText.pipe(Ed25519PublicKey),
   /** Set by the demo and by tests alone; the check of the walls refuses it in a wrangler file. */
   DEMO_KEK_ACCEPTED: z
     .enum(['true', 'false'])

@@ -4,12 +4,14 @@ import type { ActOutcome, ConnectorDoorApi } from '../../domain/contracts/connec
 import { EDGE_DOOR_PATH } from '../../domain/contracts/edge-door.ts'
 import type { AuditQuery, GatewayDoorApi } from '../../domain/contracts/gateway-door.ts'
 import { JobId } from '../../domain/contracts/ids.ts'
+import { OPERATOR_DOOR_PATH } from '../../domain/contracts/operator-door.ts'
 import { failureResponse } from '../runtime/failure-response.ts'
 import { PART } from './call.ts'
 import { openForJob, settleJob } from './connector-door.ts'
 import { edgeDoor } from './edge-door/door.ts'
 import { unsealAudit } from './gateway-door.ts'
 import { judgeKeks } from './keks.ts'
+import { operatorDoor } from './operator-door/door.ts'
 import { type Visit, visited } from './visit.ts'
 
 const Outcome = z.strictObject({ succeeded: z.boolean(), code: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/) })
@@ -51,6 +53,7 @@ export default {
 async function answer(request: Request, visit: Visit): Promise<Response> {
   const { pathname } = new URL(request.url)
   if (pathname.startsWith(EDGE_DOOR_PATH)) return edgeDoor(request, visit)
+  if (pathname.startsWith(OPERATOR_DOOR_PATH)) return operatorDoor(request, visit)
   if (pathname !== '/ready' || request.method !== 'GET') return new Response(null, { status: 404 })
   const state = await readiness(visit)
   return Response.json(state, { status: state.ok ? 200 : 503, headers: { 'cache-control': 'no-store' } })

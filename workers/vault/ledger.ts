@@ -1,5 +1,5 @@
 import type { AuditLedgerApi, StepUpTokensApi, TenantRosterApi } from '../../domain/contracts/durable-objects.ts'
-import { ROSTER_NAME, type SERVICE_JTI_NAME } from '../../domain/contracts/durable-objects.ts'
+import { type OPERATOR_JTI_NAME, ROSTER_NAME, type SERVICE_JTI_NAME } from '../../domain/contracts/durable-objects.ts'
 import type { TenantId, UserId } from '../../domain/contracts/ids.ts'
 import type { Result } from '../../domain/result.ts'
 import type { VaultBindings } from './bindings.ts'
@@ -26,7 +26,7 @@ export function askRoster<Value>(
 
 export function askStepUpTokens<Value>(
   { STEP_UP_TOKENS }: VaultBindings,
-  name: UserId | typeof SERVICE_JTI_NAME,
+  name: UserId | typeof SERVICE_JTI_NAME | typeof OPERATOR_JTI_NAME,
   ask: (tokens: StepUpTokensApi) => Promise<Value>,
 ): Promise<Result<Value, Unreachable>> {
   return reach('ledger_unreachable', async () => ask(STEP_UP_TOKENS.get(STEP_UP_TOKENS.idFromName(name))))

@@ -12,6 +12,7 @@ import type { Visit } from './visit.ts'
 const BUDGET_PER_HOUR = {
   connector: 4000,
   edge: 200,
+  operator: 1000,
 } satisfies Partial<Record<Door, number>>
 
 /** What the share of one release can do, and only while `open` runs. */

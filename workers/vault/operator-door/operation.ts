@@ -1,0 +1,18 @@
+import type { z } from 'zod'
+import type {
+  OperatorErrorCode,
+  OperatorOperation,
+  OperatorOperations,
+} from '../../../domain/contracts/operator-door.ts'
+import type { Result } from '../../../domain/result.ts'
+import type { Visit } from '../visit.ts'
+
+export type RequestOf<Name extends OperatorOperation> = z.output<(typeof OperatorOperations)[Name]['request']>
+export type ResponseOf<Name extends OperatorOperation> = z.input<(typeof OperatorOperations)[Name]['response']>
+/** Reached by a visit whose operator JWT has been verified. Every act on a tenant is a row in its chain, by actor `operator`. */
+export type Operation<Name extends OperatorOperation> = (
+  visit: Visit,
+  request: RequestOf<Name>,
+) => Promise<Result<ResponseOf<Name>, OperatorErrorCode>>
+
+export const ACTOR = 'operator'
