@@ -6,6 +6,7 @@
  *  - Rows are numbered 1, 2, 3 ... without gap or fork; each hashes the one before (L2). Nothing is ever renumbered.
  *  - The release share leaves only inside the acknowledgement of a row asked for as a release, once a row (L1).
  *    Freeze flag and hourly budget are judged in the same step as the append; they stop shares, never rows.
+ *  - Once shredded, the shares are gone and the chain has its last row; nothing is released, shared or appended again.
  *  - A row is answered for only once SQLite has it on disk; Postgres gets it afterwards, until it acknowledges.
  * Atomic because: a batch of waiting appends runs in one synchronous transaction. No `await` lies between reading the
  * head and writing it, so no other call can run in between; hashing is synchronous for that reason. Calls that arrive
@@ -20,14 +21,18 @@ import type {
   AuditLedgerApi,
   AuditShareAnswer,
   LedgerHead,
+  ShredAnswer,
+  Shredding,
 } from '../domain/contracts/durable-objects.ts'
 import { AuditRowId, TenantId } from '../domain/contracts/ids.ts'
+import { KeyInventory } from '../domain/contracts/shredding.ts'
 import { parseBindings } from '../workers/runtime/bindings.ts'
 import { currentTime } from '../workers/runtime/clock.ts'
 import { HostBindings } from './bindings.ts'
 import { bytes32, fromBlob } from './columns.ts'
 import { Book } from './ledger/book.ts'
 import { Feed } from './ledger/feed.ts'
+import { readShredding, shred } from './ledger/shredding.ts'
 
 const DAY_MS = 24 * 3_600_000
 const KEEP_FED_MS = 35 * DAY_MS
@@ -41,16 +46,17 @@ const MAX_BUDGET = 1_000_000
 const MAX_REASON_CHARACTERS = 256
 
 const Moment = z.int().nonnegative()
+const Row = z.strictObject({
+  tenantId: TenantId,
+  rowId: AuditRowId,
+  keyVersion: z.int().min(1).max(0xffffffff),
+  actorTag: bytes32,
+  actionTag: bytes32,
+  targetTag: bytes32,
+  sealed: z.instanceof(Uint8Array).refine(({ byteLength }) => byteLength > 0 && byteLength <= MAX_SEALED_BYTES),
+})
 const Append = z.strictObject({
-  row: z.strictObject({
-    tenantId: TenantId,
-    rowId: AuditRowId,
-    keyVersion: z.int().min(1).max(0xffffffff),
-    actorTag: bytes32,
-    actionTag: bytes32,
-    targetTag: bytes32,
-    sealed: z.instanceof(Uint8Array).refine(({ byteLength }) => byteLength > 0 && byteLength <= MAX_SEALED_BYTES),
-  }),
+  row: Row,
   at: Moment,
   release: z
     .strictObject({
@@ -59,6 +65,8 @@ const Append = z.strictObject({
     })
     .exactOptional(),
 })
+
+const Shred = z.strictObject({ row: Row, at: Moment, inventory: KeyInventory })
 
 type Waiting = {
   readonly request: AppendRequest
@@ -89,6 +97,7 @@ export class AuditLedger extends DurableObject<unknown> implements AuditLedgerAp
     // A ledger that was lost whole comes up empty while Postgres still has the tenant's rows.
     await this.#compareOnce()
     if (this.#book.head().behind) return { ok: false, code: 'ledger_behind' }
+    if (readShredding(this.ctx.storage.sql) !== null) return { ok: false, code: 'tenant_shredded' }
     return { ok: true, share: fromBlob(ledger.audit_share) }
   }
 
@@ -121,6 +130,21 @@ export class AuditLedger extends DurableObject<unknown> implements AuditLedgerAp
 
   async unfreeze(): Promise<void> {
     this.#book.unfreeze()
+  }
+
+  async shred(request: Parameters<AuditLedgerApi['shred']>[0]): Promise<ShredAnswer> {
+    const parsed = Shred.parse(request)
+    await this.#compareOnce()
+    const { storage } = this.ctx
+    const answer = storage.transactionSync(() => shred(storage.sql, this.#book, parsed))
+    this.#wakeIn(FEED_ALARM_MS)
+    await storage.sync()
+    this.ctx.waitUntil(this.#feed.runUntilEmpty())
+    return answer
+  }
+
+  async shredding(): Promise<Shredding | null> {
+    return readShredding(this.ctx.storage.sql)
   }
 
   override async alarm(): Promise<void> {

@@ -4,6 +4,7 @@ import { equalConstantTime, randomBytes } from '../../domain/bytes.ts'
 import type { AppendAnswer, Appended, AppendRequest, LedgerHead } from '../../domain/contracts/durable-objects.ts'
 import { TenantId } from '../../domain/contracts/ids.ts'
 import { fromBlob } from '../columns.ts'
+import { readShredding } from './shredding.ts'
 import { createTables, type IncidentColumns, type LedgerColumns, type RowColumns } from './tables.ts'
 
 const SHARE_BYTES = 32
@@ -62,6 +63,7 @@ export class Book {
     if (ledger.behind === 1) return { ok: false, code: 'ledger_behind' }
     const known = this.rowOf(request.row.rowId)
     if (known !== null) return this.#appendAgain(known, ledger, request)
+    if (readShredding(this.#sql) !== null) return { ok: false, code: 'tenant_shredded' }
 
     const at = Math.max(request.at, ledger.at)
     const unhashed = {
@@ -90,6 +92,7 @@ export class Book {
       equalConstantTime(known.targetTag, row.targetTag)
     if (!identical) return { ok: false, code: 'row_conflict' }
     if (release === undefined) return { ok: true, ...placeOf(known), share: null }
+    if (readShredding(this.#sql) !== null) return { ok: false, code: 'tenant_shredded' }
     if (known.seq !== BIRTH_SEQ || ledger.released_since_birth === 1) {
       return { ok: false, code: 'already_released', ...placeOf(known) }
     }

@@ -85,6 +85,16 @@ export function outcomeRowId(intentRow: AuditRowId): AuditRowId {
   return derivedRowId('flarewatch/outcome-row/v1', intentRow)
 }
 
+/** The row that says that a rotation's old versions go, whoever ends the rotation. */
+export function dekDestroyRowId(tenantId: TenantId, newest: number): AuditRowId {
+  return derivedRowId(`flarewatch/dek-destroy-row/v1/${newest}`, tenantId)
+}
+
+/** The last row of a tenant's chain. */
+export function deletionRowId(tenantId: TenantId): AuditRowId {
+  return derivedRowId('flarewatch/deletion-row/v1', tenantId)
+}
+
 /** A version 8 UUID (RFC 9562 section 5.8) over a hash. */
 function derivedRowId(purpose: string, id: string): AuditRowId {
   const bytes = sha256(lengthPrefixed(utf8(purpose), uuidToBytes(id))).slice(0, 16)

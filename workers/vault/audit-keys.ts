@@ -3,7 +3,7 @@ import type { TenantId } from '../../domain/contracts/ids.ts'
 import { unwrapKey } from '../../domain/envelope/wrap.ts'
 import { failure, type Result, success } from '../../domain/result.ts'
 import { reach } from './call.ts'
-import { judgeKeks, type KekRefusal } from './keks.ts'
+import { judgeKeks, type KekRefusal, type KekRing } from './keks.ts'
 import { askLedger } from './ledger.ts'
 import type { Visit } from './visit.ts'
 
@@ -19,6 +19,7 @@ export type AuditKeyRefusal =
   | 'ledger_unreachable'
   | 'ledger_behind'
   | 'tenant_mismatch'
+  | 'tenant_shredded'
   | 'audit_key_missing'
   | 'not_openable'
 
@@ -51,8 +52,18 @@ async function auditKeys(visit: Visit, tenantId: TenantId): Promise<Result<Audit
   const loaded = await load(visit, tenantId)
   if (!loaded.ok) return loaded
   if (loaded.value.size === 0) return failure('audit_key_missing')
-  if (held.size < MAX_HELD_TENANTS) held.set(tenantId, { keys: loaded.value, since: visit.at })
-  return success(copyOf(loaded.value))
+  const copies = copyOf(loaded.value)
+  // Two calls may have loaded at the same time: what is not held is not left lying about.
+  if (held.size < MAX_HELD_TENANTS && !held.has(tenantId)) held.set(tenantId, { keys: loaded.value, since: visit.at })
+  else zeroizeAll(loaded.value)
+  return success(copies)
+}
+
+/** Drops what this isolate holds of a tenant; others drop it within five minutes. */
+export function forgetAuditKeys(tenantId: TenantId): void {
+  const known = held.get(tenantId)
+  held.delete(tenantId)
+  if (known !== undefined) zeroizeAll(known.keys)
 }
 
 async function load(visit: Visit, tenantId: TenantId): Promise<Result<Map<number, Uint8Array>, AuditKeyRefusal>> {
@@ -64,18 +75,29 @@ async function load(visit: Visit, tenantId: TenantId): Promise<Result<Map<number
   if (!given.ok) return given
   if (!given.value.ok) return given.value
   const { share } = given.value
-  const keys = new Map<number, Uint8Array>()
   try {
-    for (const { version, kek_version, wrapped_key } of wraps.value) {
-      const kek = ring.value.ofVersion(kek_version)
-      if (kek === null) return failure('kek_missing')
-      const context = { purpose: 'audit-key', tenantId, keyVersion: version } as const
-      const key = await unwrapKey({ kek, share, context, wrapped: wrapped_key })
-      if (!key.ok) return key
-      keys.set(version, key.value)
-    }
+    return await unwrapAll(ring.value, share, tenantId, wraps.value)
   } finally {
     zeroize(share)
+  }
+}
+
+async function unwrapAll(
+  ring: KekRing,
+  share: Uint8Array,
+  tenantId: TenantId,
+  wraps: readonly Wrap[],
+): Promise<Result<Map<number, Uint8Array>, 'kek_missing' | 'not_openable'>> {
+  const keys = new Map<number, Uint8Array>()
+  for (const { version, kek_version, wrapped_key } of wraps) {
+    const kek = ring.ofVersion(kek_version)
+    const context = { purpose: 'audit-key', tenantId, keyVersion: version } as const
+    const key = kek === null ? failure('kek_missing') : await unwrapKey({ kek, share, context, wrapped: wrapped_key })
+    if (!key.ok) {
+      zeroizeAll(keys)
+      return key
+    }
+    keys.set(version, key.value)
   }
   return success(keys)
 }
@@ -93,9 +115,7 @@ function copyOf(keys: ReadonlyMap<number, Uint8Array>): AuditKeys {
     newest: { version, key: copies.get(version) ?? new Uint8Array() },
     all: [...copies].map(([version, key]) => ({ version, key })),
     ofVersion: (of) => copies.get(of) ?? null,
-    zeroize: () => {
-      for (const key of copies.values()) zeroize(key)
-    },
+    zeroize: () => zeroizeAll(copies),
   }
 }
 
@@ -104,6 +124,10 @@ function dropExpired(at: number): void {
   for (const [tenantId, { keys, since }] of held) {
     if (at >= since && at - since < HELD_MS) continue
     held.delete(tenantId)
-    for (const key of keys.values()) zeroize(key)
+    zeroizeAll(keys)
   }
+}
+
+function zeroizeAll(keys: ReadonlyMap<number, Uint8Array>): void {
+  for (const key of keys.values()) zeroize(key)
 }

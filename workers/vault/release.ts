@@ -15,9 +15,12 @@ const BUDGET_PER_HOUR = {
   operator: 1000,
 } satisfies Partial<Record<Door, number>>
 
+/** Why a release that had its share gave no key: told in the sealed outcome row, and to no caller. */
+export type OpenFault = 'kek_version_missing' | 'dek_version_unknown' | 'wrap_not_openable' | 'salt_malformed'
+
 /** What the share of one release can do, and only while `open` runs. */
 export type Unlocked = {
-  readonly unwrap: (context: WrapContext, wrap: Wrap) => Promise<Result<Uint8Array, 'not_openable'>>
+  readonly unwrap: (context: WrapContext, wrap: Wrap) => Promise<Result<Uint8Array, OpenFault>>
   readonly wrap: (context: WrapContext, key: Uint8Array) => Promise<Wrap>
 }
 export type Wrap = { readonly kekVersion: number; readonly wrapped: Uint8Array }
@@ -40,7 +43,7 @@ export type ReleaseRefusal = KekRefusal | AppendRefusal
 export async function release<Opened>(
   visit: Visit,
   act: Act,
-  open: (unlocked: Unlocked) => Promise<Result<Opened, 'not_openable'>>,
+  open: (unlocked: Unlocked) => Promise<Result<Opened, OpenFault>>,
 ): Promise<Result<Released<Opened>, ReleaseRefusal>> {
   const ring = await judgeKeks(visit.bindings, visit.sql)
   if (!ring.ok) return ring
@@ -63,8 +66,8 @@ export async function release<Opened>(
   try {
     const opened = await open(unlockedBy(share, ring.value))
     if (opened.ok) return success({ opened: opened.value, intentRow, place: { seq, hash } })
-    await tell('wrap_not_openable')
-    return opened
+    await tell(opened.code)
+    return failure('not_openable')
   } finally {
     zeroize(share)
   }
@@ -74,7 +77,9 @@ function unlockedBy(share: Uint8Array, ring: KekRing): Unlocked {
   return {
     unwrap: async (context, { kekVersion, wrapped }) => {
       const kek = ring.ofVersion(kekVersion)
-      return kek === null ? failure('not_openable') : unwrapKey({ kek, share, context, wrapped })
+      if (kek === null) return failure('kek_version_missing')
+      const key = await unwrapKey({ kek, share, context, wrapped })
+      return key.ok ? key : failure('wrap_not_openable')
     },
     wrap: async (context, key) => ({
       kekVersion: ring.newest.version,

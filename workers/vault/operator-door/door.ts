@@ -12,7 +12,10 @@ import { log } from '../../runtime/log.ts'
 import { PART } from '../call.ts'
 import { parsedRequest, parseJson } from '../door-request.ts'
 import type { Visit } from '../visit.ts'
+import { dekRotate } from './dek-rotate.ts'
+import { dekStandingNow } from './dek-standing.ts'
 import { verifyOperatorToken } from './operator-token.ts'
+import { tenantDelete } from './tenant-delete.ts'
 import { tenantFreeze } from './tenant-freeze.ts'
 import { tenantUnfreeze } from './tenant-unfreeze.ts'
 
@@ -22,6 +25,9 @@ type Performed = (visit: Visit, body: unknown) => Promise<Result<object, Operato
 
 const OPERATIONS: Record<OperatorOperation, Performed> = {
   'tenant-freeze': parsedRequest(OperatorOperations['tenant-freeze'].request, tenantFreeze),
+  'dek-rotate': parsedRequest(OperatorOperations['dek-rotate'].request, dekRotate),
+  'dek-standing': parsedRequest(OperatorOperations['dek-standing'].request, dekStandingNow),
+  'tenant-delete': parsedRequest(OperatorOperations['tenant-delete'].request, tenantDelete),
   'tenant-unfreeze': parsedRequest(OperatorOperations['tenant-unfreeze'].request, tenantUnfreeze),
 }
 
