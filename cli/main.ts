@@ -5,9 +5,11 @@ import { auditExport } from './commands/audit/export.ts'
 import { auditProve } from './commands/audit/prove.ts'
 import { auditVerify } from './commands/audit/verify.ts'
 import { keysGenerate } from './commands/keys/generate.ts'
+import { keysRotateDek } from './commands/keys/rotate-dek.ts'
 import { login } from './commands/session/login.ts'
 import { logout } from './commands/session/logout.ts'
 import { statusShow } from './commands/status/show.ts'
+import { tenantDelete } from './commands/tenant/delete.ts'
 import { freeze } from './commands/tenant/freeze.ts'
 import { unfreeze } from './commands/tenant/unfreeze.ts'
 
@@ -19,7 +21,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'audit verify': auditVerify,
   freeze,
   'keys generate': keysGenerate,
+  'keys rotate-dek': keysRotateDek,
   status: statusShow,
+  'tenant delete': tenantDelete,
   unfreeze,
 }
 const EVERYWHERE = {

@@ -12,6 +12,11 @@ export function newestReceiptKey(log: TenantId): string {
   return `receipts/${log}/latest`
 }
 
+/** The certificate of a deleted tenant's shredding. */
+export function shreddingKey(log: TenantId): string {
+  return `receipts/${log}/shredding`
+}
+
 /** Laid out as C2SP tlog-tiles does, but with plain decimal indexes: `tile/{level}/{index}[.p/{width}]`. */
 export function tileKey(log: TenantId, { level, index, width }: Tile): string {
   const whole = `tiles/${log}/${level}/${index}`

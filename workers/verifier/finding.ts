@@ -17,6 +17,12 @@ export type FindingKind =
   | 'tenant_missing'
   | 'tenant_unrostered'
   | 'birth_unfinished'
+  /** Deleted in Postgres, and the roster does not know of it. */
+  | 'deletion_unwitnessed'
+  /** Begun an hour ago or longer, and not completed: the operator runs the same command again. */
+  | 'deletion_unfinished'
+  /** Deleted, and back: in Postgres's list of tenants, in its keys, in rows after the last, or in the ledger. */
+  | 'tenant_undeleted'
 
 export type Finding = {
   readonly kind: FindingKind

@@ -6,23 +6,32 @@ import type { Finding } from './finding.ts'
 
 /** A birth takes seconds; a tenant that stays pending for longer was interrupted between its first row and its key. */
 const BIRTH_MS = 10 * 60 * 1000
+/** A deletion takes as long as its rows do, in calls that follow each other. */
+const DELETION_MS = 60 * 60 * 1000
 
 export type KnownTenant = {
   readonly tenantId: TenantId
   /** The hash of row 1 as the roster recorded it; null for a tenant that the roster does not name. */
   readonly firstHash: Uint8Array | null
+  /** When its keys were destroyed; null while it lives. */
+  readonly deletedAt: number | null
 }
 export type Census = {
   readonly tenants: readonly KnownTenant[]
   readonly findings: readonly { readonly tenantId: TenantId; readonly finding: Finding }[]
 }
 
-const StoredTenant = z.object({ id: TenantId, state: z.enum(['pending', 'active']) })
+const StoredTenant = z.object({
+  id: TenantId,
+  state: z.enum(['pending', 'active', 'deleting', 'deleted']),
+  deleting_since: z.date().nullable(),
+})
 type StoredTenant = z.output<typeof StoredTenant>
 
 /**
  * Every tenant that either side names, and who is missing on one. A birth stores the tenant, then enters the roster, then
- * activates: so Postgres is read on both sides of the roster, and a birth that happens meanwhile looks like neither fault.
+ * activates; a deletion says so in Postgres, then on the roster, then ends in Postgres: so Postgres is read on both sides of the
+ * roster, and what happens meanwhile looks like no fault. A deleted tenant stays on both, and its chain is checked like any other.
  */
 export async function takeCensus(sql: Sql, roster: TenantRosterApi, now: number): Promise<Census> {
   const before = await storedTenants(sql)
@@ -30,31 +39,47 @@ export async function takeCensus(sql: Sql, roster: TenantRosterApi, now: number)
   const after = new Map((await storedTenants(sql)).map((tenant) => [tenant.id, tenant]))
   const rostered = new Map(entries.map((entry) => [entry.tenantId, entry]))
 
-  const unrostered = before.filter(({ id, state }) => state === 'active' && !rostered.has(id))
+  const settled = new Set(['active', 'deleted'])
+  const unrostered = before.filter(({ id, state }) => settled.has(state) && !rostered.has(id))
+  const unwitnessed = before.filter(({ id, state }) => state === 'deleted' && rostered.get(id)?.deletedAt === null)
   return {
     tenants: [
       ...entries.filter(({ tenantId }) => after.has(tenantId)),
-      ...unrostered.map(({ id }) => ({ tenantId: id, firstHash: null })),
+      ...unrostered.map(({ id }) => ({ tenantId: id, firstHash: null, deletedAt: null })),
     ],
     findings: [
       ...entries.flatMap((entry) => findingsOf(entry, after.get(entry.tenantId), now)),
-      ...unrostered.map(({ id }) => ({
-        tenantId: id,
-        finding: { kind: 'tenant_unrostered', seq: null, detail: {} } as const,
-      })),
+      ...unrostered.map(({ id }) => found(id, 'tenant_unrostered')),
+      ...unwitnessed.map(({ id }) => found(id, 'deletion_unwitnessed')),
     ],
   }
 }
 
 function findingsOf(entry: RosterEntry, stored: StoredTenant | undefined, now: number): Census['findings'] {
-  const { tenantId, at } = entry
-  if (stored === undefined) return [{ tenantId, finding: { kind: 'tenant_missing', seq: null, detail: {} } }]
-  if (stored.state === 'active' || now - at <= BIRTH_MS) return []
-  return [{ tenantId, finding: { kind: 'birth_unfinished', seq: null, detail: {} } }]
+  const { tenantId, at, deletedAt } = entry
+  switch (stored?.state) {
+    case undefined:
+      return [found(tenantId, 'tenant_missing')]
+    case 'active':
+      return deletedAt === null ? [] : [found(tenantId, 'tenant_undeleted')]
+    case 'pending':
+      if (deletedAt !== null) return [found(tenantId, 'tenant_undeleted')]
+      return now - at <= BIRTH_MS ? [] : [found(tenantId, 'birth_unfinished')]
+    case 'deleting': {
+      const since = stored?.deleting_since?.getTime() ?? 0
+      return now - since <= DELETION_MS ? [] : [found(tenantId, 'deletion_unfinished')]
+    }
+    case 'deleted':
+      return []
+  }
+}
+
+function found(tenantId: TenantId, kind: Finding['kind']): Census['findings'][number] {
+  return { tenantId, finding: { kind, seq: null, detail: {} } }
 }
 
 async function storedTenants(sql: Sql): Promise<StoredTenant[]> {
-  return z.array(StoredTenant).parse(await sql`select id, state from flarewatch.tenants`)
+  return z.array(StoredTenant).parse(await sql`select id, state, deleting_since from flarewatch.tenants`)
 }
 
 async function rosterEntries(roster: TenantRosterApi): Promise<RosterEntry[]> {

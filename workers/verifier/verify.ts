@@ -4,6 +4,7 @@ import { sqlStateOf } from '../runtime/database.ts'
 import { log } from '../runtime/log.ts'
 import type { Finding } from './finding.ts'
 import { raiseIncident } from './incidents.ts'
+import { certifyShredding } from './shredding.ts'
 import { type KnownTenant, takeCensus } from './tenants.ts'
 import { type Instruments, type Scope, type Verdict, verifyTenant } from './verify-tenant.ts'
 
@@ -44,7 +45,10 @@ export async function verifyAll(tools: Instruments, roster: TenantRosterApi, sco
 
 async function attempt(tools: Instruments, tenant: KnownTenant, scope: Scope): Promise<Verdict | 'failed'> {
   try {
-    return await verifyTenant(tools, tenant, scope)
+    const verdict = await verifyTenant(tools, tenant, scope)
+    if (tenant.deletedAt === null || verdict.kind === 'finding') return verdict
+    const finding = await certifyShredding(tools, tenant.tenantId)
+    return finding === null ? verdict : { kind: 'finding', finding }
   } catch (error) {
     const sqlstate = sqlStateOf(error)
     const fields = { tenant_id: tenant.tenantId, ...(sqlstate === null ? {} : { sqlstate }) }
