@@ -63,7 +63,7 @@ export async function resealForJob(visit: Visit, jobId: JobId): Promise<ResealKe
   const newest = await readTenantDek(visit, tenantId)
   if (!newest.ok) return refusal(jobId, newest.code)
   const { value: tenantDek } = newest
-  if (tenantDek === null || tenantDek.version <= sealed.dek_version) return refusal(jobId, 'reseal_not_needed')
+  if (tenantDek === null || tenantDek.version === sealed.dek_version) return refusal(jobId, 'reseal_not_needed')
   const act = {
     door: 'connector',
     tenantId,
