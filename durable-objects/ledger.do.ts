@@ -29,19 +29,13 @@ import { KeyInventory } from '../domain/contracts/shredding.ts'
 import { parseBindings } from '../workers/runtime/bindings.ts'
 import { currentTime } from '../workers/runtime/clock.ts'
 import { HostBindings } from './bindings.ts'
-import { bytes32, fromBlob } from './columns.ts'
-import { Book } from './ledger/book.ts'
-import { Feed } from './ledger/feed.ts'
-import { readShredding, shred } from './ledger/shredding.ts'
+import { bytes32 } from './columns.ts'
+import { Ledger } from './ledger/ledger.ts'
+import { postgresStore } from './ledger/postgres-store.ts'
 
-const DAY_MS = 24 * 3_600_000
-const KEEP_FED_MS = 35 * DAY_MS
-/** The alarm stands behind the feeding at once, for the case that this object dies first. */
-const FEED_ALARM_MS = 5_000
-const FIRST_COMPARISON_MS = 2_000
-const MAX_BATCH = 256
 const MAX_PAGE = 500
-const MAX_SEALED_BYTES = 17 * 1024
+/** What sealing can yield. A row that Postgres would refuse would keep all rows after it from there. */
+const SEALED_BYTES = { min: 285, max: 17 * 1024 } as const
 const MAX_BUDGET = 1_000_000
 const MAX_REASON_CHARACTERS = 256
 
@@ -53,7 +47,9 @@ const Row = z.strictObject({
   actorTag: bytes32,
   actionTag: bytes32,
   targetTag: bytes32,
-  sealed: z.instanceof(Uint8Array).refine(({ byteLength }) => byteLength > 0 && byteLength <= MAX_SEALED_BYTES),
+  sealed: z
+    .instanceof(Uint8Array)
+    .refine(({ byteLength }) => byteLength >= SEALED_BYTES.min && byteLength <= SEALED_BYTES.max),
 })
 const Append = z.strictObject({
   row: Row,
@@ -68,134 +64,73 @@ const Append = z.strictObject({
 
 const Shred = z.strictObject({ row: Row, at: Moment, inventory: KeyInventory })
 
-type Waiting = {
-  readonly request: AppendRequest
-  readonly resolve: (answer: AppendAnswer) => void
-  readonly reject: (reason: unknown) => void
-}
-
 export class AuditLedger extends DurableObject<unknown> implements AuditLedgerApi {
-  readonly #bindings: HostBindings
-  readonly #book: Book
-  readonly #feed: Feed
-  #waiting: Waiting[] = []
-  #committing = false
-  #alarmAt: number | null = null
-  #firstComparison: Promise<unknown> | null = null
+  readonly #ledger: Ledger
 
   constructor(context: DurableObjectState, env: unknown) {
     super(context, env)
-    this.#bindings = parseBindings('durable-objects', HostBindings, env)
-    this.#book = new Book(context.storage.sql)
-    this.#feed = new Feed(this.#book, this.#bindings.DB, () => currentTime(this.#bindings))
+    const bindings = parseBindings('durable-objects', HostBindings, env)
+    this.#ledger = new Ledger({
+      storage: context.storage,
+      connect: () => postgresStore(bindings.DB),
+      clock: () => currentTime(bindings),
+      machine: { now: Date.now, wait: (ms) => scheduler.wait(ms) },
+      waitUntil: (work) => context.waitUntil(work),
+    })
   }
 
   async auditShare(tenantId: TenantId): Promise<AuditShareAnswer> {
     const parsed = TenantId.parse(tenantId)
     if (!this.#isOf(parsed)) return { ok: false, code: 'tenant_mismatch' }
-    const ledger = this.#book.bear(parsed)
-    // A ledger that was lost whole comes up empty while Postgres still has the tenant's rows.
-    await this.#compareOnce()
-    if (this.#book.head().behind) return { ok: false, code: 'ledger_behind' }
-    if (readShredding(this.ctx.storage.sql) !== null) return { ok: false, code: 'tenant_shredded' }
-    return { ok: true, share: fromBlob(ledger.audit_share) }
+    return this.#ledger.auditShare(parsed)
   }
 
   async append(request: AppendRequest): Promise<AppendAnswer> {
-    const parsed = Append.parse(request)
-    await this.#compareOnce()
-    const answer = new Promise<AppendAnswer>((resolve, reject) => {
-      this.#waiting.push({ request: parsed, resolve, reject })
-    })
-    this.ctx.waitUntil(this.#commitWaiting())
+    const [answer] = await this.#ledger.append([Append.parse(request)])
+    if (answer === undefined) throw new Error('an append was not answered')
     return answer
   }
 
+  async appendMany(requests: readonly AppendRequest[]): Promise<AppendAnswer[]> {
+    return this.#ledger.append(z.array(Append).min(1).max(MAX_PAGE).parse(requests))
+  }
+
   async rowOf(rowId: AuditRowId): Promise<AuditRow | null> {
-    return this.#book.rowOf(AuditRowId.parse(rowId))
+    return this.#ledger.book.rowOf(AuditRowId.parse(rowId))
   }
 
   async rowsFrom(fromSeq: number, limit: number): Promise<AuditRow[]> {
-    return this.#book.rowsFrom(Moment.parse(fromSeq), z.int().min(1).max(MAX_PAGE).parse(limit))
+    return this.#ledger.book.rowsFrom(Moment.parse(fromSeq), z.int().min(1).max(MAX_PAGE).parse(limit))
   }
 
   async head(): Promise<LedgerHead> {
-    return this.#book.head()
+    return this.#ledger.book.head()
   }
 
   /** Needs no row first: a freeze must work when nothing else does. */
   async freeze(reason: string, at: number): Promise<void> {
-    this.#book.freeze(z.string().min(1).max(MAX_REASON_CHARACTERS).parse(reason), Moment.parse(at))
+    this.#ledger.book.freeze(z.string().min(1).max(MAX_REASON_CHARACTERS).parse(reason), Moment.parse(at))
   }
 
   async unfreeze(): Promise<void> {
-    this.#book.unfreeze()
+    this.#ledger.book.unfreeze()
   }
 
   async shred(request: Parameters<AuditLedgerApi['shred']>[0]): Promise<ShredAnswer> {
-    const parsed = Shred.parse(request)
-    await this.#compareOnce()
-    const { storage } = this.ctx
-    const answer = storage.transactionSync(() => shred(storage.sql, this.#book, parsed))
-    this.#wakeIn(FEED_ALARM_MS)
-    await storage.sync()
-    this.ctx.waitUntil(this.#feed.runUntilEmpty())
-    return answer
+    return this.#ledger.shred(Shred.parse(request))
   }
 
   async shredding(): Promise<Shredding | null> {
-    return readShredding(this.ctx.storage.sql)
+    return this.#ledger.book.shredding()
   }
 
   override async alarm(): Promise<void> {
-    this.#alarmAt = null
-    const fed = await this.#feed.run()
-    const at = await currentTime(this.#bindings)
-    const keepsRows = this.#book.prune(at - KEEP_FED_MS)
-    if (!fed) this.#wakeIn(Math.max(FEED_ALARM_MS, this.#feed.restMs))
-    else if (keepsRows) this.#wakeIn(DAY_MS)
-  }
-
-  async #commitWaiting(): Promise<void> {
-    if (this.#committing) return
-    this.#committing = true
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, MAX_BATCH)
-      try {
-        const answers = this.ctx.storage.transactionSync(() => batch.map(({ request }) => this.#book.append(request)))
-        this.#wakeIn(Math.max(FEED_ALARM_MS, this.#feed.restMs))
-        await this.ctx.storage.sync()
-        for (const [index, { resolve, reject }] of batch.entries()) {
-          const answer = answers[index]
-          if (answer === undefined) reject(new Error('a batch was answered short'))
-          else resolve(answer)
-        }
-      } catch (error) {
-        for (const { reject } of batch) reject(error)
-      }
-    }
-    this.#committing = false
-    await this.#feed.runUntilEmpty()
-  }
-
-  /** Once a start, before anything is numbered. Postgres out of reach is no reason to refuse: the feed compares later. */
-  async #compareOnce(): Promise<void> {
-    if (this.#book.ledger() === null) return
-    this.#firstComparison ??= Promise.race([this.#feed.run(), scheduler.wait(FIRST_COMPARISON_MS)])
-    await this.#firstComparison
+    await this.#ledger.alarm()
   }
 
   #isOf(tenantId: TenantId): boolean {
-    const known = this.#book.head().tenantId
+    const known = this.#ledger.book.head().tenantId
     const { name } = this.ctx.id
     return (known === null || known === tenantId) && (name === undefined || name === tenantId)
-  }
-
-  /** The alarm is written in the same turn as the rows that it is for. */
-  #wakeIn(ms: number): void {
-    const alarmAt = Date.now() + ms
-    if (this.#alarmAt !== null && this.#alarmAt <= alarmAt) return
-    this.#alarmAt = alarmAt
-    this.ctx.waitUntil(this.ctx.storage.setAlarm(alarmAt))
   }
 }

@@ -9,6 +9,8 @@ export interface AuditLedgerApi {
   /** The share under which the tenant's audit key is wrapped. The first call makes the tenant's ledger and both shares. */
   auditShare(tenantId: TenantId): Promise<AuditShareAnswer>
   append(request: AppendRequest): Promise<AppendAnswer>
+  /** 1 to 500 rows in the order in which they are to stand, each judged and answered for by itself, in one call. */
+  appendMany(requests: readonly AppendRequest[]): Promise<AppendAnswer[]>
   /** A row that the ledger still keeps (35 days after Postgres acknowledged it). */
   rowOf(rowId: AuditRowId): Promise<AuditRow | null>
   /** Rows `seq >= fromSeq` that the ledger still keeps, oldest first; at most 500. */

@@ -1,9 +1,16 @@
 import { z } from 'zod'
 import { type AuditRow, epochOf, genesisHash, hashRow } from '../../domain/audit/row.ts'
 import { equalConstantTime, randomBytes } from '../../domain/bytes.ts'
-import type { AppendAnswer, Appended, AppendRequest, LedgerHead } from '../../domain/contracts/durable-objects.ts'
+import type {
+  AppendAnswer,
+  Appended,
+  AppendRequest,
+  LedgerHead,
+  Shredding,
+} from '../../domain/contracts/durable-objects.ts'
 import { TenantId } from '../../domain/contracts/ids.ts'
 import { fromBlob } from '../columns.ts'
+import type { LedgerSql } from './platform.ts'
 import { readShredding } from './shredding.ts'
 import { createTables, type IncidentColumns, type LedgerColumns, type RowColumns } from './tables.ts'
 
@@ -17,9 +24,9 @@ export type Incident = Omit<IncidentColumns, 'detail'> & { readonly detail: z.in
 
 /** One tenant's ledger in SQLite. Every method is synchronous: what it reads cannot change before it has written. */
 export class Book {
-  readonly #sql: SqlStorage
+  readonly #sql: LedgerSql
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: LedgerSql) {
     this.#sql = sql
     createTables(sql)
   }
@@ -63,7 +70,7 @@ export class Book {
     if (ledger.behind === 1) return { ok: false, code: 'ledger_behind' }
     const known = this.rowOf(request.row.rowId)
     if (known !== null) return this.#appendAgain(known, ledger, request)
-    if (readShredding(this.#sql) !== null) return { ok: false, code: 'tenant_shredded' }
+    if (this.shredding() !== null) return { ok: false, code: 'tenant_shredded' }
 
     const at = Math.max(request.at, ledger.at)
     const unhashed = {
@@ -92,7 +99,7 @@ export class Book {
       equalConstantTime(known.targetTag, row.targetTag)
     if (!identical) return { ok: false, code: 'row_conflict' }
     if (release === undefined) return { ok: true, ...placeOf(known), share: null }
-    if (readShredding(this.#sql) !== null) return { ok: false, code: 'tenant_shredded' }
+    if (this.shredding() !== null) return { ok: false, code: 'tenant_shredded' }
     if (known.seq !== BIRTH_SEQ || ledger.released_since_birth === 1) {
       return { ok: false, code: 'already_released', ...placeOf(known) }
     }
@@ -158,6 +165,11 @@ export class Book {
   /** Nothing may be numbered on top of lost history; only an operator's recorded act lifts this. */
   markBehind(): void {
     this.#sql.exec('UPDATE ledger SET behind = 1')
+  }
+
+  /** Null while the tenant lives. */
+  shredding(): Shredding | null {
+    return readShredding(this.#sql)
   }
 
   rowOf(rowId: string): AuditRow | null {

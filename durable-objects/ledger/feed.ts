@@ -1,13 +1,13 @@
-import { connect, type Sql, sqlStateOf } from '../../workers/runtime/database.ts'
+import { sqlStateOf } from '../../workers/runtime/database.ts'
 import { log } from '../../workers/runtime/log.ts'
 import { findDisagreement, type StoredHead } from './agreement.ts'
 import type { Book } from './book.ts'
+import type { AuditStore, LedgerPlatform } from './platform.ts'
+import { PART } from './postgres-store.ts'
 
-const PART = 'durable-objects'
 const BATCH_ROWS = 200
 const FIRST_BACKOFF_MS = 1_000
 const LONGEST_BACKOFF_MS = 5 * 60_000
-const CLOSE_TIMEOUT_SECONDS = 1
 
 /**
  * Carries rows from the ledger to Postgres, in order, until each is acknowledged. One run at a time; a run that fails
@@ -15,22 +15,20 @@ const CLOSE_TIMEOUT_SECONDS = 1
  */
 export class Feed {
   readonly #book: Book
-  readonly #hyperdrive: Hyperdrive
-  readonly #clock: () => Promise<number>
+  readonly #platform: Omit<LedgerPlatform, 'waitUntil'>
   #running: Promise<boolean> | null = null
   #agreed = false
   #failures = 0
   #restUntil = 0
 
-  constructor(book: Book, hyperdrive: Hyperdrive, clock: () => Promise<number>) {
+  constructor(book: Book, platform: Omit<LedgerPlatform, 'waitUntil'>) {
     this.#book = book
-    this.#hyperdrive = hyperdrive
-    this.#clock = clock
+    this.#platform = platform
   }
 
   /** Milliseconds until trying again makes sense. */
   get restMs(): number {
-    return Math.max(0, this.#restUntil - Date.now())
+    return Math.max(0, this.#restUntil - this.#platform.machine.now())
   }
 
   /** True when Postgres has acknowledged everything. */
@@ -52,34 +50,30 @@ export class Feed {
   }
 
   async #run(): Promise<boolean> {
-    const sql = connect(this.#hyperdrive)
+    const store = this.#platform.connect()
     try {
-      if (!this.#agreed) await this.#compare(sql)
-      await this.#sendIncidents(sql)
+      if (!this.#agreed) await this.#compare(store)
+      await this.#sendIncidents(store)
       if (this.#book.head().behind) return this.#rest('ledger_behind', null)
-      await this.#sendRows(sql)
-      await this.#sendIncidents(sql)
+      await this.#sendRows(store)
+      await this.#sendIncidents(store)
       this.#failures = 0
       this.#restUntil = 0
       return true
     } catch (error) {
       const state = sqlStateOf(error)
-      if (state !== null) this.#noteRefusal(state, await this.#clock())
+      if (state !== null) this.#noteRefusal(state, await this.#platform.clock())
       return this.#rest('feed_failed', state)
     } finally {
-      void sql.end({ timeout: CLOSE_TIMEOUT_SECONDS }).catch(() => {})
+      store.close()
     }
   }
 
-  async #compare(sql: Sql): Promise<void> {
+  async #compare(store: AuditStore): Promise<void> {
     const { tenantId, flushedSeq } = this.#book.head()
     if (tenantId === null) return
-    const [stored] = await sql<{ seq: number; hash: Uint8Array }[]>`
-      select seq, hash from flarewatch.audit_log
-      where tenant_id = ${tenantId}
-      order by epoch desc, seq desc
-      limit 1`
-    this.#judge(stored ?? null, flushedSeq, await this.#clock())
+    const stored = await store.newestRow(tenantId)
+    this.#judge(stored, flushedSeq, await this.#platform.clock())
     this.#agreed = true
   }
 
@@ -92,49 +86,24 @@ export class Feed {
     log(PART, 'error', found.kind, { tenant_id: this.#book.head().tenantId ?? '', seq: found.seq })
   }
 
-  async #sendRows(sql: Sql): Promise<void> {
+  async #sendRows(store: AuditStore): Promise<void> {
     for (;;) {
       const rows = this.#book.rowsFrom(this.#book.head().flushedSeq + 1, BATCH_ROWS)
       const last = rows.at(-1)
       if (last === undefined) return
-      const values = rows.map((row) => ({
-        tenant_id: row.tenantId,
-        epoch: row.epoch,
-        seq: row.seq,
-        row_id: row.rowId,
-        at: new Date(row.at),
-        key_version: row.keyVersion,
-        previous_hash: row.previousHash,
-        actor_tag: row.actorTag,
-        action_tag: row.actionTag,
-        target_tag: row.targetTag,
-        sealed: row.sealed,
-        hash: row.hash,
-      }))
-      // No ON CONFLICT: the chain-extending trigger skips a row that is stored already and refuses whatever differs.
-      await sql`insert into flarewatch.audit_log ${sql(values)}`
-      this.#book.markFed(last.seq, await this.#clock())
+      // A row that this side could still lose must not be on the other: its number would be given out again.
+      await this.#platform.storage.sync()
+      await store.addRows(rows)
+      this.#book.markFed(last.seq, await this.#platform.clock())
     }
   }
 
-  async #sendIncidents(sql: Sql): Promise<void> {
-    for (const { id, kind, seq, detail, at } of this.#book.unsentIncidents()) {
-      const row = {
-        id,
-        tenant_id: this.#book.head().tenantId,
-        kind,
-        seq,
-        part: PART,
-        detail: sql.json(detail),
-        at: new Date(at),
-      }
-      try {
-        await sql`insert into flarewatch.incidents ${sql(row)}`
-      } catch (error) {
-        // The first try was stored and its answer lost.
-        if (sqlStateOf(error) !== UNIQUE_VIOLATION) throw error
-      }
-      this.#book.markSent(id)
+  async #sendIncidents(store: AuditStore): Promise<void> {
+    for (const incident of this.#book.unsentIncidents()) {
+      // Its id is random: lost and noted again, it would be told twice.
+      await this.#platform.storage.sync()
+      await store.addIncident(this.#book.head().tenantId, incident)
+      this.#book.markSent(incident.id)
     }
   }
 
@@ -147,7 +116,7 @@ export class Feed {
   #rest(event: string, state: string | null): false {
     const pause = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** this.#failures)
     this.#failures += 1
-    this.#restUntil = Date.now() + pause
+    this.#restUntil = this.#platform.machine.now() + pause
     this.#agreed = false
     log(PART, 'warn', event, {
       tenant_id: this.#book.head().tenantId ?? '',
@@ -158,6 +127,5 @@ export class Feed {
   }
 }
 
-const UNIQUE_VIOLATION = '23505'
 /** The trigger's own refusals, and integrity violations such as a month without a partition. */
 const CHAIN_REFUSAL = /^(FW|23)/

@@ -5,12 +5,13 @@ import { KeyInventory } from '../../domain/contracts/shredding.ts'
 import { shareCheckValue } from '../../domain/note/shredding.ts'
 import { fromBlob } from '../columns.ts'
 import type { Book } from './book.ts'
+import type { LedgerSql } from './platform.ts'
 import type { LedgerColumns, ShreddingColumns } from './tables.ts'
 
 const Inventory = z.string().transform((text) => KeyInventory.parse(JSON.parse(text)))
 
 /** Null while the tenant lives. */
-export function readShredding(sql: SqlStorage): Shredding | null {
+export function readShredding(sql: LedgerSql): Shredding | null {
   const [row] = sql.exec<ShreddingColumns>('SELECT * FROM shredding').toArray()
   if (row === undefined) return null
   return {
@@ -25,7 +26,7 @@ export function readShredding(sql: SqlStorage): Shredding | null {
 
 /** Runs inside one transaction: the last row, the names of the shares and their end, or none of it. */
 export function shred(
-  sql: SqlStorage,
+  sql: LedgerSql,
   book: Book,
   { row, at, inventory }: { readonly row: SealedRow; readonly at: number; readonly inventory: KeyInventory },
 ): ShredAnswer {

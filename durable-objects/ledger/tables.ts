@@ -1,5 +1,7 @@
+import type { LedgerSql } from './platform.ts'
+
 /** SQLite of one AuditLedger. `docs/storage.md` says what each column is and how long it lives. */
-export function createTables(sql: SqlStorage): void {
+export function createTables(sql: LedgerSql): void {
   sql.exec(`CREATE TABLE IF NOT EXISTS ledger (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     tenant_id TEXT NOT NULL,

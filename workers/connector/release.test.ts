@@ -23,7 +23,7 @@ async function record(dekVersion: number) {
 }
 
 function leased(
-  { dekVersion, ciphertext }: { dekVersion: number; ciphertext: Uint8Array },
+  { dekVersion, ciphertext }: { dekVersion: number; ciphertext: Uint8Array<ArrayBuffer> },
   kind: 'poll' | 'reseal',
 ): LeasedJob {
   return {

@@ -1,0 +1,122 @@
+import type {
+  AppendAnswer,
+  AppendRequest,
+  AuditShareAnswer,
+  ShredAnswer,
+} from '../../domain/contracts/durable-objects.ts'
+import type { TenantId } from '../../domain/contracts/ids.ts'
+import { fromBlob } from '../columns.ts'
+import { Book } from './book.ts'
+import { Feed } from './feed.ts'
+import type { LedgerPlatform } from './platform.ts'
+import { shred } from './shredding.ts'
+
+const DAY_MS = 24 * 3_600_000
+const KEEP_FED_MS = 35 * DAY_MS
+/** The alarm stands behind the feeding at once, for the case that this object dies first. */
+const FEED_ALARM_MS = 5_000
+const FIRST_COMPARISON_MS = 2_000
+const MAX_BATCH = 256
+
+type Waiting = {
+  readonly request: AppendRequest
+  readonly resolve: (answer: AppendAnswer) => void
+  readonly reject: (reason: unknown) => void
+}
+
+/** One life of a tenant's ledger, from start to crash: when rows are committed, answered for, fed and pruned. */
+export class Ledger {
+  readonly book: Book
+  readonly #platform: LedgerPlatform
+  readonly #feed: Feed
+  #waiting: Waiting[] = []
+  #committing = false
+  #alarmAt: number | null = null
+  #firstComparison: Promise<unknown> | null = null
+
+  constructor(platform: LedgerPlatform) {
+    this.#platform = platform
+    this.book = new Book(platform.storage.sql)
+    this.#feed = new Feed(this.book, platform)
+  }
+
+  async auditShare(tenantId: TenantId): Promise<AuditShareAnswer> {
+    const ledger = this.book.bear(tenantId)
+    // A ledger that was lost whole comes up empty while Postgres still has the tenant's rows.
+    await this.#compareOnce()
+    if (this.book.head().behind) return { ok: false, code: 'ledger_behind' }
+    if (this.book.shredding() !== null) return { ok: false, code: 'tenant_shredded' }
+    return { ok: true, share: fromBlob(ledger.audit_share) }
+  }
+
+  /** Rows of one call are numbered in its order; each is answered for by itself. */
+  async append(requests: readonly AppendRequest[]): Promise<AppendAnswer[]> {
+    await this.#compareOnce()
+    const answers = requests.map(
+      (request) =>
+        new Promise<AppendAnswer>((resolve, reject) => {
+          this.#waiting.push({ request, resolve, reject })
+        }),
+    )
+    this.#platform.waitUntil(this.#commitWaiting())
+    return Promise.all(answers)
+  }
+
+  /** Not by way of the waiting batch: the row and the end of the shares are one transaction, or neither. */
+  async shred(request: Parameters<typeof shred>[2]): Promise<ShredAnswer> {
+    await this.#compareOnce()
+    const { storage } = this.#platform
+    const answer = storage.transactionSync(() => shred(storage.sql, this.book, request))
+    this.#wakeIn(Math.max(FEED_ALARM_MS, this.#feed.restMs))
+    await storage.sync()
+    this.#platform.waitUntil(this.#feed.runUntilEmpty())
+    return answer
+  }
+
+  async alarm(): Promise<void> {
+    this.#alarmAt = null
+    const fed = await this.#feed.run()
+    const at = await this.#platform.clock()
+    const keepsRows = this.book.prune(at - KEEP_FED_MS)
+    if (!fed) this.#wakeIn(Math.max(FEED_ALARM_MS, this.#feed.restMs))
+    else if (keepsRows) this.#wakeIn(DAY_MS)
+  }
+
+  async #commitWaiting(): Promise<void> {
+    if (this.#committing) return
+    this.#committing = true
+    const { storage } = this.#platform
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, MAX_BATCH)
+      try {
+        const answers = storage.transactionSync(() => batch.map(({ request }) => this.book.append(request)))
+        this.#wakeIn(Math.max(FEED_ALARM_MS, this.#feed.restMs))
+        await storage.sync()
+        for (const [index, { resolve, reject }] of batch.entries()) {
+          const answer = answers[index]
+          if (answer === undefined) reject(new Error('a batch was answered short'))
+          else resolve(answer)
+        }
+      } catch (error) {
+        for (const { reject } of batch) reject(error)
+      }
+    }
+    this.#committing = false
+    await this.#feed.runUntilEmpty()
+  }
+
+  /** Once a start, before anything is numbered. Postgres out of reach is no reason to refuse: the feed compares later. */
+  async #compareOnce(): Promise<void> {
+    if (this.book.ledger() === null) return
+    this.#firstComparison ??= Promise.race([this.#feed.run(), this.#platform.machine.wait(FIRST_COMPARISON_MS)])
+    await this.#firstComparison
+  }
+
+  /** The alarm is written in the same turn as the rows that it is for. */
+  #wakeIn(ms: number): void {
+    const alarmAt = this.#platform.machine.now() + ms
+    if (this.#alarmAt !== null && this.#alarmAt <= alarmAt) return
+    this.#alarmAt = alarmAt
+    this.#platform.waitUntil(this.#platform.storage.setAlarm(alarmAt))
+  }
+}
