@@ -49,6 +49,16 @@ export async function shredKeys(visit: Visit, tenantId: TenantId): Promise<Resul
   const known = await askLedger(visit.bindings, tenantId, (ledger) => ledger.shredding())
   if (!known.ok) return known
   if (known.value !== null) return success(known.value)
+  const shredded = await shredNow(visit, tenantId)
+  if (shredded.ok || !OVERTAKEN.has(shredded.code)) return shredded
+  // Of two calls at once the later finds no key to seal with any more, since the earlier has done all of it.
+  const since = await askLedger(visit.bindings, tenantId, (ledger) => ledger.shredding())
+  return since.ok && since.value !== null ? success(since.value) : shredded
+}
+
+const OVERTAKEN: ReadonlySet<string> = new Set(['tenant_shredded', 'audit_key_missing', 'not_openable', 'row_conflict'])
+
+async function shredNow(visit: Visit, tenantId: TenantId): Promise<Result<Shredding, DeletionRefusal>> {
   const inventory = await reach('store_unreachable', () => takeInventory(visit, tenantId), { tenant_id: tenantId })
   if (!inventory.ok) return inventory
   const { deks, audit_keys, credentials } = inventory.value
