@@ -33,7 +33,7 @@ begin
 end
 $$;
 
--- The versions destroyed. A store under way that was given such a version is refused by the foreign key of credentials.
+-- The versions destroyed. A store under way that was given such a version is refused.
 create function flarewatch.destroy_old_deks(tenant_id uuid) returns setof integer
   language sql volatile security definer set search_path = ''
 begin atomic
@@ -48,6 +48,47 @@ begin atomic
     )
   returning old.version;
 end;
+
+-- As before, but a record under a version that was destroyed meanwhile is refused by name; whoever stored stores again.
+create or replace function flarewatch.insert_credential(request jsonb) returns void
+  language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  credential constant jsonb := request -> 'credential';
+begin
+  -- FW008. Held until the record is there: a version that is being destroyed is waited for, and then gone.
+  perform from flarewatch.tenant_keys
+  where tenant_keys.tenant_id = (request ->> 'tenant_id')::uuid
+    and tenant_keys.version = (credential ->> 'dek_version')::integer
+  for key share;
+  if not found then
+    perform flarewatch.refuse_request('FW008', 'tenant_key_rotated');
+  end if;
+  insert into flarewatch.credentials (
+    id, tenant_id, provider, label, kek_version, wrapped_dek, dek_version, salt, ciphertext,
+    last4, scope, grade, next_poll_at, created_by
+  ) values (
+    (credential ->> 'id')::uuid,
+    (request ->> 'tenant_id')::uuid,
+    credential ->> 'provider',
+    credential ->> 'label',
+    (credential ->> 'kek_version')::integer,
+    flarewatch.from_base64url(credential ->> 'wrapped_dek'),
+    (credential ->> 'dek_version')::integer,
+    flarewatch.from_base64url(credential ->> 'salt'),
+    flarewatch.from_base64url(credential ->> 'ciphertext'),
+    credential ->> 'last4',
+    credential ->> 'scope',
+    credential ->> 'grade',
+    (request ->> 'at')::timestamptz,
+    (request ->> 'user_id')::uuid
+  )
+  on conflict (id) do nothing;
+  if not found then
+    perform flarewatch.refuse_request('FW005', 'credential_exists');
+  end if;
+end
+$$;
 
 -- Compare and swap: only for the bound job's own credential, only while its record is still on the version that was read, and only
 -- as part of the transaction that ends the job.

@@ -113,14 +113,17 @@ describe('V1: a DEK rotation in SQL', () => {
       expect(await swap(tx, id, 1, 2)).toBe(false)
     }))
 
-  test('leaves a store under way with the old version refused, not lost', () =>
+  test('refuses a store under way that was given the old version, by name', () =>
     inWorld(async (tx, { ash }) => {
       await addDek(tx, ash, 2)
       const [job] = await claim(tx)
       await swap(tx, job?.id ?? '', 1, 2)
       await destroyed(tx, ash)
+      const store = (version: number) => (inner: Tx) =>
+        inner`select privileged.store_credential(${inner.json(storeRequest(ash, version))})`
+      expect(await refusal(tx, 'service_role', store(1))).toBe('FW008')
+      expect(await refusal(tx, 'service_role', store(2))).toBeNull()
       const late = (inner: Tx) => seedCredential(inner, ash.id, randomUUID(), NOW)
-      expect(await refusal(tx, 'service_role', late)).toBe(INSUFFICIENT_PRIVILEGE)
       expect(await tx.savepoint(late).catch(({ code }) => code)).toBe(FOREIGN_KEY_VIOLATION)
     }))
 
@@ -176,3 +179,28 @@ describe('T4: who may not', () => {
       }
     }))
 })
+
+/** What a function sends that was given keys of a DEK version. */
+function storeRequest({ id, owner }: Tenant, dekVersion: number) {
+  const text = (length: number) => randomBytes(length).toString('base64url')
+  return {
+    tenant_id: id,
+    user_id: owner,
+    credential: {
+      id: randomUUID(),
+      provider: 'cloudflare',
+      label: 'Late',
+      kek_version: 1,
+      wrapped_dek: text(60),
+      dek_version: dekVersion,
+      salt: text(32),
+      ciphertext: text(99),
+      last4: 'wxyz',
+      scope: '3 zones',
+      grade: 'read_only',
+    },
+    sites: [],
+    idempotency: { key: randomUUID(), function: 'credential-store', request_digest: text(32) },
+    at: NOW,
+  }
+}

@@ -36,6 +36,7 @@ export async function requireManager(
 /** As wire codes of this door: a ledger that refuses is, to a function, a ledger that cannot be used now. */
 export function edgeRefusal(code: ReleaseRefusal | AppendRefusal): EdgeRefusal {
   if (code === 'audit_key_missing') return 'tenant_not_active'
+  if (code === 'tenant_shredded') return 'tenant_deleted'
   const told = rpcRefusal(code)
   return told === 'ledger_refused' ? 'ledger_unreachable' : told
 }
