@@ -1,12 +1,8 @@
 -- A tenant's DEK is rotated by adding a version, re-sealing record by record in the connector's memory, and destroying the version
 -- that no record names any more. Where a rotation stands is what the rows say: each crash leaves a state that goes on from there.
 
-alter table flarewatch.jobs
-  drop constraint jobs_kind_check,
-  add constraint jobs_kind_check check (kind in ('poll', 'reseal'));
--- A record is re-sealed beside its polls: neither waits for the other.
-drop index flarewatch.jobs_one_lease_per_credential;
-create unique index jobs_one_lease_per_credential on flarewatch.jobs (credential_id, kind) where state = 'leased';
+-- Jobs are claimed all the time: a lock that does not come soon is given up, and the migration can be run again.
+set local lock_timeout = '5s';
 
 -- False while records are left on an older version, and for a tenant that is not active: the caller then has no new version.
 create function flarewatch.add_dek(tenant_id uuid, version integer, kek_version integer, wrapped_dek bytea) returns boolean
@@ -318,3 +314,14 @@ to flarewatch_vault;
 grant execute on function flarewatch.reseal_credential(integer, integer, integer, bytea, bytea, bytea)
 to flarewatch_connector;
 grant execute on function flarewatch.resealable(timestamptz, integer) to flarewatch_scheduler;
+
+-- A record is re-sealed beside its polls: neither waits for the other. Last, and as one statement: it has the table to itself.
+create unique index jobs_one_lease_per_kind on flarewatch.jobs (credential_id, kind) where state = 'leased';
+do $$
+begin
+  drop index flarewatch.jobs_one_lease_per_credential;
+  alter table flarewatch.jobs
+    drop constraint jobs_kind_check,
+    add constraint jobs_kind_check check (kind in ('poll', 'reseal'));
+end
+$$;

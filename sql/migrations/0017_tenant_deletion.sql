@@ -1,30 +1,7 @@
 -- Deleting a tenant. Members are out with the first step; what the tenant's keys opened is lost with the ledger's shares; then its rows
 -- go in batches. The chain, its head, receipts and incidents stay, and so does the tenant's id, which nobody can take again.
 
--- By what it says, since an unnamed check has a name of Postgres's own making.
-do $$
-declare
-  old record;
-begin
-  for old in
-    select conname from pg_catalog.pg_constraint
-    where conrelid = 'flarewatch.tenants'::regclass and contype = 'c' and pg_get_constraintdef(oid) like '%state%'
-  loop
-    execute pg_catalog.format('alter table flarewatch.tenants drop constraint %I', old.conname);
-  end loop;
-end
-$$;
-alter table flarewatch.tenants
-  add column deleting_since timestamptz,
-  add column deleted_at timestamptz,
-  add constraint tenants_state_check check (state in ('pending', 'active', 'deleting', 'deleted')),
-  add constraint tenants_activated_check check (
-    (state <> 'active' or activated_at is not null) and (state <> 'pending' or activated_at is null)
-  ),
-  add constraint tenants_deleted_check check (
-    (state in ('deleting', 'deleted')) = (deleting_since is not null) and (state = 'deleted') = (deleted_at is not null)
-  );
-grant select (deleting_since) on flarewatch.tenants to flarewatch_verifier;
+set local lock_timeout = '5s';
 
 -- The verifier's signed word that a tenant's keys are destroyed.
 create table flarewatch.shreddings (
@@ -116,3 +93,29 @@ grant execute on function
   flarewatch.begin_tenant_deletion(uuid, text, timestamptz), flarewatch.erase_tenant(uuid, integer, timestamptz)
 to flarewatch_vault;
 grant execute on function flarewatch.keys_left(uuid) to flarewatch_verifier;
+
+-- Last, and as one statement: it has the table to itself. The old checks are found by what they say, since an unnamed one has a name of
+-- Postgres's own making.
+do $$
+declare
+  old record;
+begin
+  for old in
+    select conname from pg_catalog.pg_constraint
+    where conrelid = 'flarewatch.tenants'::regclass and contype = 'c' and pg_get_constraintdef(oid) like '%state%'
+  loop
+    execute pg_catalog.format('alter table flarewatch.tenants drop constraint %I', old.conname);
+  end loop;
+  alter table flarewatch.tenants
+    add column deleting_since timestamptz,
+    add column deleted_at timestamptz,
+    add constraint tenants_state_check check (state in ('pending', 'active', 'deleting', 'deleted')),
+    add constraint tenants_activated_check check (
+      (state <> 'active' or activated_at is not null) and (state <> 'pending' or activated_at is null)
+    ),
+    add constraint tenants_deleted_check check (
+      (state in ('deleting', 'deleted')) = (deleting_since is not null) and (state = 'deleted') = (deleted_at is not null)
+    );
+  grant select (deleting_since) on flarewatch.tenants to flarewatch_verifier;
+end
+$$;
