@@ -16,6 +16,7 @@ import { bytes32, fromBlob } from './columns.ts'
 
 const PAGE = 500
 const Moment = z.int().nonnegative()
+const ENTRIES = 'SELECT roster.*, deletions.at AS deleted_at FROM roster LEFT JOIN deletions USING (tenant_id)'
 
 type Row = {
   position: number
@@ -68,22 +69,19 @@ export class TenantRoster extends DurableObject<unknown> implements TenantRoster
     return { ok: known }
   }
 
+  async entryOf(tenantId: TenantId): Promise<RosterEntry | null> {
+    const [row] = this.#sql.exec<Row>(`${ENTRIES} WHERE tenant_id = ?`, TenantId.parse(tenantId)).toArray()
+    return row === undefined ? null : entryOf(row)
+  }
+
   async list(cursor: number | null): Promise<{ entries: RosterEntry[]; next: number | null }> {
     const after = z.int().nonnegative().nullable().parse(cursor) ?? 0
-    const rows = this.#sql
-      .exec<Row>(
-        `SELECT roster.*, deletions.at AS deleted_at FROM roster LEFT JOIN deletions USING (tenant_id)
-          WHERE position > ? ORDER BY position LIMIT ?`,
-        after,
-        PAGE,
-      )
-      .toArray()
-    const entries = rows.map((row) => ({
-      tenantId: TenantId.parse(row.tenant_id),
-      firstHash: fromBlob(row.first_hash),
-      at: row.at,
-      deletedAt: row.deleted_at,
-    }))
-    return { entries, next: rows.length < PAGE ? null : (rows.at(-1)?.position ?? null) }
+    const rows = this.#sql.exec<Row>(`${ENTRIES} WHERE position > ? ORDER BY position LIMIT ?`, after, PAGE).toArray()
+    return { entries: rows.map(entryOf), next: rows.length < PAGE ? null : (rows.at(-1)?.position ?? null) }
   }
+}
+
+function entryOf(row: Row): RosterEntry {
+  const { tenant_id, first_hash, at, deleted_at } = row
+  return { tenantId: TenantId.parse(tenant_id), firstHash: fromBlob(first_hash), at, deletedAt: deleted_at }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { fromBase64, toBase64 } from '../bytes.ts'
 import { AuditRowId, TenantId } from '../contracts/ids.ts'
+import { MAX_FRONTIER } from '../merkle/frontier.ts'
 import { failure, type Result, success } from '../result.ts'
 import { type AuditRow, HASH_BYTES } from './row.ts'
 
@@ -8,7 +9,6 @@ import { type AuditRow, HASH_BYTES } from './row.ts'
 export const EXPORT_FORMAT = 'flarewatch-audit-export/v1'
 export const MAX_EXPORT_LINE_CHARACTERS = 131_072
 const MAX_SEALED_BYTES = 65_536
-const MAX_FRONTIER = 53
 
 export type ExportHeader = {
   readonly tenantId: string

@@ -80,6 +80,7 @@ export type LedgerHead = {
 export const ROSTER_NAME = 'roster'
 export interface TenantRosterApi {
   enter(tenantId: TenantId, firstHash: Uint8Array, at: number): Promise<RosterAnswer>
+  entryOf(tenantId: TenantId): Promise<RosterEntry | null>
   /** In order of entry, 500 a page; `next` is null on the last page. */
   /** A tenant that was deleted stays on the roster, and is known as such for good. */
   markDeleted(tenantId: TenantId, at: number): Promise<{ readonly ok: boolean }>

@@ -73,6 +73,7 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
       ],
       update: ['state', 'reason', 'next_poll_at', 'last_used_at', 'last_success_at'],
     },
+    flarewatch_verifier: { select: ['tenant_id', 'last_used_at'] },
     flarewatch_vault: {
       select: ['id', 'tenant_id', 'provider', 'kek_version', 'wrapped_dek', 'dek_version', 'salt', 'state'],
     },
@@ -138,6 +139,12 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
   },
   shreddings: { flarewatch_vault: { select: ['log', 'note'] }, flarewatch_verifier: { select: 'all', insert: 'all' } },
   receipts: { flarewatch_gateway: { select: 'all' }, flarewatch_verifier: { select: 'all', insert: 'all' } },
+  epoch_certificates: {
+    flarewatch_gateway: { select: 'all' },
+    flarewatch_ledger: { select: ['log', 'last_seq', 'last_hash'] },
+    flarewatch_verifier: { select: 'all', insert: 'all' },
+  },
+  verification_runs: { flarewatch_gateway: { select: 'all' }, flarewatch_verifier: { insert: 'all' } },
   incidents: {
     flarewatch_gateway: { select: 'all' },
     flarewatch_connector: { insert: NEW_INCIDENT },
@@ -185,7 +192,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.destroy_old_deks',
     'flarewatch.erase_tenant',
   ],
-  flarewatch_verifier: ['flarewatch.keys_left', 'flarewatch.open_month'],
+  flarewatch_verifier: ['flarewatch.drop_month', 'flarewatch.keys_left', 'flarewatch.open_month'],
   service_role: [
     'privileged.activate_tenant',
     'privileged.begin_tenant',

@@ -27,7 +27,7 @@ export type Opened<Value> =
  * record, the record is opened here, and both buffers are zeroed whatever happens.
  */
 export async function withCredential<Value>(
-  { vault, store }: { readonly vault: ConnectorDoorApi; readonly store: JobStore },
+  { vault, store }: { readonly vault: ConnectorDoorApi; readonly store: Pick<JobStore, 'leased'> },
   job: LeasedJob,
   use: (secret: Secret) => Promise<Value>,
 ): Promise<Opened<Value>> {
@@ -59,7 +59,11 @@ function released<Code extends ReleaseRefusalCode>(code: Code) {
 }
 
 /** A rotation re-sealed the record between our reading it and the vault's: the key is that of the record as it is now. */
-async function movedRecord(store: JobStore, job: LeasedJob, dekVersion: number): Promise<Uint8Array | null> {
+async function movedRecord(
+  store: Pick<JobStore, 'leased'>,
+  job: LeasedJob,
+  dekVersion: number,
+): Promise<Uint8Array | null> {
   const now = await store.leased(job.id)
   return now?.dek_version === dekVersion ? now.ciphertext : null
 }

@@ -1,4 +1,4 @@
-/** What is wrong with a tenant's chain. Each becomes an incident that names kind and sequence. */
+/** What is wrong with a tenant's chain, or with its being checked. Each becomes an incident that names kind and sequence. */
 export type FindingKind =
   | 'row_edited'
   | 'row_deleted'
@@ -14,6 +14,14 @@ export type FindingKind =
   | 'head_mismatch'
   /** A receipt that was signed earlier and what both sides hold now cannot both be true. */
   | 'receipt_inconsistent'
+  /** A receipt that was published is gone from Postgres or from the bucket. */
+  | 'receipt_missing'
+  /** How far the verifier had come was changed by somebody else; it began anew. */
+  | 'verification_forged'
+  /** The chain has not been verified end to end for longer than a day. */
+  | 'night_missed'
+  /** Rows go unsigned or do not reach Postgres, or keys are used while the chain does not grow. */
+  | 'receipts_stalled'
   | 'tenant_missing'
   | 'tenant_unrostered'
   | 'birth_unfinished'
@@ -23,6 +31,10 @@ export type FindingKind =
   | 'deletion_unfinished'
   /** Deleted, and back: in Postgres's list of tenants, in its keys, in rows after the last, or in the ledger. */
   | 'tenant_undeleted'
+  /** Row-level security or a trigger of the log is off. No tenant, no sequence: nothing of the rows is said. */
+  | 'guards_off'
+  /** What guards the log was altered since the run before, though it may be as it was. */
+  | 'guards_changed'
 
 export type Finding = {
   readonly kind: FindingKind

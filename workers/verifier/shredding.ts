@@ -7,17 +7,30 @@ import { shreddingKey } from '../../domain/contracts/receipt-store.ts'
 import { formatShredding, parseShredding, shreddingOriginOf } from '../../domain/note/shredding.ts'
 import { openNote, signNote } from '../../domain/note/signed-note.ts'
 import type { Finding } from './finding.ts'
+import type { Instruments } from './instruments.ts'
 import type { Receipt, ReceiptSigner } from './receipt.ts'
 import { newestReceipt } from './receipt-store.ts'
-import type { Instruments } from './verify-tenant.ts'
+import type { KnownTenant } from './tenants.ts'
+import type { Verdict } from './verdict.ts'
 
 const Remains = z.object({ state: z.string(), keys: z.number(), note: z.string().nullable() })
+
+/** A log that is sound so far stays so only where nothing of a deleted tenant's keys has come back. */
+export async function heldToShredding(
+  tools: Instruments,
+  { tenantId, deletedAt }: KnownTenant,
+  verdict: Verdict,
+): Promise<Verdict> {
+  if (deletedAt === null || (verdict.kind !== 'sound' && verdict.kind !== 'unmoved')) return verdict
+  const finding = await certifyShredding(tools, tenantId)
+  return finding === null ? verdict : { kind: 'finding', finding }
+}
 
 /**
  * A deleted tenant whose chain is sound: certified once nothing of its keys is left on either side and a receipt covers its last row,
  * and from then on held to that. Null while there is nothing to complain of, certified or not yet.
  */
-export async function certifyShredding(tools: Instruments, tenantId: TenantId): Promise<Finding | null> {
+async function certifyShredding(tools: Instruments, tenantId: TenantId): Promise<Finding | null> {
   const shredding = await tools.ledgerOf(tenantId).shredding()
   if (shredding === null) return undeleted('ledger')
   const [row] = await tools.sql`

@@ -1,18 +1,25 @@
 import { z } from 'zod'
 import type { RosterEntry, TenantRosterApi } from '../../domain/contracts/durable-objects.ts'
 import { TenantId } from '../../domain/contracts/ids.ts'
+import { RECEIPTS } from '../../domain/contracts/receipt-store.ts'
 import type { Sql } from '../runtime/database.ts'
 import type { Finding } from './finding.ts'
+import type { Instruments } from './instruments.ts'
 
 /** A birth takes seconds; a tenant that stays pending for longer was interrupted between its first row and its key. */
 const BIRTH_MS = 10 * 60 * 1000
 /** A deletion takes as long as its rows do, in calls that follow each other. */
 const DELETION_MS = 60 * 60 * 1000
 
+/** What is missing is missing from the first row on. */
+const FIRST = 1
+
 export type KnownTenant = {
   readonly tenantId: TenantId
   /** The hash of row 1 as the roster recorded it; null for a tenant that the roster does not name. */
   readonly firstHash: Uint8Array | null
+  /** When the roster took it up, in Unix milliseconds. */
+  readonly enteredAt: number | null
   /** When its keys were destroyed; null while it lives. */
   readonly deletedAt: number | null
 }
@@ -32,24 +39,31 @@ type StoredTenant = z.output<typeof StoredTenant>
  * Every tenant that either side names, and who is missing on one. A birth stores the tenant, then enters the roster, then
  * activates; a deletion says so in Postgres, then on the roster, then ends in Postgres: so Postgres is read on both sides of the
  * roster, and what happens meanwhile looks like no fault. A deleted tenant stays on both, and its chain is checked like any other.
+ * Whoever ever got a receipt is known to the bucket too, where neither side's owner can make a log unheard of.
  */
-export async function takeCensus(sql: Sql, roster: TenantRosterApi, now: number): Promise<Census> {
+export async function takeCensus({ sql, roster, bucket, at }: Instruments): Promise<Census> {
+  const now = at.getTime()
   const before = await storedTenants(sql)
   const entries = await rosterEntries(roster)
   const after = new Map((await storedTenants(sql)).map((tenant) => [tenant.id, tenant]))
   const rostered = new Map(entries.map((entry) => [entry.tenantId, entry]))
 
+  const forgotten = (await receiptedLogs(bucket)).filter((log) => !after.has(log) && !rostered.has(log))
   const settled = new Set(['active', 'deleted'])
   const unrostered = before.filter(({ id, state }) => settled.has(state) && !rostered.has(id))
   const unwitnessed = before.filter(({ id, state }) => state === 'deleted' && rostered.get(id)?.deletedAt === null)
   return {
     tenants: [
-      ...entries.filter(({ tenantId }) => after.has(tenantId)),
-      ...unrostered.map(({ id }) => ({ tenantId: id, firstHash: null, deletedAt: null })),
+      ...entries.filter(({ tenantId }) => after.has(tenantId)).map(knownTenant),
+      ...unrostered.map(({ id }) => ({ tenantId: id, firstHash: null, enteredAt: null, deletedAt: null })),
     ],
     findings: [
+      ...forgotten.map((tenantId) => ({
+        tenantId,
+        finding: { kind: 'tenant_missing', seq: FIRST, detail: { known_to: 'bucket' } } as const,
+      })),
       ...entries.flatMap((entry) => findingsOf(entry, after.get(entry.tenantId), now)),
-      ...unrostered.map(({ id }) => found(id, 'tenant_unrostered')),
+      ...unrostered.map(({ id }) => found(id, 'tenant_unrostered', FIRST)),
       ...unwitnessed.map(({ id }) => found(id, 'deletion_unwitnessed')),
     ],
   }
@@ -59,7 +73,7 @@ function findingsOf(entry: RosterEntry, stored: StoredTenant | undefined, now: n
   const { tenantId, at, deletedAt } = entry
   switch (stored?.state) {
     case undefined:
-      return [found(tenantId, 'tenant_missing')]
+      return [found(tenantId, 'tenant_missing', FIRST)]
     case 'active':
       return deletedAt === null ? [] : [found(tenantId, 'tenant_undeleted')]
     case 'pending':
@@ -74,8 +88,27 @@ function findingsOf(entry: RosterEntry, stored: StoredTenant | undefined, now: n
   }
 }
 
-function found(tenantId: TenantId, kind: Finding['kind']): Census['findings'][number] {
-  return { tenantId, finding: { kind, seq: null, detail: {} } }
+function found(tenantId: TenantId, kind: Finding['kind'], seq: number | null = null): Census['findings'][number] {
+  return { tenantId, finding: { kind, seq, detail: {} } }
+}
+
+export function knownTenant({ tenantId, firstHash, at, deletedAt }: RosterEntry): KnownTenant {
+  return { tenantId, firstHash, enteredAt: at, deletedAt }
+}
+
+async function receiptedLogs(bucket: R2Bucket): Promise<TenantId[]> {
+  const logs: TenantId[] = []
+  for (let cursor: string | undefined; ; ) {
+    const page: R2Objects = await bucket.list({
+      prefix: RECEIPTS,
+      delimiter: '/',
+      ...(cursor === undefined ? {} : { cursor }),
+    })
+    const names = page.delimitedPrefixes.map((prefix) => prefix.slice(RECEIPTS.length, -1))
+    logs.push(...names.flatMap((name) => TenantId.safeParse(name).data ?? []))
+    if (!page.truncated) return logs
+    cursor = page.cursor
+  }
 }
 
 async function storedTenants(sql: Sql): Promise<StoredTenant[]> {
