@@ -24,7 +24,7 @@ describe('TenantRoster', () => {
   })
 
   it('L2 a deleted tenant stays, with the time of its first mark; one that never entered has none', async () => {
-    const [tenant, hash] = [randomUUID(), randomBytes(32)]
+    const [tenant, hash] = [randomUUID(), new Uint8Array(randomBytes(32))]
     const mark = (at: number) => stand.call('TENANT_ROSTER', 'deleted', 'markDeleted', tenant, at)
     expect(await mark(AT)).toEqual({ ok: false })
     await stand.call('TENANT_ROSTER', 'deleted', 'enter', tenant, hash, AT)
