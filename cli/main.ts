@@ -1,9 +1,11 @@
 import { resolve } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { type Answer, type Command, CommandRefused, EXIT, type Exit } from './command.ts'
+import { auditCheckpoint } from './commands/audit/checkpoint.ts'
 import { auditExport } from './commands/audit/export.ts'
 import { auditProve } from './commands/audit/prove.ts'
 import { auditVerify } from './commands/audit/verify.ts'
+import { incidentsList } from './commands/incidents/list.ts'
 import { keysGenerate } from './commands/keys/generate.ts'
 import { keysRotateDek } from './commands/keys/rotate-dek.ts'
 import { login } from './commands/session/login.ts'
@@ -16,10 +18,12 @@ import { unfreeze } from './commands/tenant/unfreeze.ts'
 const COMMANDS: Readonly<Record<string, Command>> = {
   login,
   logout,
+  'audit checkpoint': auditCheckpoint,
   'audit export': auditExport,
   'audit prove': auditProve,
   'audit verify': auditVerify,
   freeze,
+  'incidents list': incidentsList,
   'keys generate': keysGenerate,
   'keys rotate-dek': keysRotateDek,
   status: statusShow,

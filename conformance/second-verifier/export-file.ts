@@ -27,6 +27,7 @@ const Report = z.object({
   last_seq: z.int().nullable(),
   head: z.string().nullable(),
   anchored: z.boolean(),
+  certificate: z.object({ epoch: z.int(), last_seq: z.int() }).nullable(),
   failure: z.object({ seq: z.int(), code: z.string() }).nullable(),
 })
 const VectorFile = z.object({

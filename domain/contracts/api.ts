@@ -105,6 +105,12 @@ export const AuditResponse = z.object({
 })
 
 /**
+ * Rows 1 to `through_seq` were pruned when their retention had ended. The certificate of the last of those epochs, a signed note, says
+ * what they were: `url` serves it in public.
+ */
+export const PrunedRows = z.object({ through_seq: z.int(), epoch: z.int(), url: z.string() })
+
+/**
  * `GET /api/audit/rows/{seq or row id}/proof?size=` (AAL2): that the row is a leaf of the tree that the checkpoint signs (RFC 9162
  * section 2.1.3). Without a size the newest checkpoint. Hashes are base64; `leaf_hash` = SHA-256(00 || `row_hash`).
  */
@@ -118,6 +124,8 @@ export const AuditProofResponse = z.object({
   proof: z.array(z.string()),
   /** The whole signed note. */
   checkpoint: z.string(),
+  /** Null while the log is whole. */
+  pruned: PrunedRows.nullable(),
 })
 
 export const ReceiptLine = z.object({
@@ -128,7 +136,28 @@ export const ReceiptLine = z.object({
   at: z.iso.datetime(),
   url: z.string(),
 })
-export const ReceiptsResponse = z.object({ receipts: z.array(ReceiptLine) })
+export const ReceiptsResponse = z.object({ receipts: z.array(ReceiptLine), pruned: PrunedRows.nullable() })
+
+/** `GET /api/incidents?state=open|all`: the newest first, at most 100. What a kind means is in `domain/incidents/words.ts`. */
+export const IncidentState = z.enum(['open', 'all'])
+export type IncidentState = z.infer<typeof IncidentState>
+export const IncidentLine = z.object({
+  id: z.uuid(),
+  kind: z.string(),
+  /** The first bad row of the audit log; null where the incident is about none. */
+  seq: z.int().nullable(),
+  /** Which part raised it. */
+  part: z.string(),
+  at: z.iso.datetime(),
+  acknowledged_at: z.iso.datetime().nullable(),
+})
+export const IncidentsResponse = z.object({
+  incidents: z.array(IncidentLine),
+  /** How many are not acknowledged, listed or not. */
+  open: z.int(),
+  /** Whether there are older ones than those listed. */
+  more: z.boolean(),
+})
 
 /** What the parts' states are judged by, for the caller's tenant alone. */
 export const StatusFigures = z.object({
@@ -144,6 +173,9 @@ export const StatusFigures = z.object({
   unsigned_rows: z.int(),
   newest_receipt_at: z.iso.datetime().nullable(),
   open_incidents: z.int(),
+  /** Mails to the tenant's owners that have not gone out yet, and those given up. */
+  mails_waiting: z.int(),
+  mails_given_up_24h: z.int(),
 })
 /** `GET /api/status`. */
 export const StatusResponse = z.object({
@@ -163,6 +195,7 @@ export const API_ERRORS = {
   not_found: 404,
   method_not_allowed: 405,
   not_signed_yet: 409,
+  row_pruned: 410,
   query_invalid: 422,
   tenant_frozen: 423,
   budget_exceeded: 429,

@@ -10,7 +10,7 @@ export function receiptKey(log: TenantId, size: number): string {
   return `receipts/${log}/${size}`
 }
 
-/** What the keys of a log's receipts begin with; the rest is a size in decimal, or `latest`. */
+/** What the keys of a log's receipts begin with; the rest is a size in decimal, `latest`, or `epochs/` and an epoch. */
 export function receiptPrefix(log: TenantId): string {
   return `receipts/${log}/`
 }
@@ -28,6 +28,15 @@ export function shreddingKey(log: TenantId): string {
 /** How far the verifier has come with a log. Changes; only the verifier can write what it will believe. */
 export function verificationKey(log: TenantId): string {
   return `verification/${log}`
+}
+
+/** The certificate of an epoch (YYYYMM) of which a log has had rows. */
+export function certificateKey(log: TenantId, epoch: number): string {
+  return `${certificatesPrefix(log)}${epoch}`
+}
+
+export function certificatesPrefix(log: TenantId): string {
+  return `receipts/${log}/epochs/`
 }
 
 /** Laid out as C2SP tlog-tiles does, but with plain decimal indexes: `tile/{level}/{index}[.p/{width}]`. */

@@ -23,7 +23,7 @@ describe('the right edge of a tree', () => {
         const edge = await readEdge(size, size + more, reader(cut(size + more, 0)))
         expect(frontierOfEdge(edge)).toEqual(frontierOf(size))
       }),
-      { seed: 1, numRuns: 60 },
+      { seed: 1, numRuns: 20 },
     )
   })
 
@@ -35,7 +35,7 @@ describe('the right edge of a tree', () => {
         for (let index = size; index < size + more; index += 1) cutter.append(hashLeaf(leaf(index)))
         expect(cutter.tiles()).toEqual(cut(size + more, size))
       }),
-      { seed: 1, numRuns: 60 },
+      { seed: 1, numRuns: 20 },
     )
   })
 

@@ -10,6 +10,7 @@ export const WORKER_CONFIGS = {
   connector: 'workers/connector/wrangler.toml',
   vault: 'workers/vault/wrangler.toml',
   verifier: 'workers/verifier/wrangler.toml',
+  notifier: 'workers/notifier/wrangler.toml',
   'durable-objects': 'durable-objects/wrangler.toml',
 } as const
 export type WorkerName = keyof typeof WORKER_CONFIGS

@@ -1,5 +1,9 @@
 -- Which chain was walked end to end in which night, for people to read. The verifier itself goes by a state that it keeps outside
 -- Postgres: nothing here can tell it that rows were walked that were not.
+
+-- Receipts are written every few minutes: a lock that does not come soon is given up, and the migration can be run again.
+set local lock_timeout = '5s';
+
 create table flarewatch.verification_runs (
   log uuid not null,
   due_at timestamptz not null,

@@ -167,6 +167,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.claim_user',
     'flarewatch.claimed_memberships',
     'flarewatch.is_member',
+    'flarewatch.mail_status',
     'flarewatch.stack_status',
     'flarewatch.totp_enrolled',
   ],
@@ -192,7 +193,18 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.destroy_old_deks',
     'flarewatch.erase_tenant',
   ],
-  flarewatch_verifier: ['flarewatch.drop_month', 'flarewatch.keys_left', 'flarewatch.open_month'],
+  flarewatch_verifier: [
+    'flarewatch.drop_month',
+    'flarewatch.keys_left',
+    'flarewatch.mail_receipt',
+    'flarewatch.open_month',
+  ],
+  flarewatch_notifier: [
+    'flarewatch.claim_mail',
+    'flarewatch.mail_given_up',
+    'flarewatch.mail_put_off',
+    'flarewatch.mail_sent',
+  ],
   service_role: [
     'privileged.activate_tenant',
     'privileged.begin_tenant',

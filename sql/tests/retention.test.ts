@@ -6,7 +6,17 @@ import type { EmbeddedPostgres } from '../../local/postgres/postgres.ts'
 import { LOGIN_ROLES } from '../../local/postgres/roles.ts'
 import { startThrowawayPostgres } from '../../local/postgres/throwaway.ts'
 import { insertRow, rowAfter } from './audit-rows.ts'
-import { as, INSUFFICIENT_PRIVILEGE, type Role, refusal, rolledBack, type Tx } from './database.ts'
+import {
+  as,
+  asGateway,
+  type Claims,
+  INSUFFICIENT_PRIVILEGE,
+  type Role,
+  refusal,
+  rolledBack,
+  type Tx,
+} from './database.ts'
+import { seedWorld, type World } from './world.ts'
 
 /** A server of its own: what is tried here locks the whole log. */
 let server: EmbeddedPostgres
@@ -248,5 +258,45 @@ describe('L3: who may let an epoch go', () => {
       }
       const again = (inner: Tx) => certify(inner, ash, DUE, { last_seq: 99 })
       expect(await refusal(tx, 'flarewatch_verifier', again)).toBe('23505')
+    }))
+})
+
+describe('T4: who sees which certificates', () => {
+  const claimsOf = (user: string, tenant: string): Claims => ({ sub: user, aal: 'aal1', tenant_id: tenant })
+  const inWorld = (act: (tx: Tx, world: World) => Promise<void>) =>
+    rolledBack(sql, async (tx) => {
+      const world = await seedWorld(tx)
+      for (const { id } of [world.ash, world.birch]) await certify(tx, { id, rows: [] }, DUE)
+      await act(tx, world)
+    })
+  const seen = (tx: Tx, claims: Claims | null) =>
+    asGateway(tx, claims, async () => (await tx`select log from flarewatch.epoch_certificates`).map(({ log }) => log))
+
+  test('owner and member see those of their tenant; an outsider, another tenant’s and whoever has no TOTP see none', () =>
+    inWorld(async (tx, { ash, birch, outsider }) => {
+      for (const user of [ash.owner, ash.viewer]) expect(await seen(tx, claimsOf(user, ash.id))).toEqual([ash.id])
+      for (const user of [outsider, birch.owner, ash.unenrolled])
+        expect(await seen(tx, claimsOf(user, ash.id))).toEqual([])
+      expect(await seen(tx, null)).toEqual([])
+    }))
+
+  test('the ledger sees where a pruned chain ends and no note; everyone else sees nothing, and nobody else adds one', () =>
+    inWorld(async (tx, { ash }) => {
+      const ends = (inner: Tx) => inner`select log, last_seq, last_hash from flarewatch.epoch_certificates`
+      const note = (inner: Tx) => inner`select note from flarewatch.epoch_certificates`
+      expect(await refusal(tx, 'flarewatch_ledger', ends)).toBeNull()
+      expect(await refusal(tx, 'flarewatch_ledger', note)).toBe(INSUFFICIENT_PRIVILEGE)
+      const blind = [
+        'flarewatch_scheduler',
+        'flarewatch_connector',
+        'flarewatch_vault',
+        'anon',
+        'authenticated',
+      ] as const
+      for (const role of blind) expect(await refusal(tx, role, ends), role).toBe(INSUFFICIENT_PRIVILEGE)
+      for (const role of [...blind, 'flarewatch_gateway', 'flarewatch_ledger'] as const) {
+        const add = (inner: Tx) => certify(inner, { id: ash.id, rows: [] }, OLDER)
+        expect(await refusal(tx, role, add), role).toBe(INSUFFICIENT_PRIVILEGE)
+      }
     }))
 })

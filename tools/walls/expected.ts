@@ -39,6 +39,13 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
     'r2 RECEIPTS flarewatch-receipts',
     'var LOG_NAME',
   ],
+  'workers/notifier/wrangler.toml': [
+    'hyperdrive DB',
+    'var GATEWAY_URL',
+    'var MAIL_FROM',
+    'var OPERATOR_EMAIL',
+    'var RESEND_API_URL',
+  ],
   'durable-objects/wrangler.toml': ['hyperdrive DB'],
 }
 

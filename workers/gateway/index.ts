@@ -7,8 +7,9 @@ import { assets } from './routes/assets.ts'
 import { audit } from './routes/audit.ts'
 import { auditExport } from './routes/audit-export.ts'
 import { auditProof } from './routes/audit-proof.ts'
+import { incidents } from './routes/incidents.ts'
 import { siteMetrics } from './routes/metrics.ts'
-import { consistency, newestReceipt, receiptOfSize } from './routes/receipt-files.ts'
+import { consistency, epochCertificate, epochs, newestReceipt, receiptOfSize } from './routes/receipt-files.ts'
 import { shreddingCertificate } from './routes/shredding.ts'
 import { status } from './routes/status.ts'
 import { config, credentials, me, receipts, sites } from './routes/tenant.ts'
@@ -40,11 +41,14 @@ router
   .all('/api/audit', audit)
   .all('/api/audit/export', auditExport)
   .all('/api/audit/rows/:row/proof', auditProof)
+  .all('/api/incidents', incidents)
   .all('/api/status', status)
   .all('/api/*', nothingHere)
   // For anyone: what proves the audit log, and whom to tell.
   .all('/receipts/:log', newestReceipt)
   .all('/receipts/:log/shredding', shreddingCertificate)
+  .all('/receipts/:log/epochs', epochs)
+  .all('/receipts/:log/epochs/:epoch', epochCertificate)
   .all('/receipts/:log/:size', receiptOfSize)
   .all('/receipts/:log/:from/:to', consistency)
   .all('/receipts/*', nothingHere)

@@ -22,6 +22,12 @@ export type FindingKind =
   | 'night_missed'
   /** Rows go unsigned or do not reach Postgres, or keys are used while the chain does not grow. */
   | 'receipts_stalled'
+  /** The front of the chain is gone, and no certificate says that it was pruned. */
+  | 'pruned_without_certificate'
+  /** A certificate and what is stored beside it cannot both be true, or one of its two copies is gone. */
+  | 'certificate_inconsistent'
+  /** An epoch is past its retention and cannot leave. */
+  | 'epoch_held'
   | 'tenant_missing'
   | 'tenant_unrostered'
   | 'birth_unfinished'

@@ -70,6 +70,12 @@ describe('T3: what guards the log', () => {
       'alter table flarewatch.audit_log enable always trigger refuse_change',
       'trigger refuse_change on audit_log',
     ],
+    [
+      'the trigger that mails incidents',
+      'alter table flarewatch.incidents disable trigger mail_incident',
+      'alter table flarewatch.incidents enable always trigger mail_incident',
+      'trigger mail_incident on incidents',
+    ],
   ])('%s off is raised as off, and told again as changed once it is on', async (_, off, on, name) => {
     await superuser.unsafe(off)
     const raised = await check()

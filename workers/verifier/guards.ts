@@ -109,9 +109,9 @@ async function readGuards(sql: Sql): Promise<Guard[]> {
     select 'table ' || relname as name, is_closed as is_on, xmin::text as version from guarded
     union all
     select 'trigger ' || needed.tgname || ' on ' || relname, coalesce(tgenabled = 'A', false), coalesce(stored.xmin::text, '')
-    from guarded cross join (values ('extend_chain'), ('refuse_change')) needed (tgname)
+    from guarded join (values ('extend_chain', true), ('refuse_change', true), ('mail_incident', false)) needed (tgname, of_log)
+        on case when of_log then is_log else relname = 'incidents' end
       left join pg_catalog.pg_trigger stored on stored.tgrelid = guarded.oid and stored.tgname = needed.tgname
-    where is_log
     union all
     select 'policy ' || polname || ' on ' || relname, true, stored.xmin::text
     from guarded join pg_catalog.pg_policy stored on stored.polrelid = guarded.oid

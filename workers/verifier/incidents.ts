@@ -5,7 +5,7 @@ import { log } from '../runtime/log.ts'
 import type { Finding } from './finding.ts'
 
 /**
- * Raises an incident once. Its id is drawn from what was found, hashes included: the next run finds the same and adds nothing,
+ * Raises an incident once; without a tenant where it is about all of them. Its id is drawn from what was found, hashes included: the next run finds the same and adds nothing,
  * while another change at the same place is another incident. What is to be mailed with it belongs into the same transaction.
  */
 export async function raiseIncident(sql: Sql, tenantId: TenantId | null, finding: Finding, at: Date): Promise<void> {

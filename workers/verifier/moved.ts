@@ -5,9 +5,10 @@ import type { TenantId } from '../../domain/contracts/ids.ts'
 import { frontierOfEdge, readEdge } from '../../domain/merkle/edge.ts'
 import { MerkleFrontier } from '../../domain/merkle/frontier.ts'
 import { TileCutter } from '../../domain/merkle/tiles.ts'
+import { loadCertificates } from './epoch-certificate.ts'
+import { startOf } from './epoch-start.ts'
 import type { Finding } from './finding.ts'
 import type { Instruments } from './instruments.ts'
-import { signedStates, startOf } from './night.ts'
 import { publish } from './publish.ts'
 import type { Receipt } from './receipt.ts'
 import {
@@ -18,7 +19,7 @@ import {
   rememberedReceipts,
   tileReader,
 } from './receipt-store.ts'
-import { openRemembered } from './signed-states.ts'
+import { openRemembered, signedStates } from './signed-states.ts'
 import { rowsBetween } from './stored-chain.ts'
 import type { KnownTenant } from './tenants.ts'
 import type { Verdict } from './verdict.ts'
@@ -88,13 +89,13 @@ function differenceAt({ size, note, root, chainHead }: Receipt, found: Remembere
 
 /** What the newest receipt closed. Its tree is in the bucket and its last row in Postgres; the signature says whether they are true. */
 async function goOnFrom(
-  { sql, bucket }: Instruments,
+  tools: Instruments,
   log: TenantId,
   newest: Newest,
 ): Promise<{ readonly start: WalkStart; readonly cutter: TileCutter } | Finding> {
   if (newest === 'none') return { start: genesisStart(log), cutter: new TileCutter(0) }
   const { size, root, chainHead } = newest.receipt
-  const edge = await readEdge(size, size, tileReader(bucket, log)).catch((error: unknown) => {
+  const edge = await readEdge(size, size, tileReader(tools.bucket, log)).catch((error: unknown) => {
     if (error instanceof RangeError) return null
     throw error
   })
@@ -103,11 +104,23 @@ async function goOnFrom(
   if (edge === null || signedRoot === undefined || !equalConstantTime(signedRoot, root)) {
     return { kind: 'receipt_inconsistent', seq: size, detail: { differs: 'tiles' } }
   }
-  const [last, ...others] = await rowsBetween(sql, log, size, size)
-  if (last?.ok !== true || others.length > 0 || !equalConstantTime(hashRow(last.row), chainHead)) {
-    return { kind: 'row_edited', seq: size, detail: { signed: 'last_row' } }
-  }
-  return { start: { seq: size, hash: chainHead, at: last.row.at, frontier }, cutter: new TileCutter(size, edge) }
+  const at = await timeOfLastRow(tools, newest.receipt)
+  if (typeof at !== 'number') return at
+  return { start: { seq: size, hash: chainHead, at, frontier }, cutter: new TileCutter(size, edge) }
+}
+
+/** The last row that the receipt closed, as Postgres has it; where it was pruned and nothing came after it, as its certificate has it. */
+async function timeOfLastRow(tools: Instruments, { log, size, chainHead }: Receipt): Promise<number | Finding> {
+  const [last, ...others] = await rowsBetween(tools.sql, log, size, size)
+  const isIntact = last?.ok === true && others.length === 0 && equalConstantTime(hashRow(last.row), chainHead)
+  if (isIntact) return last.row.at
+  const edited = { kind: 'row_edited', seq: size, detail: { signed: 'last_row' } } as const
+  if (last !== undefined) return edited
+  const chain = await loadCertificates(tools, log)
+  if ('kind' in chain) return chain
+  const closing = chain.certificates.at(-1)
+  const isClosed = closing?.lastSeq === size && equalConstantTime(closing.lastHash, chainHead)
+  return isClosed ? closing.lastAt : edited
 }
 
 /**
@@ -121,7 +134,9 @@ async function nameFromStart(
   found: Finding,
 ): Promise<Finding> {
   const { sql, signer, limits } = tools
-  const start = startOf(tenant)
+  const beginning = await startOf(tools, tenant.tenantId)
+  if ('kind' in beginning) return beginning
+  const { start } = beginning
   if (signedSize - start.seq >= limits.walkedRows) return found
   const range = { above: start.seq, upTo: signedSize, limit: limits.receipts }
   const receipts = await openRemembered(tenant.tenantId, await rememberedReceipts(sql, tenant.tenantId, range), signer)

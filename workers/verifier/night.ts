@@ -1,12 +1,14 @@
-import { genesisStart, type WalkStart } from '../../domain/audit/walk-start.ts'
+import { genesisStart } from '../../domain/audit/walk-start.ts'
+import type { TenantId } from '../../domain/contracts/ids.ts'
 import { compareReceipts } from './compare-receipts.ts'
+import { type Beginning, checkClosedReceipts, startOf, withCertificates } from './epoch-start.ts'
 import type { Finding } from './finding.ts'
 import { raiseIncident } from './incidents.ts'
 import type { Instruments } from './instruments.ts'
 import { recordNight } from './night-record.ts'
-import type { Receipt } from './receipt.ts'
+import { mailReceipt } from './receipt-mail.ts'
 import { countRemembered, largestRemembered, newestReceipt, rememberedReceipts } from './receipt-store.ts'
-import { openRemembered } from './signed-states.ts'
+import { openRemembered, signedStates } from './signed-states.ts'
 import type { KnownTenant } from './tenants.ts'
 import type { Verdict } from './verdict.ts'
 import {
@@ -17,13 +19,7 @@ import {
   type VerificationState,
   type Walking,
 } from './verification-state.ts'
-import type { SignedState } from './walk.ts'
 import { walkAndJudge } from './walk-step.ts'
-
-/** Where the rows begin that Postgres still has. */
-export function startOf({ tenantId }: KnownTenant): WalkStart {
-  return genesisStart(tenantId)
-}
 
 /**
  * One step of the walk end to end: compares a page of receipts, walks rows up to the limit, and saves how far it came. Whoever
@@ -36,18 +32,20 @@ export async function walkNight(tools: Instruments, tenant: KnownTenant, dueAt: 
   const state = await believed(tools, tenant, stored)
   if (state.last !== null && state.last.dueAt >= dueAt) return endedBefore(state.last)
   const walking = state.walking?.dueAt === dueAt ? state.walking : await begin(tools, tenant, dueAt)
-  const step = walking === 'unreadable' ? await unreadable(tools, tenant) : await takeStep(tools, tenant, walking)
+  const step: Step =
+    'kind' in walking ? { kind: 'end', size: 0, finding: walking } : await takeStep(tools, tenant, walking)
   if (step.kind === 'more') {
     await saveState(bucket, tenantId, signer, { last: state.last, walking: step.walking }, stored.etag)
     return { kind: 'more' }
   }
   const { finding, size } = step
   const now = tools.at.getTime()
-  const startedAt = walking === 'unreadable' ? now : walking.startedAt
+  const startedAt = 'kind' in walking ? now : walking.startedAt
   const last = { dueAt, startedAt, finishedAt: now, size, sound: finding === null }
-  // Incident and record are out before the night counts as ended: a crash in between repeats this step.
+  // Incident, record and mail are out before the night counts as ended: a crash in between repeats this step.
   if (finding !== null) await raiseIncident(tools.sql, tenantId, finding, tools.at)
   await recordNight(tools.sql, tenantId, last)
+  if (finding === null) await mailReceipt(tools.sql, tenantId, tools.at)
   await saveState(bucket, tenantId, signer, { last, walking: null }, stored.etag)
   return finding === null ? { kind: 'sound', size, signed: null, more: true } : { kind: 'finding', finding }
 }
@@ -69,23 +67,19 @@ type Step =
   | { readonly kind: 'more'; readonly walking: Walking }
   | { readonly kind: 'end'; readonly size: number; readonly finding: Finding | null }
 
-async function unreadable({ sql }: Instruments, { tenantId }: KnownTenant): Promise<Step> {
-  const seq = await largestRemembered(sql, tenantId)
-  return { kind: 'end', size: 0, finding: { kind: 'receipt_inconsistent', seq, detail: { differs: 'newest' } } }
-}
-
-async function begin(tools: Instruments, tenant: KnownTenant, dueAt: number): Promise<Walking | 'unreadable'> {
-  const newest = await newestReceipt(tools.bucket, tenant.tenantId, tools.signer)
-  if (newest === 'unreadable') return newest
-  const position = startOf(tenant)
+async function begin(tools: Instruments, { tenantId }: KnownTenant, dueAt: number): Promise<Walking | Finding> {
+  const newest = await newestReceipt(tools.bucket, tenantId, tools.signer)
+  if (newest === 'unreadable') {
+    const seq = await largestRemembered(tools.sql, tenantId)
+    return { kind: 'receipt_inconsistent', seq, detail: { differs: 'newest' } }
+  }
   return {
     dueAt,
     startedAt: tools.at.getTime(),
     signedSize: newest === 'none' ? 0 : newest.receipt.size,
     compared: { after: '', count: 0, beyond: 0, done: false },
-    position,
-    // What was signed for rows before the start can only be compared.
-    passed: position.seq === 0 ? 0 : await countRemembered(tools.sql, tenant.tenantId, position.seq),
+    position: genesisStart(tenantId),
+    passed: 0,
   }
 }
 
@@ -99,8 +93,10 @@ async function takeStep(tools: Instruments, tenant: KnownTenant, walking: Walkin
 
 /** A receipt that is missing or another may be the end of something that began with an earlier row: as far as one step can tell. */
 async function firstOf(tools: Instruments, tenant: KnownTenant, walking: Walking, found: Finding): Promise<Finding> {
+  const beginning = await startOf(tools, tenant.tenantId)
+  if ('kind' in beginning) return beginning
   const { finding } = await walkAndJudge(tools, tenant.tenantId, tenant.firstHash, {
-    start: walking.position,
+    start: walking.position.seq < beginning.start.seq ? beginning.start : walking.position,
     limit: tools.limits.walkedRows,
     earlier: new Map(),
     cutter: null,
@@ -110,20 +106,51 @@ async function firstOf(tools: Instruments, tenant: KnownTenant, walking: Walking
 }
 
 async function walkRows(tools: Instruments, tenant: KnownTenant, walking: Walking): Promise<Step> {
+  const beginning = await startOf(tools, tenant.tenantId)
+  if ('kind' in beginning) return { kind: 'end', size: walking.position.seq, finding: beginning }
+  const reached = await passPruned(tools, tenant.tenantId, walking, beginning)
+  if ('kind' in reached) return { kind: 'end', size: walking.position.seq, finding: reached }
+  const step = await walkStored(tools, tenant, reached, beginning)
+  if (step.kind === 'more' || step.finding === null || step.size > reached.position.seq) return step
+  // What is missing at once may have been pruned between the look at where the rows begin and the walk: then the next step passes it.
+  const again = await startOf(tools, tenant.tenantId)
+  return 'kind' in again || again.start.seq <= reached.position.seq ? step : { kind: 'more', walking: reached }
+}
+
+/** Goes on behind rows that were pruned, tonight or long ago: what was signed for them can only be compared. */
+async function passPruned(
+  { sql }: Instruments,
+  log: TenantId,
+  walking: Walking,
+  beginning: Beginning,
+): Promise<Walking | Finding> {
+  const { start } = beginning
+  if (start.seq <= walking.position.seq) return walking
+  const unclosed = await checkClosedReceipts(sql, beginning, walking.position.seq)
+  return unclosed ?? { ...walking, position: start, passed: await countRemembered(sql, log, start.seq) }
+}
+
+async function walkStored(
+  tools: Instruments,
+  { tenantId, firstHash }: KnownTenant,
+  walking: Walking,
+  beginning: Beginning,
+): Promise<Step> {
   const { sql, signer, limits } = tools
-  const { tenantId, firstHash } = tenant
   const { position, signedSize } = walking
   const range = { above: position.seq, upTo: signedSize, limit: limits.receipts }
   const remembered = await rememberedReceipts(sql, tenantId, range)
   const receipts = await openRemembered(tenantId, remembered, signer)
   if ('kind' in receipts) return { kind: 'end', size: position.seq, finding: receipts }
+  const earlier = withCertificates(signedStates(receipts), beginning)
+  if ('kind' in earlier) return { kind: 'end', size: position.seq, finding: earlier }
   // Rows are walked no further than the receipts that are at hand.
   const reach =
     receipts.length < limits.receipts ? Number.POSITIVE_INFINITY : (receipts.at(-1)?.size ?? 0) - position.seq
   const { walk, finding } = await walkAndJudge(tools, tenantId, firstHash, {
     start: position,
     limit: Math.min(limits.walkedRows, reach),
-    earlier: signedStates(receipts),
+    earlier,
     cutter: null,
     largestSigned: signedSize,
   })
@@ -133,10 +160,6 @@ async function walkRows(tools: Instruments, tenant: KnownTenant, walking: Walkin
   // Every receipt that both sides have was met on the way; one that was not shown to the walk is one that was hidden.
   const hidden = passed === walking.compared.count ? null : hiddenReceipts(walking.compared.count, passed)
   return { kind: 'end', size: walk.size, finding: hidden }
-}
-
-export function signedStates(receipts: readonly Receipt[]): Map<number, SignedState> {
-  return new Map(receipts.map(({ size, root, chainHead }) => [size, { root, chainHead }]))
 }
 
 function hiddenReceipts(compared: number, passed: number): Finding {

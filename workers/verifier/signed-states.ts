@@ -3,6 +3,7 @@ import type { TenantId } from '../../domain/contracts/ids.ts'
 import type { Finding } from './finding.ts'
 import { openReceipt, type Receipt, type ReceiptSigner } from './receipt.ts'
 import type { RememberedReceipt } from './receipt-store.ts'
+import type { SignedState } from './walk.ts'
 
 /** The receipts that Postgres remembers, each by the word of our own signature; or the first that is not what was signed. */
 export async function openRemembered(
@@ -27,4 +28,8 @@ export async function openRemembered(
 
 function isOf(row: RememberedReceipt, { size, root, chainHead }: Receipt): boolean {
   return row.size === size && equalConstantTime(row.root, root) && equalConstantTime(row.chain_head, chainHead)
+}
+
+export function signedStates(receipts: readonly Receipt[]): Map<number, SignedState> {
+  return new Map(receipts.map(({ size, root, chainHead }) => [size, { root, chainHead }]))
 }

@@ -3,14 +3,21 @@ import { log } from '../runtime/log.ts'
 import { checkGuards } from './guards.ts'
 import { raiseIncident } from './incidents.ts'
 import type { Instruments } from './instruments.ts'
+import { type RetentionSummary, retain } from './retention.ts'
 import { type Summary, verifyAll } from './verify.ts'
 
 const NIGHTLY = '15 2 * * *'
+/** Its own invocation, with CPU time of its own. */
+const RETENTION = '45 3 * * *'
 /** Rows and facts of a month without a partition are refused, so two months ahead always exist. */
 const MONTHS_AHEAD = 2
 
-/** Every few minutes the chains whose head moved; each night all of them, and the partitions of the months to come. */
+/**
+ * Every few minutes the chains whose head moved; each night all of them, and the partitions of the months to come; then the epochs that
+ * are past their retention.
+ */
 export async function runCron(tools: Instruments, cron: string): Promise<void> {
+  if (cron === RETENTION) return reportRetention(await retain(tools))
   const nightly = cron === NIGHTLY
   if (nightly) await openMonths(tools.sql, tools.at)
   const summary = await verifyAll(tools, nightly ? 'all' : 'moved')
@@ -34,4 +41,14 @@ function report({ tenants, sound, signed, unmoved, findings, failed, queued }: S
     count: tenants,
   })
   if (failed.length > 0) throw new Error(`${failed.length} chains could not be verified`)
+}
+
+/** A run that left an epoch standing which is due ends as failed, too. */
+function reportRetention({ certified, dropped, held }: RetentionSummary): void {
+  const ok = held.length === 0
+  log('verifier', ok ? 'info' : 'error', `retention: ${dropped.length} epochs dropped, ${held.length} held`, {
+    ok,
+    count: certified,
+  })
+  if (!ok) throw new Error(`${held.length} certificates or epochs are held`)
 }

@@ -1,9 +1,9 @@
 import { sha256 } from '@noble/hashes/sha2.js'
+import { epochOf, HASH_BYTES } from '../audit/row.ts'
 import { concat, equalConstantTime, fromBase64, lengthPrefixed, toBase64, u64be, utf8 } from '../bytes.ts'
 import { MerkleFrontier } from '../merkle/frontier.ts'
-import { type Checkpoint, formatCheckpoint, originOf, parseCheckpoint } from '../note/checkpoint.ts'
 import { failure, type Result, success } from '../result.ts'
-import { epochOf, HASH_BYTES } from './row.ts'
+import { type Checkpoint, formatCheckpoint, originOf, parseCheckpoint } from './checkpoint.ts'
 
 /**
  * What stays of one tenant's rows of one epoch when they are pruned (L5): a signed note whose text is a checkpoint of the tree

@@ -1,5 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { chainedRows } from '../audit/row.fixture.ts'
+import type { AuditRow } from '../audit/row.ts'
 import { MerkleFrontier } from '../merkle/frontier.ts'
 import {
   closeReceipts,
@@ -9,8 +11,6 @@ import {
   hashCertificateText,
   parseEpochCertificate,
 } from './epoch-certificate.ts'
-import { chainedRows } from './row.fixture.ts'
-import type { AuditRow } from './row.ts'
 
 fc.configureGlobal({ seed: 20261124 })
 
