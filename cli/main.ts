@@ -13,6 +13,7 @@ import { keysGenerate } from './commands/keys/generate.ts'
 import { keysRecover } from './commands/keys/recover.ts'
 import { keysRetire } from './commands/keys/retire.ts'
 import { keysRotate } from './commands/keys/rotate.ts'
+import { keysRotateDek } from './commands/keys/rotate-dek.ts'
 import { keysStatus } from './commands/keys/status.ts'
 import { ledgerAdopt } from './commands/ledger/adopt.ts'
 import { ledgerRefeed } from './commands/ledger/refeed.ts'
@@ -21,6 +22,7 @@ import { restoreKeys } from './commands/restore/keys.ts'
 import { login } from './commands/session/login.ts'
 import { logout } from './commands/session/logout.ts'
 import { statusShow } from './commands/status/show.ts'
+import { tenantDelete } from './commands/tenant/delete.ts'
 import { freeze } from './commands/tenant/freeze.ts'
 import { unfreeze } from './commands/tenant/unfreeze.ts'
 
@@ -45,7 +47,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'keys retire': keysRetire,
   'keys rotate': keysRotate,
   'keys status': keysStatus,
+  'keys rotate-dek': keysRotateDek,
   status: statusShow,
+  'tenant delete': tenantDelete,
   unfreeze,
 }
 const EVERYWHERE = {

@@ -7,6 +7,8 @@ const SHORTEST_SHOWN = 16
 
 /** A plaintext secret that no log, JSON or string template shows by accident (V5). */
 export class Secret {
+  /** A symbol cannot be cloned: structured clone, and with it `postMessage`, RPC and queues, throws instead of passing the secret on. */
+  readonly uncloneable = Symbol('secret')
   readonly #bytes: Uint8Array
   readonly #last4: string
   #gone = false

@@ -8,6 +8,7 @@
  *    Freeze flag and hourly budget are judged in the same step as the append; they stop shares, never rows.
  *  - Shares are made once, at birth. They leave in no other form than sealed to the backup key, and come back only into a
  *    ledger that has none or none that were ever proven; a ledger of which Postgres has rows is not born again (V2).
+ *  - Once shredded, the shares are gone and the chain has its last row; nothing is released, shared or appended again.
  *  - A row is answered for only once SQLite has it on disk; Postgres gets it afterwards, until it acknowledges.
  * Atomic because: a batch of waiting appends runs in one synchronous transaction. No `await` lies between reading the
  * head and writing it, so no other call can run in between; hashing is synchronous for that reason. Calls that arrive
@@ -30,8 +31,11 @@ import type {
   RestoreOffer,
   RestoreRequest,
   SealSharesAnswer,
+  ShredAnswer,
+  Shredding,
 } from '../domain/contracts/durable-objects.ts'
 import { AuditRowId, TenantId } from '../domain/contracts/ids.ts'
+import { KeyInventory } from '../domain/contracts/shredding.ts'
 import { parseBindings } from '../workers/runtime/bindings.ts'
 import { currentTime } from '../workers/runtime/clock.ts'
 import { backupKeyOf } from './backup-key.ts'
@@ -83,6 +87,8 @@ const Restore = z.strictObject({
   at: Moment,
 })
 const Refeed = z.strictObject({ actRow: AuditRowId, below: z.int().positive() })
+
+const Shred = z.strictObject({ row: Row, at: Moment, inventory: KeyInventory })
 
 export class AuditLedger extends DurableObject<unknown> implements AuditLedgerApi {
   readonly #ledger: Ledger
@@ -173,6 +179,14 @@ export class AuditLedger extends DurableObject<unknown> implements AuditLedgerAp
 
   async adopt(request: AdoptRequest): Promise<AdoptAnswer> {
     return this.#recovery.adopt(Adopt.parse(request))
+  }
+
+  async shred(request: Parameters<AuditLedgerApi['shred']>[0]): Promise<ShredAnswer> {
+    return this.#ledger.shred(Shred.parse(request))
+  }
+
+  async shredding(): Promise<Shredding | null> {
+    return this.#ledger.book.shredding()
   }
 
   override async alarm(): Promise<void> {

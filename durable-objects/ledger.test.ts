@@ -1,10 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { cp, rm } from 'node:fs/promises'
+import { cp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ChainVerifier } from '../domain/audit/chain.ts'
 import type { AuditRow, SealedRow } from '../domain/audit/row.ts'
-import type { AppendAnswer, LedgerHead } from '../domain/contracts/durable-objects.ts'
+import type { AppendAnswer, LedgerHead, ShredAnswer, Shredding } from '../domain/contracts/durable-objects.ts'
+import { shareCheckValue } from '../domain/note/shredding.ts'
 import { flushedRows } from '../local/stands/tenants.ts'
 import { startVaultStand, type VaultStand } from '../local/stands/vault-stand.ts'
 
@@ -115,6 +117,65 @@ describe('the release share', () => {
   })
 })
 
+describe('a shredded ledger', () => {
+  const digest = randomBytes(32).toString('base64')
+  const inventory = {
+    deks: [{ version: 1, kek_version: 1, wrap: digest }],
+    audit_keys: [],
+    credentials: { count: 3, wraps: digest },
+  }
+  const shred = (tenant: string, row: SealedRow) =>
+    stand.call('AUDIT_LEDGER', tenant, 'shred', { row, at: stand.now(), inventory }) as Promise<ShredAnswer>
+
+  it('V2 has its last row, names its shares, and gives neither share, row nor release any more', async () => {
+    const tenant = await bornLedger()
+    const given = (await stand.call('AUDIT_LEDGER', tenant, 'auditShare', tenant)) as { share: Uint8Array }
+    const birth = sealedRow(tenant)
+    const released = await append(tenant, birth, { release: RELEASE })
+    if (!('share' in released) || released.share === null) throw new Error('no share')
+    const last = await shred(tenant, sealedRow(tenant))
+    expect(last).toMatchObject({
+      ok: true,
+      seq: 2,
+      releaseShare: shareCheckValue(released.share),
+      auditShare: shareCheckValue(given.share),
+      inventory,
+    })
+    const refused = { ok: false, code: 'tenant_shredded' }
+    expect(await stand.call('AUDIT_LEDGER', tenant, 'auditShare', tenant)).toEqual(refused)
+    expect(await append(tenant, sealedRow(tenant))).toEqual(refused)
+    expect(await append(tenant, sealedRow(tenant), { release: RELEASE })).toEqual(refused)
+    // Not even with the row of the birth, which could be asked for again while the tenant lived.
+    expect(await append(tenant, birth, { release: RELEASE })).toEqual(refused)
+    expect(await head(tenant)).toMatchObject({ seq: 2 })
+    expect(await flushedRows(stand, tenant, 2)).toBe(2)
+  })
+
+  it('V2 is shredded once, whoever asks again, and has no share on its disk', async () => {
+    const tenant = await bornLedger()
+    const first = await shred(tenant, sealedRow(tenant))
+    stand.advance(60_000)
+    expect(await shred(tenant, sealedRow(tenant))).toEqual(first)
+    const { ok: _, ...shredding } = first as { ok: true } & Shredding
+    expect(await stand.call('AUDIT_LEDGER', tenant, 'shredding')).toEqual(shredding)
+    await stand.restart({
+      whileDown: async (storage) => {
+        const zeros = { audit_share: new Uint8Array(32), release_share: new Uint8Array(32) }
+        expect(await sharesOnDisk(join(storage, LEDGERS), tenant)).toEqual([zeros])
+      },
+    })
+    expect(await stand.call('AUDIT_LEDGER', tenant, 'shredding')).toEqual(shredding)
+    expect((await rowsOf(tenant)).length).toBe(1)
+  })
+
+  it('L1 takes no half of it: a row that is refused leaves the shares', async () => {
+    const [tenant, other] = [await bornLedger(), await bornLedger()]
+    expect(await shred(tenant, sealedRow(other))).toEqual({ ok: false, code: 'tenant_mismatch' })
+    expect(await stand.call('AUDIT_LEDGER', tenant, 'shredding')).toBeNull()
+    expect(await append(tenant, sealedRow(tenant), { release: RELEASE })).toMatchObject({ ok: true })
+  })
+})
+
 describe('the feed to Postgres', () => {
   it('L1 rows are answered for while Postgres is away, survive a restart, and drain by themselves', async () => {
     const tenant = await bornLedger()
@@ -219,4 +280,20 @@ async function leafTables(): Promise<string[]> {
     select inhrelid::regclass::text as name from pg_inherits
     where inhparent = 'flarewatch.audit_log'::regclass`
   return tables.map(({ name }) => name)
+}
+
+async function sharesOnDisk(folder: string, tenant: string): Promise<unknown[]> {
+  const found: unknown[] = []
+  for (const file of (await readdir(folder)).filter((name) => name.endsWith('.sqlite'))) {
+    const database = new DatabaseSync(join(folder, file), { readOnly: true })
+    try {
+      const isLedger = database.prepare("select 1 from sqlite_master where name = 'ledger'").get() !== undefined
+      if (!isLedger) continue
+      const row = database.prepare('select audit_share, release_share from ledger where tenant_id = ?').get(tenant)
+      if (row !== undefined) found.push({ ...row })
+    } finally {
+      database.close()
+    }
+  }
+  return found
 }

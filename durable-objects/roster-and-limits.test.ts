@@ -19,9 +19,21 @@ describe('TenantRoster', () => {
     expect(await enter(hash)).toEqual({ ok: true })
     expect(await enter(randomBytes(32))).toEqual({ ok: false, code: 'roster_conflict' })
     expect(await stand.call('TENANT_ROSTER', 'roster', 'list', null)).toEqual({
-      entries: [{ tenantId: tenant, firstHash: hash, at: AT }],
+      entries: [{ tenantId: tenant, firstHash: hash, at: AT, deletedAt: null }],
       next: null,
     })
+  })
+
+  it('L2 a deleted tenant stays, with the time of its first mark; one that never entered has none', async () => {
+    const [tenant, hash] = [randomUUID(), new Uint8Array(randomBytes(32))]
+    const mark = (at: number) => stand.call('TENANT_ROSTER', 'deleted', 'markDeleted', tenant, at)
+    expect(await mark(AT)).toEqual({ ok: false })
+    await stand.call('TENANT_ROSTER', 'deleted', 'enter', tenant, hash, AT)
+    for (const at of [AT + 1, AT + 2]) expect(await mark(at)).toEqual({ ok: true })
+    await stand.call('TENANT_ROSTER', 'deleted', 'enter', tenant, hash, AT + 3)
+    const entry = { tenantId: tenant, firstHash: hash, at: AT, deletedAt: AT + 1 }
+    expect(await stand.call('TENANT_ROSTER', 'deleted', 'list', null)).toEqual({ entries: [entry], next: null })
+    expect(await stand.call('TENANT_ROSTER', 'deleted', 'entryOf', tenant)).toEqual(entry)
   })
 
   it('L2 is listed by pages without loss', async () => {

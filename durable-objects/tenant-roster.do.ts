@@ -2,8 +2,9 @@
  * TenantRoster: which tenants exist, in the trust domain that a dump of Postgres cannot touch.
  *
  * Key: one object, named `roster`.
- * Invariant: a tenant enters once, with the hash of the first row of its chain, and never leaves or changes. A tenant
- * that has vanished from Postgres, or whose chain begins otherwise, is thereby seen by the verifier (L2).
+ * Invariant: a tenant enters once, with the hash of the first row of its chain, and never leaves or changes, but for the
+ * mark of its deletion, which stays too. A tenant that has vanished from Postgres, that lives there again after it was
+ * deleted, or whose chain begins otherwise, is thereby seen by the verifier (L2).
  * Atomic because: look-up and insert run in one synchronous turn; the answer is held until SQLite has it on disk.
  */
 import { DurableObject } from 'cloudflare:workers'
@@ -18,8 +19,15 @@ import { bytes32, fromBlob } from './columns.ts'
 
 const PAGE = 500
 const Moment = z.int().nonnegative()
+const ENTRIES = 'SELECT roster.*, deletions.at AS deleted_at FROM roster LEFT JOIN deletions USING (tenant_id)'
 
-type Row = { position: number; tenant_id: string; first_hash: ArrayBuffer; at: number }
+type Row = {
+  position: number
+  tenant_id: string
+  first_hash: ArrayBuffer
+  at: number
+  deleted_at: number | null
+}
 
 export class TenantRoster extends DurableObject<unknown> implements TenantRosterApi {
   readonly #bindings: HostBindings
@@ -35,6 +43,10 @@ export class TenantRoster extends DurableObject<unknown> implements TenantRoster
       first_hash BLOB NOT NULL,
       at INTEGER NOT NULL
     )`)
+    this.#sql.exec(`CREATE TABLE IF NOT EXISTS deletions (
+      tenant_id TEXT PRIMARY KEY,
+      at INTEGER NOT NULL
+    ) WITHOUT ROWID`)
   }
 
   async enter(tenantId: TenantId, firstHash: Uint8Array, at: number): Promise<RosterAnswer> {
@@ -55,16 +67,21 @@ export class TenantRoster extends DurableObject<unknown> implements TenantRoster
     return { ok: true }
   }
 
+  async markDeleted(tenantId: TenantId, at: number): Promise<{ ok: boolean }> {
+    const [id, moment] = [TenantId.parse(tenantId), Moment.parse(at)]
+    const known = this.#sql.exec('SELECT 1 FROM roster WHERE tenant_id = ?', id).toArray().length > 0
+    if (known) this.#sql.exec('INSERT OR IGNORE INTO deletions (tenant_id, at) VALUES (?, ?)', id, moment)
+    return { ok: known }
+  }
+
   async entryOf(tenantId: TenantId): Promise<RosterEntry | null> {
-    const [row] = this.#sql.exec<Row>('SELECT * FROM roster WHERE tenant_id = ?', TenantId.parse(tenantId)).toArray()
+    const [row] = this.#sql.exec<Row>(`${ENTRIES} WHERE tenant_id = ?`, TenantId.parse(tenantId)).toArray()
     return row === undefined ? null : entryOf(row)
   }
 
   async list(cursor: number | null): Promise<{ entries: RosterEntry[]; next: number | null }> {
     const after = z.int().nonnegative().nullable().parse(cursor) ?? 0
-    const rows = this.#sql
-      .exec<Row>('SELECT * FROM roster WHERE position > ? ORDER BY position LIMIT ?', after, PAGE)
-      .toArray()
+    const rows = this.#sql.exec<Row>(`${ENTRIES} WHERE position > ? ORDER BY position LIMIT ?`, after, PAGE).toArray()
     return { entries: rows.map(entryOf), next: rows.length < PAGE ? null : (rows.at(-1)?.position ?? null) }
   }
 
@@ -75,5 +92,6 @@ export class TenantRoster extends DurableObject<unknown> implements TenantRoster
 }
 
 function entryOf(row: Row): RosterEntry {
-  return { tenantId: TenantId.parse(row.tenant_id), firstHash: fromBlob(row.first_hash), at: row.at }
+  const { tenant_id, first_hash, at, deleted_at } = row
+  return { tenantId: TenantId.parse(tenant_id), firstHash: fromBlob(first_hash), at, deletedAt: deleted_at }
 }

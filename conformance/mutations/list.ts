@@ -23,7 +23,7 @@ export const MUTATIONS: readonly Mutation[] = [
     commitment: 'V1',
     breaks: 'the key commitment of a record is not compared',
     file: 'domain/envelope/record.ts',
-    search: 'if (!equalConstantTime(commitment, sealed.subarray(1, 1 + COMMITMENT_BYTES))) return',
+    search: 'if (!equalConstantTime(commitment, commitmentOf(sealed))) return',
     replacement: 'if (!equalConstantTime(commitment, commitment)) return',
     project: 'domain',
     tests: ['domain/envelope/record.test.ts'],

@@ -1,3 +1,4 @@
+import { OUTCOME_ACTION } from '../../domain/contracts/acts.ts'
 import type { AuditEntry, z } from '../data/schemas.ts'
 
 export type Row = z.infer<typeof AuditEntry>
@@ -12,39 +13,25 @@ export type Outcome =
   | { readonly kind: 'none' }
 export type Act = { readonly row: Row; readonly outcome: Outcome }
 
-export const OUTCOME_ACTION = 'act.outcome'
-/** Those that write an intent row before, and an outcome row after. */
-const INTENTS: ReadonlySet<string> = new Set(['tenant.create', 'credential.store', 'credential.open'])
-export function hasOutcome(action: string): boolean {
-  return INTENTS.has(action)
-}
-
-/** As long as a poll may take with all its tries, and then some. */
-export const UNKNOWN_AFTER_MS = 10 * 60_000
-
 /**
- * One line an act: its intent row with the outcome row that names it, wherever among `rows` and `more` that is. An outcome
- * whose intent is further down stays a line of its own until that part is loaded.
+ * One line an act: its intent row, which knows how it ended. An outcome row whose intent is not among `rows` stays a line of its own
+ * until that part of the log is loaded.
  */
-export function actsOf(rows: readonly Row[], more: readonly Row[], loadedAt: number): Act[] {
-  const outcomes = new Map<string, Row>()
-  for (const row of [...rows, ...more]) {
-    const { intent } = row.detail
-    if (row.action === OUTCOME_ACTION && intent !== undefined) outcomes.set(intent, row)
-  }
+export function actsOf(rows: readonly Row[]): Act[] {
   const shown = new Set(rows.map(({ row_id }) => String(row_id)))
-  return rows
-    .filter(({ action, detail }) => action !== OUTCOME_ACTION || !shown.has(detail.intent ?? ''))
-    .map((row) => ({ row, outcome: outcomeOf(row, outcomes.get(row.row_id), loadedAt) }))
+  return rows.filter(({ action, detail }) => action !== OUTCOME_ACTION || !shown.has(detail.intent ?? '')).map(actOf)
 }
 
-function outcomeOf(row: Row, ending: Row | undefined, loadedAt: number): Outcome {
-  if (row.action === OUTCOME_ACTION) return told(row)
-  if (ending !== undefined) return told(ending)
-  if (!hasOutcome(row.action)) return { kind: 'none' }
-  return loadedAt - Date.parse(row.at) > UNKNOWN_AFTER_MS ? { kind: 'unknown' } : { kind: 'open' }
+/** One row by itself, shown even where it is the outcome of another. */
+export function actOf(row: Row): Act {
+  return { row, outcome: outcomeOf(row) }
 }
 
-function told({ seq, at, detail }: Row): Outcome {
-  return { kind: detail.succeeded === 'true' ? 'succeeded' : 'failed', seq, at, code: detail.code ?? '' }
+function outcomeOf({ action, seq, at, detail, outcome }: Row): Outcome {
+  if (action === OUTCOME_ACTION) {
+    return { kind: detail.succeeded === 'true' ? 'succeeded' : 'failed', seq, at, code: detail.code ?? '' }
+  }
+  if (outcome === null) return { kind: 'none' }
+  if (!('code' in outcome)) return { kind: outcome.state }
+  return { kind: outcome.state, seq: outcome.seq, at: outcome.at, code: outcome.code }
 }

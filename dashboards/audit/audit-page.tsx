@@ -11,12 +11,12 @@ import { useSession } from '../session/session.tsx'
 import { type Tenant, useWorkspace } from '../session/workspace.tsx'
 import { FailureNotice } from '../shell/notice.tsx'
 import { useShortcuts } from '../shell/shortcuts.ts'
-import { actsOf } from './acts.ts'
+import { actOf, actsOf } from './acts.ts'
 import { AuditTable } from './audit-table.tsx'
 import { FilterBar } from './filter-bar.tsx'
 import { type Field, type Filters, filtersOf, optionsOf, searchOf, withFilter } from './filters.ts'
 import { PrunedLine } from './pruned-line.tsx'
-import { RowDialog, rowIn } from './row-dialog.tsx'
+import { RowDialog } from './row-dialog.tsx'
 import { isFiltered, type Log, useLog } from './use-log.ts'
 import { useSelectedRow } from './use-selected-row.ts'
 import { VerifiedLine } from './verified-line.tsx'
@@ -58,8 +58,8 @@ function AuditLog({ tenant }: { readonly tenant: Tenant }) {
     const values = (field: Field) => [...new Set(loaded?.rows.map((row) => row[field]) ?? [])]
     return { actor: values('actor'), action: values('action'), target: values('target') }
   }, [loaded])
-  const listed =
-    loaded === null || selected === null ? null : rowIn([...loaded.rows, ...loaded.endings], selected, loaded.at)
+  const found = selected === null ? undefined : loaded?.rows.find(({ seq }) => seq === selected)
+  const listed = found === undefined ? null : actOf(found)
   return (
     <>
       <div className="audit-controls">
@@ -91,7 +91,7 @@ function Rows({ log, names, filtered }: { readonly log: Log; readonly names: Nam
   const { loaded, failure, busy, refresh, loadMore } = log
   const { value: check } = useLogCheck()
   const signedTo = check?.state === 'sound' ? check.receipt.size : null
-  const acts = useMemo(() => (loaded === null ? [] : actsOf(loaded.rows, loaded.endings, loaded.at)), [loaded])
+  const acts = useMemo(() => (loaded === null ? [] : actsOf(loaded.rows)), [loaded])
   return (
     <>
       {failure !== null && <Trouble log={log} onRetry={loaded === null ? refresh : loadMore} />}

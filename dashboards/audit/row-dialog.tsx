@@ -1,11 +1,12 @@
 'use client'
 
 import { useCallback, useEffect, useRef, useState } from 'react'
+import { OUTCOME_ACTION } from '../../domain/contracts/acts.ts'
 import type { Answer } from '../data/wire.ts'
 import { useWorkspace } from '../session/workspace.tsx'
 import { FailureNotice } from '../shell/notice.tsx'
 import { formatInstant } from '../view/format.ts'
-import { type Act, actsOf, OUTCOME_ACTION, type Row } from './acts.ts'
+import { type Act, actOf } from './acts.ts'
 import { OutcomeBadge } from './outcome-badge.tsx'
 import { RowProofSection } from './row-proof.tsx'
 import { readRow } from './use-log.ts'
@@ -91,19 +92,12 @@ function useRow(seq: number, listed: Act | null): [Answer<Act | null> | null, ()
   const [asked, setAsked] = useState<{ readonly seq: number; readonly answer: Answer<Act | null> } | null>(null)
   const isListed = listed !== null
   const ask = useCallback(async () => {
-    const at = Date.now()
     const answer = await readRow(gateway, seq)
-    setAsked({ seq, answer: answer.ok ? { ok: true, value: rowIn(answer.value, seq, at) } : answer })
+    setAsked({ seq, answer: answer.ok ? { ok: true, value: answer.value && actOf(answer.value) } : answer })
   }, [gateway, seq])
   useEffect(() => {
     if (!isListed) void ask()
   }, [isListed, ask])
   if (listed !== null) return [{ ok: true, value: listed }, ask]
   return [asked?.seq === seq ? asked.answer : null, ask]
-}
-
-/** Judged beside its successors, but shown even where it is the ending of another. */
-export function rowIn(rows: readonly Row[], seq: number, at: number): Act | null {
-  const row = rows.find((each) => each.seq === seq)
-  return row === undefined ? null : (actsOf([row], rows, at)[0] ?? null)
 }

@@ -5,17 +5,14 @@ import type { Gateway } from '../data/gateway.ts'
 import { AuditResponse, type z } from '../data/schemas.ts'
 import type { Answer, Failure } from '../data/wire.ts'
 import { useWorkspace } from '../session/workspace.tsx'
-import { hasOutcome, OUTCOME_ACTION, type Row } from './acts.ts'
+import type { Row } from './acts.ts'
 import { FIELDS, type Filters, searchOf } from './filters.ts'
 
 type Page = z.infer<typeof AuditResponse>
 export type Loaded = {
   readonly rows: readonly Row[]
-  /** Endings of listed acts that the filter keeps out of the list. */
-  readonly endings: readonly Row[]
   /** Where the next page starts; null at the log's beginning. */
   readonly next: number | null
-  readonly at: number
 }
 export type Log = {
   readonly loaded: Loaded | null
@@ -26,7 +23,6 @@ export type Log = {
 }
 
 const PAGE_ROWS = 50
-const MAX_ENDINGS = 200
 
 type State = Pick<Log, 'loaded' | 'failure' | 'busy'> & { readonly key: string }
 const startOf = (key: string): State => ({ key, loaded: null, failure: null, busy: true })
@@ -72,9 +68,8 @@ function filtersIn(key: string): URLSearchParams {
   return new URLSearchParams(key.slice(key.indexOf(' ') + 1))
 }
 
-/** The page after what is known, and with it the endings that a filter by action leaves out. */
+/** The page after what is known. */
 async function readPage(gateway: Gateway, filters: URLSearchParams, known: Loaded | null): Promise<Answer<Loaded>> {
-  const at = Date.now()
   const query = new URLSearchParams(filters)
   if (known?.next != null) query.set('before_seq', String(known.next))
   query.set('order', 'newest')
@@ -82,37 +77,14 @@ async function readPage(gateway: Gateway, filters: URLSearchParams, known: Loade
   const page = await read(gateway, query)
   if (!page.ok) return page
   const { rows, next_before_seq: next } = page.value
-  const endings = await readEndings(gateway, filters, rows)
-  if (!endings.ok) return endings
-  return {
-    ok: true,
-    value: {
-      rows: [...(known?.rows ?? []), ...rows],
-      endings: [...(known?.endings ?? []), ...endings.value],
-      next,
-      at: known?.at ?? at,
-    },
-  }
+  return { ok: true, value: { rows: [...(known?.rows ?? []), ...rows], next } }
 }
 
-async function readEndings(gateway: Gateway, filters: URLSearchParams, rows: readonly Row[]): Promise<Answer<Row[]>> {
-  const action = filters.get('action')
-  const oldest = rows.at(-1)
-  if (action === null || !hasOutcome(action) || oldest === undefined) return { ok: true, value: [] }
-  const query = new URLSearchParams(filters)
-  query.set('action', OUTCOME_ACTION)
-  query.set('after_seq', String(oldest.seq))
-  query.set('limit', String(MAX_ENDINGS))
+/** One row, or null where the log does not have it. */
+export async function readRow(gateway: Gateway, seq: number): Promise<Answer<Row | null>> {
+  const query = new URLSearchParams({ after_seq: String(seq - 1), before_seq: String(seq + 1), limit: '1' })
   const page = await read(gateway, query)
-  return page.ok ? { ok: true, value: page.value.rows } : page
-}
-
-/** One row and those that follow it, where its ending is likely to be. */
-const FOLLOWING_ROWS = 25
-export async function readRow(gateway: Gateway, seq: number): Promise<Answer<readonly Row[]>> {
-  const query = new URLSearchParams({ after_seq: String(seq - 1), limit: String(FOLLOWING_ROWS) })
-  const page = await read(gateway, query)
-  return page.ok ? { ok: true, value: page.value.rows } : page
+  return page.ok ? { ok: true, value: page.value.rows[0] ?? null } : page
 }
 
 function read(gateway: Gateway, query: URLSearchParams): Promise<Answer<Page>> {

@@ -1,4 +1,5 @@
-import { OUTCOME_ACTION, type Outcome, type Row } from './acts.ts'
+import { OUTCOME_ACTION } from '../../domain/contracts/acts.ts'
+import type { Outcome, Row } from './acts.ts'
 
 /** What turns ids into what a person calls them. */
 export type Names = {
@@ -14,7 +15,7 @@ export function actorText(actor: string, { me }: Pick<Names, 'me'>): string {
   if (kind === 'user') return id === me ? 'You' : `Member ${id.slice(0, SHORT_ID)}`
   return ACTORS[actor] ?? actor
 }
-const ACTORS: Readonly<Record<string, string>> = { connector: 'Connector' }
+const ACTORS: Readonly<Record<string, string>> = { connector: 'Connector', operator: "Flarewatch's operator" }
 
 export function targetText(target: string, { credentials }: Pick<Names, 'credentials'>): string {
   const [kind, id = ''] = splitName(target)
@@ -31,12 +32,28 @@ const PHRASES: Readonly<Record<string, Phrase>> = {
   'step_up.mint': { did: 'got permission to store', label: 'Permission given', onTarget: true },
   'credential.store': { did: 'stored', label: 'Credential stored', onTarget: true },
   'credential.open': { did: 'opened', label: 'Credential opened', onTarget: true },
+  'credential.reseal': { did: 're-encrypted', label: 'Credential re-encrypted', onTarget: true },
+  'tenant_dek.rotate': { did: "made the agency's next encryption key", label: 'Key rotated', onTarget: false },
+  'tenant_dek.destroy': {
+    did: "destroyed the agency's old encryption key",
+    label: 'Old key destroyed',
+    onTarget: false,
+  },
   'audit.read': { did: 'read the audit log', label: 'Audit log read', onTarget: false },
   [OUTCOME_ACTION]: { did: 'ended an earlier act on', label: 'Act ended', onTarget: true },
   'row.not_openable': { did: 'This row could not be opened', label: 'Row not openable', onTarget: false },
 }
 /** What can be looked for: an ending belongs to its act, and what cannot be opened has no action to be found by. */
-export const ACTIONS = ['credential.open', 'credential.store', 'step_up.mint', 'audit.read', 'tenant.create'] as const
+export const ACTIONS = [
+  'credential.open',
+  'credential.store',
+  'credential.reseal',
+  'tenant_dek.rotate',
+  'tenant_dek.destroy',
+  'step_up.mint',
+  'audit.read',
+  'tenant.create',
+] as const
 
 export function actionLabel(action: string): string {
   return PHRASES[action]?.label ?? action
@@ -80,6 +97,10 @@ const DETAIL_LABELS: Readonly<Record<string, string>> = {
   intent: 'Ends row id',
   succeeded: 'Succeeded',
   code: 'Code',
+  from: 'Key version before',
+  to: 'Key version after',
+  version: 'Key version',
+  versions: 'Key versions',
 }
 export function detailLabel(name: string): string {
   return DETAIL_LABELS[name] ?? name

@@ -53,11 +53,14 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   not_a_member: 'You are not a member of this agency. Ask one of its owners to add you.',
   role_insufficient: 'Your role may not do this. Ask an owner of the agency.',
   tenant_not_active: 'The agency is not ready yet. Finish creating it, then try again.',
+  tenant_deleted: 'This agency was deleted, and its id is not given again. Reload the page and create another.',
   tenant_frozen:
     'Use of keys is frozen for this agency, as a precaution. Its data stays readable; contact support to lift it.',
   budget_exceeded: 'The agency used its keys more often in this hour than it may. Wait an hour, or contact support.',
   tenant_id_taken: 'This agency exists already under another account. Reload the page and start again.',
   credential_exists: 'This credential is stored already. Reload the page to see it.',
+  tenant_key_rotated:
+    'The agency’s encryption key was replaced at this moment, so nothing was stored. Store the credential again.',
   credential_malformed: 'This is not a Cloudflare API token. Copy the token once more, without blanks around it.',
   credential_global_key:
     'This is a global API key, which can do anything in the account. Create an API token that can only read, and paste that.',
@@ -108,6 +111,7 @@ const RETRYABLE: ReadonlySet<string> = new Set<KnownCode>([
   'vault_unreachable',
   'service_token_replayed',
   'step_up_invalid',
+  'tenant_key_rotated',
 ])
 export function isRetryable({ code }: Failure): boolean {
   return RETRYABLE.has(code)

@@ -34,11 +34,15 @@ export function sealContent(input: SealInput): Promise<SealedRow> {
 export async function sealContentWithNonce(input: SealInput, nonce: Uint8Array): Promise<SealedRow> {
   const { tenantId, rowId, keyVersion, content } = input
   const plaintext = pad(encodeContent(content))
-  const [ciphertext, tags] = await Promise.all([
-    withRowKey(input, (key, aad) => encrypt({ key, nonce, aad }, plaintext)),
-    tagsOf(input, content),
-  ])
-  return { tenantId, rowId, keyVersion, ...tags, sealed: concat(Uint8Array.of(VERSION), nonce, ciphertext) }
+  try {
+    const [ciphertext, tags] = await Promise.all([
+      withRowKey(input, (key, aad) => encrypt({ key, nonce, aad }, plaintext)),
+      tagsOf(input, content),
+    ])
+    return { tenantId, rowId, keyVersion, ...tags, sealed: concat(Uint8Array.of(VERSION), nonce, ciphertext) }
+  } finally {
+    zeroize(plaintext)
+  }
 }
 
 /** Also checks that the tags are those of the content: a filter that lies is a row that does not open. */
@@ -59,6 +63,7 @@ export async function openContent({
     decrypt({ key, nonce, aad }, sealed.subarray(HEADER_BYTES)),
   )
   const content = opened.ok ? parseContent(opened.value) : null
+  if (opened.ok) zeroize(opened.value)
   if (content === null) return failure('not_openable')
   const tags = await tagsOf({ ...row, auditKey }, content)
   const honest =
@@ -127,7 +132,9 @@ function encodeContent({ actor, action, target, detail }: AuditContent): Uint8Ar
 
 function pad(content: Uint8Array): Uint8Array {
   const padded = new Uint8Array(paddedLength(LENGTH_BYTES + content.length))
-  padded.set(concat(u32be(content.length), content))
+  padded.set(u32be(content.length))
+  padded.set(content, LENGTH_BYTES)
+  zeroize(content)
   return padded
 }
 

@@ -80,6 +80,11 @@ export const CredentialsResponse = z.object({ credentials: z.array(CredentialLin
 export const AuditOrder = z.enum(['oldest', 'newest'])
 /** Longer than any actor, action or target of ours. */
 export const MAX_FILTER_CHARACTERS = 128
+/** How an act ended that was announced: `unknown` when ten minutes have brought no outcome row. */
+export const AuditOutcome = z.discriminatedUnion('state', [
+  z.object({ state: z.enum(['succeeded', 'failed']), seq: z.int(), at: z.iso.datetime(), code: z.string() }),
+  z.object({ state: z.enum(['open', 'unknown']) }),
+])
 export const AuditEntry = z.object({
   seq: z.int(),
   row_id: AuditRowId,
@@ -89,6 +94,8 @@ export const AuditEntry = z.object({
   action: z.string(),
   target: z.string(),
   detail: z.record(z.string(), z.string()),
+  /** Null for a record of something that has no ending of its own, and for outcome rows themselves. */
+  outcome: AuditOutcome.nullable(),
 })
 /** The next page starts at whichever of the two is not null; both are when this one reached the end. */
 export const AuditResponse = z.object({

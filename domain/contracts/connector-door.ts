@@ -10,6 +10,7 @@ export type DoorRefusalCode =
   | 'ledger_refused'
   | 'store_unreachable'
   | 'not_openable'
+  | 'reseal_not_needed'
 
 export type OpenedCredential = {
   readonly ok: true
@@ -21,11 +22,36 @@ export type OpenedCredential = {
   readonly intentRow: AuditRowId
 }
 
+/** What one record is carried over by, from its DEK version to the tenant's newest. The caller zeroes both subkeys. */
+export type ResealKeys = {
+  readonly ok: true
+  readonly tenantId: TenantId
+  readonly credentialId: CredentialId
+  /** 32 bytes: opens the record as it is. */
+  readonly from: { readonly dekVersion: number; readonly subkey: Uint8Array }
+  readonly to: {
+    readonly dekVersion: number
+    readonly kekVersion: number
+    /** 60 bytes: the newest DEK, wrapped for this credential. */
+    readonly wrappedDek: Uint8Array
+    /** 32 bytes. */
+    readonly salt: Uint8Array
+    /** 32 bytes: seals the new record, and no other. */
+    readonly subkey: Uint8Array
+    /** 32 bytes that the new record has to commit to: a key that was damaged on its way must not replace a record. */
+    readonly commitment: Uint8Array
+  }
+  readonly intentRow: AuditRowId
+}
+
 /** How the act that an opened key was for ended; becomes the outcome row. `code` is a stable word, never provider text. */
 export type ActOutcome = { readonly succeeded: boolean; readonly code: string }
 
 /** RPC of the vault for the connector. The actor is the door; tenant and target come from the leased job row. */
 export interface ConnectorDoorApi {
+  /** For a job of kind `poll`. */
   open(jobId: JobId): Promise<OpenedCredential | DoorRefusal>
+  /** For a job of kind `reseal`: one release, and so one row, for both keys. */
+  reseal(jobId: JobId): Promise<ResealKeys | DoorRefusal>
   settle(jobId: JobId, outcome: ActOutcome): Promise<{ readonly ok: true } | DoorRefusal>
 }

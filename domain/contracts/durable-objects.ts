@@ -1,5 +1,6 @@
 import type { AuditRow, SealedRow } from '../audit/row.ts'
 import type { AuditRowId, CredentialId, SessionId, TenantId } from './ids.ts'
+import type { KeyInventory } from './shredding.ts'
 
 /** RPC of the Durable Objects. Times are decision times in Unix milliseconds, given by the caller. */
 
@@ -34,10 +35,34 @@ export interface AuditLedgerApi {
   refeed(request: { readonly actRow: AuditRowId; readonly below: number }): Promise<RefeedAnswer>
   /** Takes over the chain of Postgres where the ledger lost history, and appends the row that says so, in one step. */
   adopt(request: AdoptRequest): Promise<AdoptAnswer>
+  /**
+   * The chain's last row and the end of both shares, in one step: from then on there are no releases, no shares and no rows. A second
+   * call finds it done, whatever row it brings.
+   */
+  shred(request: {
+    readonly row: SealedRow
+    readonly at: number
+    readonly inventory: KeyInventory
+  }): Promise<ShredAnswer>
+  /** Null while the tenant lives. */
+  shredding(): Promise<Shredding | null>
 }
+export type Shredding = {
+  /** The last row. */
+  readonly seq: number
+  readonly hash: Uint8Array
+  readonly at: number
+  /** `shareCheckValue` of the two shares that were destroyed. */
+  readonly releaseShare: Uint8Array
+  readonly auditShare: Uint8Array
+  readonly inventory: KeyInventory
+}
+export type ShredAnswer =
+  | ({ readonly ok: true } & Shredding)
+  | { readonly ok: false; readonly code: Extract<AppendAnswer, { ok: false }>['code'] }
 export type AuditShareAnswer =
   | { readonly ok: true; readonly share: Uint8Array }
-  | { readonly ok: false; readonly code: 'ledger_lost' | 'tenant_mismatch' }
+  | { readonly ok: false; readonly code: 'ledger_lost' | 'tenant_mismatch' | 'tenant_shredded' }
 
 /** The end of a tenant's chain as Postgres has it. */
 export type ChainEnd = { readonly seq: number; readonly hash: Uint8Array; readonly epoch: number; readonly at: number }
@@ -156,6 +181,7 @@ export type AppendAnswer =
         | 'ledger_unproven'
         | 'row_conflict'
         | 'tenant_mismatch'
+        | 'tenant_shredded'
     }
 
 export type LedgerHead = {
@@ -178,6 +204,8 @@ export interface TenantRosterApi {
   enter(tenantId: TenantId, firstHash: Uint8Array, at: number): Promise<RosterAnswer>
   entryOf(tenantId: TenantId): Promise<RosterEntry | null>
   /** In order of entry, 500 a page; `next` is null on the last page. */
+  /** A tenant that was deleted stays on the roster, and is known as such for good. */
+  markDeleted(tenantId: TenantId, at: number): Promise<{ readonly ok: boolean }>
   list(cursor: number | null): Promise<{ readonly entries: readonly RosterEntry[]; readonly next: number | null }>
   /** Which backup key this host seals to. */
   backupKey(): Promise<
@@ -185,7 +213,13 @@ export interface TenantRosterApi {
     | { readonly ok: false; readonly code: BackupKeyRefusal }
   >
 }
-export type RosterEntry = { readonly tenantId: TenantId; readonly firstHash: Uint8Array; readonly at: number }
+export type RosterEntry = {
+  readonly tenantId: TenantId
+  readonly firstHash: Uint8Array
+  readonly at: number
+  /** When its keys were destroyed; null while it lives. */
+  readonly deletedAt: number | null
+}
 export type RosterAnswer = { readonly ok: true } | { readonly ok: false; readonly code: 'roster_conflict' }
 
 /** `StepUpTokens`, one a user: `idFromName(userId)`; and one each for the `jti`s of the Edge service and of the operator. */

@@ -83,6 +83,7 @@ export const EDGE_ERRORS = {
   not_a_member: 403,
   role_insufficient: 403,
   tenant_not_active: 409,
+  tenant_deleted: 410,
   tenant_frozen: 423,
   budget_exceeded: 429,
   ledger_unreachable: 503,

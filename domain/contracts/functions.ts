@@ -49,6 +49,7 @@ export const FUNCTION_ERRORS = {
   idempotency_key_reused: 409,
   tenant_id_taken: 409,
   credential_exists: 409,
+  tenant_key_rotated: 409,
   credential_malformed: 422,
   credential_global_key: 422,
   credential_rejected: 422,

@@ -43,6 +43,15 @@ export const KekLine = z.object({
   escrowed_to: z.string().nullable(),
 })
 export type KekLine = z.infer<typeof KekLine>
+/** Where the rotation of a tenant's DEK stands. `behind`: records on an older version; `failing`: those whose last try failed. */
+const DekStanding = z.object({
+  state: z.enum(['rotating', 'settled']),
+  version: z.int(),
+  versions: z.array(z.int()),
+  credentials: z.int(),
+  behind: z.int(),
+  failing: z.int(),
+})
 
 /** Each operation's request and response bodies. Bytes are base64url without padding. */
 export const OperatorOperations = {
@@ -99,7 +108,7 @@ export const OperatorOperations = {
     request: version.extend({ census: z.string().max(MAX_CENSUS_CHARACTERS) }),
     response: z.object({ retired: z.literal(true), census: z.string() }),
   },
-  /** Tenants of the roster, in order of entry, by pages. */
+  /** Living tenants of the roster, in order of entry, by pages: a page may have none and still name the next. */
   'roster-list': {
     request: z.strictObject({ cursor: place.nullable() }),
     response: z.object({ tenants: z.array(TenantId), next: place.nullable() }),
@@ -178,6 +187,21 @@ export const OperatorOperations = {
       carried: place,
     }),
   },
+  /** Begins a rotation or goes on with the one under way; records are re-sealed by the connector afterwards. */
+  'dek-rotate': { request: z.strictObject({ tenant_id: TenantId }), response: DekStanding },
+  'dek-standing': { request: z.strictObject({ tenant_id: TenantId }), response: DekStanding },
+  /** `deleting` asks to be asked again. The certificate is the verifier's, and null until its next run. */
+  'tenant-delete': {
+    request: z.strictObject({ tenant_id: TenantId, confirm: z.string().min(1).max(120) }),
+    response: z.object({
+      state: z.enum(['deleting', 'deleted']),
+      erased: z.int(),
+      last_seq: z.int(),
+      chain_head: z.base64(),
+      shredded_at: z.iso.datetime(),
+      certificate: z.string().nullable(),
+    }),
+  },
 } as const
 export type OperatorOperation = keyof typeof OperatorOperations
 
@@ -198,6 +222,8 @@ export const OPERATOR_ERRORS = {
   kek_mismatch: 503,
   kek_denied: 503,
   kek_retired: 503,
+  name_mismatch: 409,
+  tenant_deleted: 410,
   tenant_frozen: 423,
   budget_exceeded: 429,
   ledger_unreachable: 503,

@@ -20,6 +20,11 @@ export function newestReceiptKey(log: TenantId): string {
   return `receipts/${log}/latest`
 }
 
+/** The certificate of a deleted tenant's shredding. */
+export function shreddingKey(log: TenantId): string {
+  return `receipts/${log}/shredding`
+}
+
 /** How far the verifier has come with a log. Changes; only the verifier can write what it will believe. */
 export function verificationKey(log: TenantId): string {
   return `verification/${log}`

@@ -1,7 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { concat, randomBytes, utf8 } from '../bytes.ts'
-import { deriveSubkey, openRecord, type RecordContext, sealRecord } from './record.ts'
+import {
+  commitmentOf,
+  commitmentUnder,
+  deriveSubkey,
+  openRecord,
+  openRecordOrFault,
+  type RecordContext,
+  sealRecord,
+} from './record.ts'
 
 fc.configureGlobal({ seed: 20261124 })
 
@@ -56,6 +64,29 @@ describe('a sealed record', () => {
     const damaged: Uint8Array[] = [...sealed].map((byte, i) => sealed.with(i, byte ^ 0x01))
     damaged.push(sealed.subarray(1), sealed.subarray(0, -1), concat(sealed, Uint8Array.of(0)))
     for (const each of damaged) expect(await openRecord({ subkey, context, sealed: each })).toEqual(NOT_OPENABLE)
+  })
+
+  it('tells the sealed row alone which of three ways it did not open in (V3)', async () => {
+    const sealed = await sealRecord({ subkey, context, plaintext })
+    const faultOf = (changed: Uint8Array, under = subkey, as = context) =>
+      openRecordOrFault({ subkey: under, context: as, sealed: changed })
+    for (const malformed of [sealed.subarray(0, 60), sealed.with(0, 0x02)]) {
+      expect(await faultOf(malformed)).toEqual({ ok: false, code: 'record_malformed' })
+    }
+    expect(await faultOf(sealed.with(7, (sealed[7] ?? 0) ^ 1))).toEqual({
+      ok: false,
+      code: 'record_commitment_mismatch',
+    })
+    expect(await faultOf(sealed, randomBytes(32))).toEqual({ ok: false, code: 'record_commitment_mismatch' })
+    expect(await faultOf(sealed.with(50, (sealed[50] ?? 0) ^ 1))).toEqual({ ok: false, code: 'record_altered' })
+    expect(await faultOf(sealed, subkey, { ...context, dekVersion: 2 })).toEqual({ ok: false, code: 'record_altered' })
+    expect(await faultOf(sealed)).toEqual({ ok: true, value: plaintext })
+  })
+
+  it('commits to the subkey that it was sealed under (V1)', async () => {
+    const sealed = await sealRecord({ subkey, context, plaintext })
+    expect(commitmentOf(sealed)).toEqual(await commitmentUnder(subkey))
+    expect(commitmentOf(sealed)).not.toEqual(await commitmentUnder(randomBytes(32)))
   })
 
   it('is refused, never thrown at, whatever bytes stand in its place', async () => {

@@ -1,5 +1,5 @@
 import { concat, equalConstantTime, randomBytes, utf8, zeroize } from '../bytes.ts'
-import { failure, type Result } from '../result.ts'
+import { failure, type Result, success } from '../result.ts'
 import { aadOf } from './aad.ts'
 import { decrypt, encrypt, hkdf, hkdfPair, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from './primitives.ts'
 
@@ -43,20 +43,41 @@ export async function sealRecordWithNonce(input: SealInput, nonce: Uint8Array): 
   }
 }
 
-/**
- * The commitment is checked first: GCM alone lets one ciphertext be made that opens under two keys. Every failure is the
- * same to the caller.
- */
-export async function openRecord({ subkey, context, sealed }: OpenInput): Promise<Result<Uint8Array, 'not_openable'>> {
-  if (sealed.length < HEADER_BYTES + TAG_BYTES || sealed[0] !== VERSION) return failure('not_openable')
+/** Every failure is the same to the caller. */
+export async function openRecord(input: OpenInput): Promise<Result<Uint8Array, 'not_openable'>> {
+  const opened = await openRecordOrFault(input)
+  return opened.ok ? opened : failure('not_openable')
+}
+
+/** Why a record does not open: for the sealed outcome row alone, never for whoever asked. */
+export type RecordFault = 'record_malformed' | 'record_commitment_mismatch' | 'record_altered'
+
+/** The commitment is checked first: GCM alone lets one ciphertext be made that opens under two keys. */
+export async function openRecordOrFault({
+  subkey,
+  context,
+  sealed,
+}: OpenInput): Promise<Result<Uint8Array, RecordFault>> {
+  if (sealed.length < HEADER_BYTES + TAG_BYTES || sealed[0] !== VERSION) return failure('record_malformed')
   const { commitment, key } = await splitSubkey(subkey)
   try {
-    if (!equalConstantTime(commitment, sealed.subarray(1, 1 + COMMITMENT_BYTES))) return failure('not_openable')
+    if (!equalConstantTime(commitment, commitmentOf(sealed))) return failure('record_commitment_mismatch')
     const nonce = sealed.subarray(1 + COMMITMENT_BYTES, HEADER_BYTES)
-    return await decrypt({ key, nonce, aad: recordAad(context) }, sealed.subarray(HEADER_BYTES))
+    const plaintext = await decrypt({ key, nonce, aad: recordAad(context) }, sealed.subarray(HEADER_BYTES))
+    return plaintext.ok ? success(plaintext.value) : failure('record_altered')
   } finally {
     zeroize(key)
   }
+}
+
+/** What a record sealed under this subkey commits to. It is stored with the record and opens nothing. */
+export async function commitmentUnder(subkey: Uint8Array): Promise<Uint8Array> {
+  return hkdf({ key: subkey, info: COMMITMENT_INFO })
+}
+
+/** Which key a sealed record commits to. */
+export function commitmentOf(sealed: Uint8Array): Uint8Array {
+  return sealed.subarray(1, 1 + COMMITMENT_BYTES)
 }
 
 async function splitSubkey(subkey: Uint8Array): Promise<{ commitment: Uint8Array; key: Uint8Array }> {

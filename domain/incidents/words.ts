@@ -145,6 +145,10 @@ const WORDS: Readonly<Record<string, IncidentWords>> = {
     'An agency that was deleted is there again',
     'Its keys were destroyed and its deletion recorded, and one side has it all the same: an older copy was put back.',
   ),
+  deletion_unwitnessed: history(
+    'An agency is said to be deleted and was not',
+    'The database says that it was deleted; the roster, which every deletion is told to, knows nothing of it.',
+  ),
   tenant_missing: history(
     'An agency is missing from the database',
     'The roster of agencies names one that the database has no more.',
@@ -183,6 +187,11 @@ const WORDS: Readonly<Record<string, IncidentWords>> = {
     'The sealed record, its key or its place was changed, or never fit together.',
     'Look at the credential’s last rows in the audit log, then connect a new token and remove the old one at its provider.',
   ),
+  credential_key_damaged: keys(
+    'A key was damaged on its way',
+    'While stored tokens were re-encrypted, a key arrived other than it was sent. Nothing was replaced.',
+    ASK_OPERATOR,
+  ),
   rewrap_not_openable: keys(
     'A wrapped key does not open',
     'While keys were moved to a new version, one did not open under the version that it names. It was left as it was.',
@@ -197,6 +206,11 @@ const WORDS: Readonly<Record<string, IncidentWords>> = {
     'Old audit rows stay longer than a year',
     'Rows past their year leave only when every certificate of their month agrees with them, and one does not yet.',
     ASK_OPERATOR,
+  ),
+  deletion_unfinished: work(
+    'The deletion of an agency was interrupted',
+    'It was begun an hour ago or longer. Its members are out and nothing is polled; rows of it may be left.',
+    'The operator gives the same command again; it goes on where it stopped.',
   ),
   birth_unfinished: work(
     'The creation of an agency was interrupted',

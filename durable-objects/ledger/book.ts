@@ -8,11 +8,13 @@ import type {
   Appended,
   AppendRequest,
   LedgerHead,
+  Shredding,
 } from '../../domain/contracts/durable-objects.ts'
 import { TenantId } from '../../domain/contracts/ids.ts'
 import { fromBlob } from '../columns.ts'
 import type { LedgerSql } from './platform.ts'
 import { Restored } from './restored.ts'
+import { readShredding } from './shredding.ts'
 import { createTables, type IncidentColumns, type LedgerColumns, type RowColumns } from './tables.ts'
 
 const SHARE_BYTES = 32
@@ -80,6 +82,7 @@ export class Book {
     if (this.restored.bars(request.row.rowId)) return { ok: false, code: 'ledger_unproven' }
     const known = this.rowOf(request.row.rowId)
     if (known !== null) return this.#appendAgain(known, ledger, request)
+    if (this.shredding() !== null) return { ok: false, code: 'tenant_shredded' }
     if (ledger.seq - ledger.flushed_seq >= MAX_WAITING_ROWS) return { ok: false, code: 'ledger_full' }
     return this.#judgeRelease(this.#extend(ledger, request), ledger, request.release)
   }
@@ -154,6 +157,7 @@ export class Book {
       equalConstantTime(known.targetTag, row.targetTag)
     if (!identical) return { ok: false, code: 'row_conflict' }
     if (release === undefined) return { ok: true, ...placeOf(known), share: null }
+    if (this.shredding() !== null) return { ok: false, code: 'tenant_shredded' }
     if (known.seq !== BIRTH_SEQ || ledger.released_since_birth === 1) {
       return { ok: false, code: 'already_released', ...placeOf(known) }
     }
@@ -219,6 +223,11 @@ export class Book {
   /** Nothing may be numbered on top of lost history; only an operator's recorded act lifts this. */
   markBehind(): void {
     this.#sql.exec('UPDATE ledger SET behind = 1')
+  }
+
+  /** Null while the tenant lives. */
+  shredding(): Shredding | null {
+    return readShredding(this.#sql)
   }
 
   rowOf(rowId: string): AuditRow | null {

@@ -1,9 +1,15 @@
-import type { AppendAnswer, AppendRequest, AuditShareAnswer } from '../../domain/contracts/durable-objects.ts'
+import type {
+  AppendAnswer,
+  AppendRequest,
+  AuditShareAnswer,
+  ShredAnswer,
+} from '../../domain/contracts/durable-objects.ts'
 import { TenantId } from '../../domain/contracts/ids.ts'
 import { fromBlob } from '../columns.ts'
 import { Book } from './book.ts'
 import { Feed } from './feed.ts'
 import type { LedgerPlatform } from './platform.ts'
+import { shred } from './shredding.ts'
 
 const DAY_MS = 24 * 3_600_000
 const KEEP_FED_MS = 35 * DAY_MS
@@ -37,6 +43,7 @@ export class Ledger {
   async auditShare(tenantId: TenantId): Promise<AuditShareAnswer> {
     if (this.book.ledger() === null && (await this.#feed.reportIfLost(tenantId)))
       return { ok: false, code: 'ledger_lost' }
+    if (this.book.shredding() !== null) return { ok: false, code: 'tenant_shredded' }
     const { audit_share } = this.book.bear(tenantId)
     // Keys are wrapped under what is handed out here: a share that a crash takes back takes them along.
     await this.#platform.storage.sync()
@@ -55,6 +62,17 @@ export class Ledger {
     )
     this.#platform.waitUntil(this.#commitWaiting())
     return Promise.all(answers)
+  }
+
+  /** Not by way of the waiting batch: the row and the end of the shares are one transaction, or neither. */
+  async shred(request: Parameters<typeof shred>[2]): Promise<ShredAnswer> {
+    await this.#compareOnce()
+    const { storage } = this.#platform
+    const answer = storage.transactionSync(() => shred(storage.sql, this.book, request))
+    this.#wakeIn(Math.max(FEED_ALARM_MS, this.#feed.restMs))
+    await storage.sync()
+    this.#platform.waitUntil(this.#feed.runUntilEmpty())
+    return answer
   }
 
   /** A write beside the appends: on disk before it is answered for, like them, and fed. */

@@ -37,6 +37,15 @@ export function createTables(sql: LedgerSql): void {
     count INTEGER NOT NULL,
     PRIMARY KEY (door, hour)
   ) WITHOUT ROWID`)
+  sql.exec(`CREATE TABLE IF NOT EXISTS shredding (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    seq INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    release_check BLOB NOT NULL,
+    audit_check BLOB NOT NULL,
+    inventory TEXT NOT NULL
+  )`)
   sql.exec(`CREATE TABLE IF NOT EXISTS incidents (
     id TEXT PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -82,6 +91,15 @@ export type RowColumns = {
   sealed: ArrayBuffer
   hash: ArrayBuffer
   fed_at: number | null
+}
+
+export type ShreddingColumns = {
+  seq: number
+  hash: ArrayBuffer
+  at: number
+  release_check: ArrayBuffer
+  audit_check: ArrayBuffer
+  inventory: string
 }
 
 export type IncidentColumns = { id: string; kind: string; seq: number; detail: string; at: number }

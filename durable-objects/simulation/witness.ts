@@ -119,6 +119,7 @@ export class Witness {
       case 'ledger_full':
       case 'ledger_lost':
       case 'ledger_unproven':
+      case 'tenant_shredded':
         return false
     }
   }

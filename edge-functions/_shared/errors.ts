@@ -33,6 +33,7 @@ const NEXT_STEP: Record<ErrorCode, string> = {
   not_a_member: 'You are not a member of this tenant. Ask an owner to add you.',
   role_insufficient: 'Your role may not do this. Ask an owner.',
   tenant_not_active: 'The tenant is not active yet. Finish creating it and try again.',
+  tenant_deleted: 'The tenant was deleted and its id is not given again. Create another.',
   tenant_frozen: 'Key use is frozen for this tenant. Contact support.',
   budget_exceeded: 'The tenant used its keys more often than its hourly budget allows. Contact support.',
   ledger_unreachable: 'The act could not be recorded, so it was not done. Try again in a minute.',
@@ -46,6 +47,8 @@ const NEXT_STEP: Record<ErrorCode, string> = {
   idempotency_key_reused: 'This idempotency key was used for a different request. Use a new one.',
   tenant_id_taken: 'This tenant id belongs to someone else. Pick a new one.',
   credential_exists: 'A credential with this id is stored already. Pick a new id.',
+  tenant_key_rotated:
+    "The tenant's key was replaced meanwhile and nothing was stored. Step up again and repeat the request.",
   credential_malformed: 'This is not a Cloudflare API token. Copy the token once more, without blanks around it.',
   credential_global_key:
     'This is a global API key, which can do anything. Create an API token that can only read, and use that.',

@@ -48,7 +48,7 @@ export class GatewayDoor extends WorkerEntrypoint {
     if (limit in refusals) return { ok: false, code: refusals[limit] }
     if (limit === 106) throw new Error('unreachable')
     const detail = Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, String(value)]))
-    const row = { seq: afterSeq + 1, row_id: '${randomUUID()}', at: new Date().toISOString(), hash: 'h', actor: 'a', action: 'b', target: tenantId, detail, sealed: 'never' }
+    const row = { seq: afterSeq + 1, row_id: '${randomUUID()}', at: new Date().toISOString(), hash: 'h', actor: 'a', action: 'b', target: tenantId, detail, outcome: null, sealed: 'never' }
     return { ok: true, rows: [row], nextAfterSeq: jwt.length > 0 ? null : 0, nextBeforeSeq: rest.beforeSeq }
   }
 }

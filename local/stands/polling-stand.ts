@@ -1,26 +1,32 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { exportJWK, generateKeyPair } from 'jose'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
 import postgres from 'postgres'
 import { toBase64Url } from '../../domain/bytes.ts'
+import type { OperatorOperation } from '../../domain/contracts/operator-door.ts'
 import { generateDemoKek, type Kek } from '../../domain/envelope/kek.ts'
+import { formatSignerKey, generateSigner, type NoteVerifier } from '../../domain/note/signed-note.ts'
 import { startThrowawayPostgres } from '../postgres/throwaway.ts'
 import { type CloudflareSimulator, startCloudflareSimulator } from '../simulators/cloudflare/simulator.ts'
 import { freePorts } from '../supervisor/ports.ts'
 import { type WorkerName, workerOptions } from '../workers/worker-options.ts'
+import { askOperatorDoor, type OperatorAnswer } from './vault-stand.ts'
 
 const ROLES = {
   scheduler: 'flarewatch_scheduler',
   connector: 'flarewatch_connector',
   vault: 'flarewatch_vault',
+  verifier: 'flarewatch_verifier',
   'durable-objects': 'flarewatch_ledger',
 } as const
 export const WORLD_SEED = 3
 const NOBODYS_KEY = JSON.stringify({ kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) })
-const NAMES = ['scheduler', 'connector', 'vault', 'durable-objects'] as const
+const NAMES = ['scheduler', 'connector', 'vault', 'verifier', 'durable-objects'] as const
+const LOG_NAME = 'flarewatch.test/log'
 
-/** Scheduler, queue, connector, vault and ledger as they run: real workerd, real Postgres; the provider is simulated. */
+/** Scheduler, queue, connector, vault, ledger and verifier as they run: real workerd, real Postgres; the provider is simulated. */
 export type PollingStack = {
   readonly miniflare: Miniflare
   readonly sql: postgres.Sql
@@ -28,6 +34,9 @@ export type PollingStack = {
   readonly kek: Kek
   readonly logs: string[]
   now: number
+  /** The log's key, as an outsider has pinned it. */
+  readonly log: NoteVerifier
+  readonly operatorCall: (op: OperatorOperation, body: object) => Promise<OperatorAnswer>
   readonly stop: () => Promise<void>
 }
 
@@ -37,6 +46,8 @@ export async function startPollingStack(now: number): Promise<PollingStack> {
   const [database, ports] = await Promise.all([startThrowawayPostgres(), freePorts(...NAMES)])
   const kek = { version: 1, bytes: generateDemoKek() }
   const clock = () => stack.now
+  const operator = await generateKeyPair('EdDSA', { extractable: true })
+  const signer = await generateSigner(LOG_NAME)
   const simulator = await startCloudflareSimulator({ seed: WORLD_SEED, log: () => {}, now: clock })
   const bindings: Partial<Record<WorkerName, Record<string, string>>> = {
     connector: { CLOUDFLARE_API_URL: simulator.apiUrl },
@@ -44,9 +55,10 @@ export async function startPollingStack(now: number): Promise<PollingStack> {
       KEK_V1: toBase64Url(kek.bytes),
       DEMO_KEK_ACCEPTED: 'true',
       EDGE_SERVICE_PUBLIC_KEY: NOBODYS_KEY,
-      OPERATOR_PUBLIC_KEY: NOBODYS_KEY,
+      OPERATOR_PUBLIC_KEY: JSON.stringify(await exportJWK(operator.publicKey)),
       LOG_VKEY: '',
     },
+    verifier: { LOG_NAME, RECEIPT_SIGNING_KEY: formatSignerKey(signer) },
   }
   const workers = []
   // One after the other: wrangler reads the connection string from one environment variable.
@@ -77,6 +89,13 @@ export async function startPollingStack(now: number): Promise<PollingStack> {
     kek,
     logs,
     now,
+    log: { name: LOG_NAME, publicKey: signer.publicKey },
+    operatorCall: (op, body) =>
+      askOperatorDoor(
+        { key: operator.privateKey, vaultUrl: `http://127.0.0.1:${ports.vault}`, at: stack.now },
+        op,
+        body,
+      ),
     stop: async () => {
       await miniflare.dispose()
       await sql.end()

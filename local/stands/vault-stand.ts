@@ -128,15 +128,8 @@ export async function startVaultStand(extra: StandBindings = {}) {
     body: object,
     { claims = {}, authorization }: OperatorCall = {},
   ): Promise<OperatorAnswer> => {
-    const text = JSON.stringify(body)
-    const jwt = await signRequest(operator.privateKey, { op, text, at: now(), claims: { ...OPERATOR, ...claims } })
-    const response = await fetch(`${workers.url}${OPERATOR_DOOR_PATH}${op}`, {
-      method: 'POST',
-      body: text,
-      headers: { authorization: authorization ?? `Bearer ${jwt}` },
-    })
-    const answer = (await response.json()) as Record<string, unknown> & { error?: { code: string } }
-    return { status: response.status, code: answer.error?.code ?? null, body: answer }
+    const caller = { key: operator.privateKey, vaultUrl: workers.url, at: now() }
+    return askOperatorDoor(caller, op, body, { claims, ...(authorization === undefined ? {} : { authorization }) })
   }
   return {
     dir,
@@ -176,6 +169,25 @@ export async function startVaultStand(extra: StandBindings = {}) {
       rmSync(dir, { recursive: true, force: true })
     },
   }
+}
+
+type Operator = { readonly key: CryptoKey; readonly vaultUrl: string; readonly at: number }
+
+export async function askOperatorDoor(
+  { key, vaultUrl, at }: Operator,
+  op: OperatorOperation,
+  body: object,
+  { claims = {}, authorization }: OperatorCall = {},
+): Promise<OperatorAnswer> {
+  const text = JSON.stringify(body)
+  const jwt = await signRequest(key, { op, text, at, claims: { ...OPERATOR, ...claims } })
+  const response = await fetch(`${vaultUrl}${OPERATOR_DOOR_PATH}${op}`, {
+    method: 'POST',
+    body: text,
+    headers: { authorization: authorization ?? `Bearer ${jwt}` },
+  })
+  const answer = (await response.json()) as Record<string, unknown> & { error?: { code: string } }
+  return { status: response.status, code: answer.error?.code ?? null, body: answer }
 }
 
 export function newUser(): User {

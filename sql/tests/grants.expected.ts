@@ -26,7 +26,7 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
   tenants: {
     flarewatch_gateway: { select: 'all' },
     flarewatch_vault: { select: ['id', 'state'] },
-    flarewatch_verifier: { select: ['id', 'state', 'created_at'] },
+    flarewatch_verifier: { select: ['id', 'state', 'created_at', 'deleting_since'] },
   },
   members: {
     flarewatch_gateway: { select: 'all' },
@@ -149,6 +149,7 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
     flarewatch_ledger: { select: ['tenant_id', 'epoch', 'seq', 'hash'], insert: HASHED_COLUMNS },
     flarewatch_verifier: { select: HASHED_COLUMNS },
   },
+  shreddings: { flarewatch_vault: { select: ['log', 'note'] }, flarewatch_verifier: { select: 'all', insert: 'all' } },
   receipts: { flarewatch_gateway: { select: 'all' }, flarewatch_verifier: { select: 'all', insert: 'all' } },
   epoch_certificates: {
     flarewatch_gateway: { select: 'all' },
@@ -189,17 +190,35 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.leased_credential',
     'flarewatch.leased_sites',
     'flarewatch.leased_tenant',
+    'flarewatch.reseal_credential',
+  ],
+  flarewatch_scheduler: [
+    'flarewatch.claim_due',
+    'flarewatch.max_attempts',
+    'flarewatch.poll_interval',
+    'flarewatch.resealable',
+  ],
+  flarewatch_vault: [
+    'flarewatch.add_dek',
+    'flarewatch.begin_tenant_deletion',
+    'flarewatch.dek_standing',
+    'flarewatch.destroy_old_deks',
+    'flarewatch.erase_tenant',
+    'flarewatch.used_kek_versions',
+  ],
+  flarewatch_verifier: [
+    'flarewatch.drop_month',
+    'flarewatch.keys_left',
+    'flarewatch.mail_receipt',
+    'flarewatch.open_month',
   ],
   flarewatch_ledger: ['flarewatch.refeed_audit_row'],
-  flarewatch_scheduler: ['flarewatch.claim_due', 'flarewatch.max_attempts', 'flarewatch.poll_interval'],
-  flarewatch_verifier: ['flarewatch.drop_month', 'flarewatch.mail_receipt', 'flarewatch.open_month'],
   flarewatch_notifier: [
     'flarewatch.claim_mail',
     'flarewatch.mail_given_up',
     'flarewatch.mail_put_off',
     'flarewatch.mail_sent',
   ],
-  flarewatch_vault: ['flarewatch.used_kek_versions'],
   service_role: [
     'privileged.activate_tenant',
     'privileged.begin_tenant',

@@ -18,7 +18,10 @@ async function bury(store: JobStore, message: QueueMessage): Promise<void> {
     if (job !== undefined) {
       const outcome = job.outcome ?? NO_REASON
       const credential = { parked: false, reason: outcome, used: false, succeeded: false, notBefore: null }
-      await store.finish(job, { state: 'dead', outcome, detail: null, incident: 'job_dead', credential })
+      const end = { state: 'dead', outcome, incident: 'job_dead' } as const
+      // A record that could not be carried over yet says nothing of how its credential fares.
+      if (job.kind === 'reseal') await store.finishReseal(job, end)
+      else await store.finish(job, { ...end, detail: null, credential })
       log('connector', 'error', 'job_dead', { job_id: job.id, code: outcome })
     }
     message.ack()

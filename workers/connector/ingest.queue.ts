@@ -2,6 +2,7 @@ import { IngestMessage } from '../../domain/contracts/queues.ts'
 import { log } from '../runtime/log.ts'
 import { type JobEnd, type JobStore, type LeasedJob, LeaseLost } from './job-store.ts'
 import { type PollParts, pollJob, unreachableCode, type Verdict } from './poll.ts'
+import { resealJob } from './reseal.ts'
 
 /** What the handler needs of a queue's message. */
 export type QueueMessage = {
@@ -32,6 +33,7 @@ async function consumeOne(parts: PollParts, message: QueueMessage): Promise<void
   try {
     const job = await judgeMessage(parts.store, message.body)
     if (job === undefined) return message.ack()
+    if (job.kind === 'reseal') return await resealOne(parts, job, message)
     const verdict = await pollJob(parts, job)
     log('connector', verdict.kind === 'ran' ? 'info' : 'warn', 'polled', {
       job_id: job.id,
@@ -49,6 +51,15 @@ async function consumeOne(parts: PollParts, message: QueueMessage): Promise<void
     log('connector', 'error', 'retried', { code: unreachableCode(error), attempt: message.attempts })
     message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
   }
+}
+
+async function resealOne(parts: PollParts, job: LeasedJob, message: QueueMessage): Promise<void> {
+  const verdict = await resealJob(parts, job)
+  const code = verdict.kind === 'resealed' ? verdict.kind : verdict.code
+  log('connector', verdict.kind === 'resealed' ? 'info' : 'warn', 'reseal', { job_id: job.id, code })
+  if (verdict.kind !== 'retry') return message.ack()
+  await parts.store.noteRetry(job, verdict.code)
+  message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
 }
 
 /** A message counts only for the job that is leased now and for the credential that this job is for. */

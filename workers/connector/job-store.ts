@@ -18,6 +18,7 @@ const LeasedJob = z.object({
   id: JobId,
   tenant_id: TenantId,
   credential_id: CredentialId,
+  kind: z.enum(['poll', 'reseal']),
   attempt: z.int(),
   outcome: z.string().nullable(),
   provider: Provider,
@@ -51,7 +52,7 @@ export class JobStore {
   leased(jobId: JobId): Promise<LeasedJob | undefined> {
     return this.#bound(jobId, async (sql) => {
       const [row] = await sql`
-        select j.id, j.tenant_id, j.credential_id, j.attempt, j.outcome, c.provider, c.state as credential_state,
+        select j.id, j.tenant_id, j.credential_id, j.kind, j.attempt, j.outcome, c.provider, c.state as credential_state,
                c.dek_version, c.ciphertext
           from flarewatch.jobs j join flarewatch.credentials c on c.id = j.credential_id
          where j.id = ${jobId}`
@@ -107,6 +108,24 @@ export class JobStore {
     })
   }
 
+  /** The record under its new key, and the end of its job, or neither. False when it was no longer the record that was opened. */
+  reseal(job: LeasedJob, { dekVersion, kekVersion, wrappedDek, salt, ciphertext }: ResealedRecord): Promise<boolean> {
+    return this.#bound(job.id, async (sql, at) => {
+      const [row] = await sql<{ swapped: boolean }[]>`
+        select flarewatch.reseal_credential(
+          ${job.dek_version}, ${dekVersion}, ${kekVersion}, ${wrappedDek}, ${salt}, ${ciphertext}
+        ) as swapped`
+      const swapped = row?.swapped === true
+      await endJob(sql, job, { state: swapped ? 'done' : 'failed', outcome: swapped ? 'resealed' : 'record_moved' }, at)
+      return swapped
+    })
+  }
+
+  /** The end of a job that leaves its credential as it is. */
+  finishReseal(job: LeasedJob, end: Pick<JobEnd, 'state' | 'outcome' | 'incident'>): Promise<void> {
+    return this.#bound(job.id, (sql, at) => endJob(sql, job, end, at))
+  }
+
   /** The end of a job and what its credential shows from then on. */
   finish(job: LeasedJob, end: JobEnd): Promise<void> {
     return this.#bound(job.id, async (sql, at) => {
@@ -120,14 +139,7 @@ export class JobStore {
                last_success_at = case when ${credential.succeeded} then ${at} else last_success_at end,
                next_poll_at = greatest(next_poll_at, ${credential.notBefore})
          where id = ${job.credential_id} and (state = 'active' or ${credential.parked})`
-      const ended = await sql`
-        update flarewatch.jobs
-           set state = ${end.state}, outcome = ${end.outcome}, detail = ${end.detail}, finished_at = ${at}
-         where id = ${job.id}`
-      if (ended.count === 0) throw new LeaseLost()
-      for (const kind of end.incident === undefined ? [] : [end.incident]) {
-        await insertIncident(sql, { kind, tenantId: job.tenant_id, detail: { job_id: job.id, code: end.outcome }, at })
-      }
+      await endJob(sql, job, end, at)
     })
   }
 
@@ -145,6 +157,33 @@ export class JobStore {
     })
     return result.value
   }
+}
+
+async function endJob(
+  sql: Transaction,
+  job: LeasedJob,
+  {
+    state,
+    outcome,
+    detail = null,
+    incident,
+  }: Omit<JobEnd, 'credential' | 'detail'> & { readonly detail?: string | null },
+  at: Date,
+): Promise<void> {
+  const ended = await sql`
+    update flarewatch.jobs set state = ${state}, outcome = ${outcome}, detail = ${detail}, finished_at = ${at}
+    where id = ${job.id}`
+  if (ended.count === 0) throw new LeaseLost()
+  if (incident === undefined) return
+  await insertIncident(sql, { kind: incident, tenantId: job.tenant_id, detail: { job_id: job.id, code: outcome }, at })
+}
+
+export type ResealedRecord = {
+  readonly dekVersion: number
+  readonly kekVersion: number
+  readonly wrappedDek: Uint8Array
+  readonly salt: Uint8Array
+  readonly ciphertext: Uint8Array
 }
 
 export type JobEnd = {

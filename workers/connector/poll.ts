@@ -42,18 +42,18 @@ export async function pollJob(parts: PollParts, job: LeasedJob): Promise<Verdict
   // Asked before the release: a provider that told us to wait is no reason to open a key.
   const wait = await quotaWait(parts, job)
   if (wait > 0) return throttled(wait)
-  const opened = await withCredential(parts.vault, job, (secret) => run(parts, job, secret))
+  const opened = await withCredential(parts, job, (secret) => run(parts, job, secret))
   if (opened.ok) {
     await settle(parts.vault, job.id, outcomeOf(opened.value))
     return opened.value
   }
-  if (opened.opened) await settle(parts.vault, job.id, { succeeded: false, code: opened.code })
+  if (opened.told !== null) await settle(parts.vault, job.id, { succeeded: false, code: opened.told })
   if (opened.retryable) return { kind: 'retry', code: opened.code }
   const isOurs = opened.code === 'not_openable' || opened.code === 'lease_mismatch'
   return {
     kind: 'failed',
     code: opened.code,
-    used: opened.opened,
+    used: opened.told !== null,
     ...(isOurs ? { incident: `credential_${opened.code}` } : {}),
   }
 }

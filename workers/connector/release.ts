@@ -6,38 +6,43 @@ import type {
   DoorRefusalCode,
 } from '../../domain/contracts/connector-door.ts'
 import type { JobId } from '../../domain/contracts/ids.ts'
-import { openRecord } from '../../domain/envelope/record.ts'
+import { openRecordOrFault, type RecordFault } from '../../domain/envelope/record.ts'
 import { Secret } from '../../domain/secret.ts'
 import { log } from '../runtime/log.ts'
-import type { LeasedJob } from './job-store.ts'
+import type { JobStore, LeasedJob } from './job-store.ts'
 
-export type ReleaseRefusalCode = DoorRefusalCode | 'vault_unreachable' | 'lease_mismatch'
+export type ReleaseRefusalCode = DoorRefusalCode | 'vault_unreachable' | 'lease_mismatch' | 'record_moved'
 export type Opened<Value> =
   | { readonly ok: true; readonly value: Value }
-  /** `opened`: a key was released, so an outcome row has to follow. */
-  | { readonly ok: false; readonly code: ReleaseRefusalCode; readonly retryable: boolean; readonly opened: boolean }
+  | {
+      readonly ok: false
+      readonly code: ReleaseRefusalCode
+      readonly retryable: boolean
+      /** What the outcome row is told when a key was released; null when none was. `code` hides why a record did not open. */
+      readonly told: ReleaseRefusalCode | RecordFault | null
+    }
 
 /**
  * The credential's plaintext for the duration of `use` and not longer (V5): the vault releases the subkey of this one
  * record, the record is opened here, and both buffers are zeroed whatever happens.
  */
 export async function withCredential<Value>(
-  vault: ConnectorDoorApi,
+  { vault, store }: { readonly vault: ConnectorDoorApi; readonly store: Pick<JobStore, 'leased'> },
   job: LeasedJob,
   use: (secret: Secret) => Promise<Value>,
 ): Promise<Opened<Value>> {
   const door = await callVault(() => vault.open(job.id))
-  if (!door.ok) return { ...door, opened: false }
+  if (!door.ok) return { ...door, told: null }
   // A copy of our own: what RPC hands over need not be writable.
   const subkey = Uint8Array.from(door.subkey)
   zeroize(door.subkey)
   try {
-    if (door.credentialId !== job.credential_id || door.tenantId !== job.tenant_id) {
-      return { ok: false, code: 'lease_mismatch', retryable: false, opened: true }
-    }
-    const context = { tenantId: job.tenant_id, credentialId: job.credential_id, dekVersion: door.dekVersion }
-    const plaintext = await openRecord({ subkey, context, sealed: job.ciphertext })
-    if (!plaintext.ok) return { ok: false, code: 'not_openable', retryable: false, opened: true }
+    const { tenantId, credentialId, dekVersion } = door
+    if (credentialId !== job.credential_id || tenantId !== job.tenant_id) return released('lease_mismatch')
+    const sealed = dekVersion === job.dek_version ? job.ciphertext : await movedRecord(store, job, dekVersion)
+    if (sealed === null) return { ...released('record_moved'), retryable: true }
+    const plaintext = await openRecordOrFault({ subkey, context: { tenantId, credentialId, dekVersion }, sealed })
+    if (!plaintext.ok) return { ...released('not_openable'), told: plaintext.code }
     const secret = Secret.fromBytes(plaintext.value)
     try {
       return { ok: true, value: await use(secret) }
@@ -49,13 +54,27 @@ export async function withCredential<Value>(
   }
 }
 
+function released<Code extends ReleaseRefusalCode>(code: Code) {
+  return { ok: false, code, retryable: false, told: code } as const
+}
+
+/** A rotation re-sealed the record between our reading it and the vault's: the key is that of the record as it is now. */
+async function movedRecord(
+  store: Pick<JobStore, 'leased'>,
+  job: LeasedJob,
+  dekVersion: number,
+): Promise<Uint8Array | null> {
+  const now = await store.leased(job.id)
+  return now?.dek_version === dekVersion ? now.ciphertext : null
+}
+
 /** The outcome row. Without one the audit log shows "unknown" after ten minutes, which is then the truth. */
 export async function settle(vault: ConnectorDoorApi, jobId: JobId, outcome: ActOutcome): Promise<void> {
   const answer = await callVault(() => vault.settle(jobId, outcome))
   if (!answer.ok) log('connector', 'warn', 'settle_failed', { job_id: jobId, code: answer.code })
 }
 
-async function callVault<Answer extends { readonly ok: true }>(
+export async function callVault<Answer extends { readonly ok: true }>(
   call: () => Promise<Answer | DoorRefusal>,
 ): Promise<Answer | { readonly ok: false; readonly code: ReleaseRefusalCode; readonly retryable: boolean }> {
   try {

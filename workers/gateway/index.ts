@@ -10,6 +10,7 @@ import { auditProof } from './routes/audit-proof.ts'
 import { incidents } from './routes/incidents.ts'
 import { siteMetrics } from './routes/metrics.ts'
 import { consistency, epochCertificate, epochs, newestReceipt, receiptOfSize } from './routes/receipt-files.ts'
+import { shreddingCertificate } from './routes/shredding.ts'
 import { status } from './routes/status.ts'
 import { config, credentials, me, receipts, sites } from './routes/tenant.ts'
 import { logKeys, securityPolicy, securityTxt } from './routes/well-known.ts'
@@ -45,6 +46,7 @@ router
   .all('/api/*', nothingHere)
   // For anyone: what proves the audit log, and whom to tell.
   .all('/receipts/:log', newestReceipt)
+  .all('/receipts/:log/shredding', shreddingCertificate)
   .all('/receipts/:log/epochs', epochs)
   .all('/receipts/:log/epochs/:epoch', epochCertificate)
   .all('/receipts/:log/:size', receiptOfSize)

@@ -25,6 +25,9 @@ const FOUND: Readonly<Record<FindingKind, true>> = {
   tenant_missing: true,
   tenant_unrostered: true,
   birth_unfinished: true,
+  deletion_unwitnessed: true,
+  deletion_unfinished: true,
+  tenant_undeleted: true,
 }
 
 describe('L4: an incident is told in words', () => {

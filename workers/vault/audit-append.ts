@@ -3,6 +3,7 @@ import type { AuditContent } from '../../domain/audit/content.ts'
 import { sealContent } from '../../domain/audit/content.ts'
 import type { SealedRow } from '../../domain/audit/row.ts'
 import { bytesToUuid, lengthPrefixed, utf8, uuidToBytes } from '../../domain/bytes.ts'
+import { OUTCOME_ACTION } from '../../domain/contracts/acts.ts'
 import type { ActOutcome } from '../../domain/contracts/connector-door.ts'
 import type { AppendAnswer, Appended, AppendRequest } from '../../domain/contracts/durable-objects.ts'
 import { AuditRowId, type TenantId, type UserId } from '../../domain/contracts/ids.ts'
@@ -17,8 +18,6 @@ import type { Visit } from './visit.ts'
 export type Actor = `user:${UserId}` | 'connector' | 'operator'
 export type AuditEvent = Omit<AuditContent, 'actor'> & { readonly tenantId: TenantId; readonly actor: Actor }
 export type AppendRefusal = AuditKeyRefusal | Extract<AppendAnswer, { ok: false }>['code']
-
-export const OUTCOME_ACTION = 'act.outcome'
 
 /** Seals an event into a row. What the ledger and Postgres get to see of it are lengths, tags and times. */
 export async function sealEvent(
@@ -83,6 +82,16 @@ export function birthRowId(tenantId: TenantId): AuditRowId {
 
 export function outcomeRowId(intentRow: AuditRowId): AuditRowId {
   return derivedRowId('flarewatch/outcome-row/v1', intentRow)
+}
+
+/** The row that says that a rotation's old versions go, whoever ends the rotation. */
+export function dekDestroyRowId(tenantId: TenantId, newest: number): AuditRowId {
+  return derivedRowId(`flarewatch/dek-destroy-row/v1/${newest}`, tenantId)
+}
+
+/** The last row of a tenant's chain. */
+export function deletionRowId(tenantId: TenantId): AuditRowId {
+  return derivedRowId('flarewatch/deletion-row/v1', tenantId)
 }
 
 function derivedRowId(purpose: string, id: string): AuditRowId {

@@ -3,7 +3,7 @@ import type { TenantId } from '../../domain/contracts/ids.ts'
 import { unwrapKey } from '../../domain/envelope/wrap.ts'
 import { failure, type Result, success } from '../../domain/result.ts'
 import { reach } from './call.ts'
-import { currentKeks, type KekRefusal, type OpeningRefusal } from './keks.ts'
+import { currentKeks, type KekRefusal, type KekRing, type OpeningRefusal } from './keks.ts'
 import { askLedger } from './ledger.ts'
 import type { Visit } from './visit.ts'
 
@@ -20,6 +20,7 @@ export type AuditKeyRefusal =
   | 'ledger_behind'
   | 'ledger_lost'
   | 'tenant_mismatch'
+  | 'tenant_shredded'
   | 'audit_key_missing'
   | 'not_openable'
 
@@ -45,12 +46,6 @@ export async function withAuditKeys<Value>(
   }
 }
 
-/** Forgets what is held of a tenant, so that the next use shows that the ledger's share still opens its wraps. */
-export function forgetAuditKeys(tenantId: TenantId): void {
-  for (const key of held.get(tenantId)?.keys.values() ?? []) zeroize(key)
-  held.delete(tenantId)
-}
-
 async function auditKeys(visit: Visit, tenantId: TenantId): Promise<Result<AuditKeys, AuditKeyRefusal>> {
   dropExpired(visit.at)
   const known = held.get(tenantId)
@@ -58,8 +53,18 @@ async function auditKeys(visit: Visit, tenantId: TenantId): Promise<Result<Audit
   const loaded = await load(visit, tenantId)
   if (!loaded.ok) return loaded
   if (loaded.value.size === 0) return failure('audit_key_missing')
-  if (held.size < MAX_HELD_TENANTS) held.set(tenantId, { keys: loaded.value, since: visit.at })
-  return success(copyOf(loaded.value))
+  const copies = copyOf(loaded.value)
+  // Two calls may have loaded at the same time: what is not held is not left lying about.
+  if (held.size < MAX_HELD_TENANTS && !held.has(tenantId)) held.set(tenantId, { keys: loaded.value, since: visit.at })
+  else zeroizeAll(loaded.value)
+  return success(copies)
+}
+
+/** Drops what this isolate holds of a tenant, so that its next use asks the ledger again; others drop it within five minutes. */
+export function forgetAuditKeys(tenantId: TenantId): void {
+  const known = held.get(tenantId)
+  held.delete(tenantId)
+  if (known !== undefined) zeroizeAll(known.keys)
 }
 
 async function load(visit: Visit, tenantId: TenantId): Promise<Result<Map<number, Uint8Array>, AuditKeyRefusal>> {
@@ -72,19 +77,30 @@ async function load(visit: Visit, tenantId: TenantId): Promise<Result<Map<number
   if (!given.ok) return given
   if (!given.value.ok) return given.value
   const { share } = given.value
-  const keys = new Map<number, Uint8Array>()
   try {
     if (!ring.ok) return ring
-    for (const { version, kek_version, wrapped_key } of wraps.value) {
-      const kek = ring.value.opening(kek_version, 'audit')
-      if (!kek.ok) return kek
-      const context = { purpose: 'audit-key', tenantId, keyVersion: version } as const
-      const key = await unwrapKey({ kek: kek.value, share, context, wrapped: wrapped_key })
-      if (!key.ok) return key
-      keys.set(version, key.value)
-    }
+    return await unwrapAll(ring.value, share, tenantId, wraps.value)
   } finally {
     zeroize(share)
+  }
+}
+
+async function unwrapAll(
+  ring: KekRing,
+  share: Uint8Array,
+  tenantId: TenantId,
+  wraps: readonly Wrap[],
+): Promise<Result<Map<number, Uint8Array>, OpeningRefusal | 'not_openable'>> {
+  const keys = new Map<number, Uint8Array>()
+  for (const { version, kek_version, wrapped_key } of wraps) {
+    const kek = ring.opening(kek_version, 'audit')
+    const context = { purpose: 'audit-key', tenantId, keyVersion: version } as const
+    const key = kek.ok ? await unwrapKey({ kek: kek.value, share, context, wrapped: wrapped_key }) : kek
+    if (!key.ok) {
+      zeroizeAll(keys)
+      return key
+    }
+    keys.set(version, key.value)
   }
   return success(keys)
 }
@@ -102,9 +118,7 @@ function copyOf(keys: ReadonlyMap<number, Uint8Array>): AuditKeys {
     newest: { version, key: copies.get(version) ?? new Uint8Array() },
     all: [...copies].map(([version, key]) => ({ version, key })),
     ofVersion: (of) => copies.get(of) ?? null,
-    zeroize: () => {
-      for (const key of copies.values()) zeroize(key)
-    },
+    zeroize: () => zeroizeAll(copies),
   }
 }
 
@@ -113,6 +127,10 @@ function dropExpired(at: number): void {
   for (const [tenantId, { keys, since }] of held) {
     if (at >= since && at - since < HELD_MS) continue
     held.delete(tenantId)
-    for (const key of keys.values()) zeroize(key)
+    zeroizeAll(keys)
   }
+}
+
+function zeroizeAll(keys: ReadonlyMap<number, Uint8Array>): void {
+  for (const key of keys.values()) zeroize(key)
 }

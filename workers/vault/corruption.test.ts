@@ -202,6 +202,7 @@ async function keeping(id: string, act: () => Promise<void>): Promise<void> {
 
 const door: ConnectorDoorApi = {
   open: (id) => stand.call('CONNECTOR_DOOR', null, 'open', id) as ReturnType<ConnectorDoorApi['open']>,
+  reseal: (id) => stand.call('CONNECTOR_DOOR', null, 'reseal', id) as ReturnType<ConnectorDoorApi['reseal']>,
   settle: (id, outcome) =>
     stand.call('CONNECTOR_DOOR', null, 'settle', id, outcome) as ReturnType<ConnectorDoorApi['settle']>,
 }
@@ -219,6 +220,7 @@ async function leasedJob(id: string): Promise<LeasedJob> {
     id: JobId.parse(id),
     tenant_id: TenantId.parse(tenant.id),
     credential_id: CredentialId.parse(credential.id),
+    kind: 'poll',
     attempt: 1,
     outcome: null,
     provider: 'cloudflare',
@@ -231,9 +233,10 @@ async function leasedJob(id: string): Promise<LeasedJob> {
 /** All that the connector does with a credential, up to the provider: what its caller sees is what is answered here. */
 async function open(id?: string): Promise<{ ok: boolean; value?: string; code?: string; retryable?: boolean }> {
   const jobId = id ?? (await leaseAgain())
-  const opened = await withCredential(door, await leasedJob(jobId), async (secret) => secret.use((text) => text))
+  const parts = { vault: door, store: { leased: leasedJob } }
+  const opened = await withCredential(parts, await leasedJob(jobId), async (secret) => secret.use((text) => text))
   if (opened.ok) return { ok: true, value: opened.value }
-  if (opened.opened) await door.settle(JobId.parse(jobId), { succeeded: false, code: opened.code })
+  if (opened.told !== null) await door.settle(JobId.parse(jobId), { succeeded: false, code: opened.told })
   return { ok: false, code: opened.code, retryable: opened.retryable }
 }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { GatewayDoorRefusal, UnsealedAudit } from '../../domain/contracts/gateway-door.ts'
 import { wrapKey } from '../../domain/envelope/wrap.ts'
-import { bornTenant, flushedRows, type StandTenant, storeCredential } from '../../local/stands/tenants.ts'
+import { bornTenant, flushedRows, leaseJob, type StandTenant, storeCredential } from '../../local/stands/tenants.ts'
 import { newUser, startVaultStand, type User, type VaultStand } from '../../local/stands/vault-stand.ts'
 
 let stand: VaultStand
@@ -73,6 +73,32 @@ describe('audit content', () => {
     expect(both.rows.map(({ action }) => action)).toEqual(['tenant.create', 'audit.read'])
   })
 
+  it('L1 shows an act without an outcome row as open, after ten minutes as unknown, and with one as it ended', async () => {
+    const tenant = await bornTenant(stand)
+    const credential = await storeCredential(stand, tenant, 'cf-token-0001')
+    const [silent, heard] = [await openOnce(tenant, credential.id), await openOnce(tenant, credential.id)]
+    await stand.call('CONNECTOR_DOOR', null, 'settle', heard.job, { succeeded: false, code: 'provider_timeout' })
+    await flushedRows(stand, tenant.id, 6)
+    // Only the acts themselves: the outcome row is not on the page, and is found all the same.
+    const outcomes = async () => {
+      const page = await read(tenant, tenant.owner, { action: 'credential.open' })
+      if (!page.ok) throw new Error(page.code)
+      return page.rows.map(({ row_id, outcome }) => [row_id, outcome])
+    }
+    const failed = { state: 'failed', seq: 6, at: expect.any(String), code: 'provider_timeout' }
+    expect(await outcomes()).toEqual([
+      [silent.row, { state: 'open' }],
+      [heard.row, failed],
+    ])
+    stand.advance(10 * 60_000 + 1_000)
+    expect(await outcomes()).toEqual([
+      [silent.row, { state: 'unknown' }],
+      [heard.row, failed],
+    ])
+    const all = await read(tenant, tenant.owner, { limit: 2 })
+    expect(all).toMatchObject({ rows: [{ outcome: { state: 'unknown' } }, { action: 'step_up.mint', outcome: null }] })
+  })
+
   it('A2 T4 is for nobody at AAL1, no outsider, and nobody with a token of ours that is not', async () => {
     const tenant = await bornTenant(stand)
     expect(await read(tenant, tenant.owner, {}, { aal: 'aal1' })).toEqual({ ok: false, code: 'aal2_required' })
@@ -128,6 +154,14 @@ async function read(
 }
 
 /** A second audit key, wrapped under the share that the ledger holds, as a rotation would leave it. */
+/** A release of which no outcome is told. */
+async function openOnce(tenant: StandTenant, credentialId: string): Promise<{ job: string; row: string }> {
+  const job = await leaseJob(stand, tenant.id, credentialId)
+  const opened = (await stand.call('CONNECTOR_DOOR', null, 'open', job)) as { intentRow: string }
+  await stand.sql`update flarewatch.jobs set state = 'done', finished_at = now() where id = ${job}`
+  return { job, row: opened.intentRow }
+}
+
 async function addAuditKeyVersion(tenantId: string): Promise<void> {
   const given = (await stand.call('AUDIT_LEDGER', tenantId, 'auditShare', tenantId)) as { share: Uint8Array }
   const wrapped = await wrapKey({

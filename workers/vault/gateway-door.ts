@@ -1,16 +1,16 @@
 import { z } from 'zod'
-import { type AuditContent, openContent, type TagField, tagOf } from '../../domain/audit/content.ts'
-import type { SealedRow } from '../../domain/audit/row.ts'
-import { toBase64Url } from '../../domain/bytes.ts'
+import { type TagField, tagOf } from '../../domain/audit/content.ts'
 import { AuditOrder, MAX_FILTER_CHARACTERS } from '../../domain/contracts/api.ts'
 import type { AuditQuery, GatewayDoorRefusal, UnsealedAudit } from '../../domain/contracts/gateway-door.ts'
-import { AuditRowId, TenantId } from '../../domain/contracts/ids.ts'
-import { type Result, success } from '../../domain/result.ts'
+import { TenantId } from '../../domain/contracts/ids.ts'
+import type { Result } from '../../domain/result.ts'
+import { withOutcomes } from './act-outcomes.ts'
 import { type Actor, appendEvent } from './audit-append.ts'
 import { type AuditKeys, withAuditKeys } from './audit-keys.ts'
 import { reach } from './call.ts'
 import { membershipOf } from './members.ts'
 import { rpcRefusal } from './rpc-refusal.ts'
+import { STORED_COLUMNS, type StoredRow, unsealedRow } from './unsealed-rows.ts'
 import { verifyUser } from './user-token.ts'
 import type { Visit } from './visit.ts'
 
@@ -28,17 +28,6 @@ const Query = z.strictObject({
 })
 const Jwt = z.string().max(8192)
 
-type StoredRow = {
-  seq: number
-  row_id: string
-  at: Date
-  key_version: number
-  actor_tag: Uint8Array
-  action_tag: Uint8Array
-  target_tag: Uint8Array
-  sealed: Uint8Array
-  hash: Uint8Array
-}
 type Entry = UnsealedAudit['rows'][number]
 
 /** Audit content for a member at AAL2. The reading is a row itself, in the chain before any content leaves. */
@@ -79,7 +68,8 @@ async function readPage(
   const tags = await filterTags(keys, asked)
   const rows = await reach('store_unreachable', () => readRows(visit, asked, tags))
   if (!rows.ok) return rows
-  return success(await Promise.all(rows.value.map((row) => unsealed(keys, asked.tenantId, row))))
+  const unsealed = await Promise.all(rows.value.map((row) => unsealedRow(keys, asked.tenantId, row)))
+  return reach('store_unreachable', () => withOutcomes(visit, keys, asked.tenantId, unsealed))
 }
 
 const TAG_COLUMNS = { actor: 'actor_tag', action: 'action_tag', target: 'target_tag' } as const
@@ -111,39 +101,10 @@ async function readRows(
   const upTo = beforeSeq === null ? sql`` : sql`and seq < ${beforeSeq}`
   const tagged = filters.reduce((where, { column, tags }) => sql`${where} and ${sql(column)} in ${sql(tags)}`, sql``)
   return sql<StoredRow[]>`
-    select seq, row_id, at, key_version, actor_tag, action_tag, target_tag, sealed, hash
-    from flarewatch.audit_log
+    select ${sql(STORED_COLUMNS)} from flarewatch.audit_log
     where tenant_id = ${tenantId} and seq > ${afterSeq} ${upTo} ${tagged}
     order by seq ${order === 'oldest' ? sql`` : sql`desc`} limit ${limit}`
 }
-
-/** A row that does not open is shown as such: hiding the log behind one damaged row would serve whoever damaged it. */
-async function unsealed(keys: AuditKeys, tenantId: TenantId, stored: StoredRow): Promise<Entry> {
-  const row: SealedRow = {
-    tenantId,
-    rowId: stored.row_id,
-    keyVersion: stored.key_version,
-    actorTag: stored.actor_tag,
-    actionTag: stored.action_tag,
-    targetTag: stored.target_tag,
-    sealed: stored.sealed,
-  }
-  const auditKey = keys.ofVersion(stored.key_version)
-  const content = auditKey === null ? null : await openContent({ auditKey, row })
-  const shown = content?.ok ? content.value : UNOPENABLE
-  return {
-    seq: stored.seq,
-    row_id: AuditRowId.parse(stored.row_id),
-    at: stored.at.toISOString(),
-    hash: toBase64Url(stored.hash),
-    actor: shown.actor,
-    action: shown.action,
-    target: shown.target,
-    detail: shown.detail,
-  }
-}
-
-const UNOPENABLE: AuditContent = { actor: '', action: 'row.not_openable', target: '', detail: {} }
 
 /** A page that is not full is the last. */
 function pageOf(rows: readonly Entry[], { order, limit }: AuditQuery): UnsealedAudit {

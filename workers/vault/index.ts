@@ -1,5 +1,6 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { z } from 'zod'
+import { zeroize } from '../../domain/bytes.ts'
 import type { ActOutcome, ConnectorDoorApi } from '../../domain/contracts/connector-door.ts'
 import { EDGE_DOOR_PATH } from '../../domain/contracts/edge-door.ts'
 import type { AuditQuery, GatewayDoorApi } from '../../domain/contracts/gateway-door.ts'
@@ -8,7 +9,7 @@ import { OPERATOR_DOOR_PATH } from '../../domain/contracts/operator-door.ts'
 import { failureResponse } from '../runtime/failure-response.ts'
 import { log } from '../runtime/log.ts'
 import { PART } from './call.ts'
-import { openForJob, settleJob } from './connector-door.ts'
+import { openForJob, resealForJob, settleJob } from './connector-door.ts'
 import { edgeDoor } from './edge-door/door.ts'
 import { unsealAudit } from './gateway-door.ts'
 import { judgeKeks } from './keks.ts'
@@ -23,13 +24,33 @@ const Outcome = z.strictObject({ succeeded: z.boolean(), code: z.string().regex(
 export class ConnectorDoor extends WorkerEntrypoint<unknown> implements ConnectorDoorApi {
   async open(jobId: JobId) {
     const parsed = JobId.parse(jobId)
-    return visited(this.env, this.ctx, (visit) => openForJob(visit, parsed))
+    const opened = await visited(this.env, this.ctx, (visit) => openForJob(visit, parsed))
+    if (opened.ok) zeroOnceSent(this.ctx, opened.subkey)
+    return opened
+  }
+
+  async reseal(jobId: JobId) {
+    const parsed = JobId.parse(jobId)
+    const keys = await visited(this.env, this.ctx, (visit) => resealForJob(visit, parsed))
+    if (keys.ok) zeroOnceSent(this.ctx, keys.from.subkey, keys.to.subkey)
+    return keys
   }
 
   async settle(jobId: JobId, outcome: ActOutcome) {
     const [parsed, told] = [JobId.parse(jobId), Outcome.parse(outcome)]
     return visited(this.env, this.ctx, (visit) => settleJob(visit, parsed, told))
   }
+}
+
+/** RPC copies what a method returns in the microtasks that follow its return; by the next task the vault's own bytes have served (V5). */
+function zeroOnceSent(context: Pick<ExecutionContext, 'waitUntil'>, ...keys: readonly Uint8Array[]): void {
+  const zeroed = new Promise<void>((done) => {
+    setTimeout(() => {
+      for (const key of keys) zeroize(key)
+      done()
+    }, 0)
+  })
+  context.waitUntil(zeroed)
 }
 
 /** Bound to the gateway alone. */

@@ -7,6 +7,7 @@ import type { Visit } from './visit.ts'
 const Job = z.object({
   tenant_id: TenantId,
   credential_id: CredentialId,
+  kind: z.enum(['poll', 'reseal']),
   state: z.string(),
   lease_until: z.date().nullable(),
   intent_row: AuditRowId.nullable(),
@@ -17,6 +18,8 @@ const SealedDek = z.object({
   kek_version: z.int(),
   wrapped_dek: z.instanceof(Uint8Array),
   dek_version: z.int(),
+  /** Whether the tenant has that version: a row that names another was changed. */
+  dek_known: z.boolean(),
   salt: z.instanceof(Uint8Array),
 })
 export type SealedDek = z.infer<typeof SealedDek>
@@ -24,7 +27,7 @@ export type SealedDek = z.infer<typeof SealedDek>
 export function readJob({ sql }: Visit, jobId: JobId): Promise<Result<Job | null, 'store_unreachable'>> {
   const read = async () => {
     const [row] = await sql`
-      select tenant_id, credential_id, state, lease_until, intent_row from flarewatch.jobs where id = ${jobId}`
+      select tenant_id, credential_id, kind, state, lease_until, intent_row from flarewatch.jobs where id = ${jobId}`
     return row === undefined ? null : Job.parse(row)
   }
   return reach('store_unreachable', read, { job_id: jobId })
@@ -37,8 +40,10 @@ export function readSealedDek(
 ): Promise<Result<SealedDek | null, 'store_unreachable'>> {
   const read = async () => {
     const [row] = await sql`
-      select kek_version, wrapped_dek, dek_version, salt from flarewatch.credentials
-      where tenant_id = ${tenant_id} and id = ${credential_id}`
+      select c.kek_version, c.wrapped_dek, c.dek_version, c.salt, k.version is not null as dek_known
+      from flarewatch.credentials c
+        left join flarewatch.tenant_keys k on k.tenant_id = c.tenant_id and k.version = c.dek_version
+      where c.tenant_id = ${tenant_id} and c.id = ${credential_id}`
     return row === undefined ? null : SealedDek.parse(row)
   }
   return reach('store_unreachable', read, { tenant_id, credential_id })

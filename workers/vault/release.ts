@@ -22,13 +22,15 @@ const BUDGET_PER_HOUR = {
   operator: 1000,
 } satisfies Partial<Record<Door, number>>
 
+/** Why a release that had its share gave no key: told in the sealed outcome row. Of all but the KEK's state no caller learns which. */
+export type OpenFault = OpeningRefusal | KekRefusal | 'dek_version_unknown' | 'wrap_not_openable' | 'salt_malformed'
+
 /** What the share of one release can do, and only while `open` runs. */
 export type Unlocked = {
-  readonly unwrap: (context: WrapContext, wrap: Wrap) => Promise<Result<Uint8Array, OpenRefusal>>
+  readonly unwrap: (context: WrapContext, wrap: Wrap) => Promise<Result<Uint8Array, OpenFault>>
   readonly wrap: (context: WrapContext, key: Uint8Array) => Promise<Result<Wrap, WrappingRefusal>>
 }
 export type Wrap = { readonly kekVersion: number; readonly wrapped: Uint8Array }
-export type OpenRefusal = OpeningRefusal | 'not_openable'
 
 export type Act = AuditEvent & {
   readonly door: keyof typeof BUDGET_PER_HOUR
@@ -40,7 +42,7 @@ export type Act = AuditEvent & {
 }
 export type Released<Opened> = { readonly opened: Opened; readonly intentRow: AuditRowId; readonly place: Place }
 type Place = { readonly seq: number; readonly hash: Uint8Array }
-export type ReleaseRefusal = KekRefusal | AppendRefusal | OpenRefusal
+export type ReleaseRefusal = KekRefusal | AppendRefusal | OpeningRefusal | 'not_openable'
 
 /**
  * Flow 2, the only way to a key: seal the intent, append it, and what the ledger's acknowledgement carries opens the
@@ -51,7 +53,7 @@ export type ReleaseRefusal = KekRefusal | AppendRefusal | OpenRefusal
 export async function release<Opened>(
   visit: Visit,
   act: Act,
-  open: (unlocked: Unlocked) => Promise<Result<Opened, OpenRefusal>>,
+  open: (unlocked: Unlocked) => Promise<Result<Opened, OpenFault>>,
 ): Promise<Result<Released<Opened>, ReleaseRefusal>> {
   const judged = await judgeKeks(visit)
   if (!judged.ok) return judged
@@ -74,10 +76,22 @@ export async function release<Opened>(
   try {
     const opened = ring.ok ? await open(unlockedBy(share, ring.value, opener)) : ring
     if (opened.ok) return success({ opened: opened.value, intentRow, place: { seq, hash } })
-    await tell(opened.code === 'not_openable' ? 'wrap_not_openable' : opened.code)
-    return opened
+    await tell(opened.code)
+    return failure(refusalOf(opened.code))
   } finally {
     zeroize(share)
+  }
+}
+
+/** What an operator can mend, by deploying or promoting a version, keeps its name; the doors make one code of it all. */
+function refusalOf(fault: OpenFault): KekRefusal | OpeningRefusal | 'not_openable' {
+  switch (fault) {
+    case 'dek_version_unknown':
+    case 'wrap_not_openable':
+    case 'salt_malformed':
+      return 'not_openable'
+    default:
+      return fault
   }
 }
 
@@ -85,7 +99,9 @@ function unlockedBy(share: Uint8Array, ring: KekRing, opener: 'door' | 'rewrap')
   return {
     unwrap: async (context, { kekVersion, wrapped }) => {
       const kek = ring.opening(kekVersion, opener)
-      return kek.ok ? unwrapKey({ kek: kek.value, share, context, wrapped }) : kek
+      if (!kek.ok) return kek
+      const key = await unwrapKey({ kek: kek.value, share, context, wrapped })
+      return key.ok ? key : failure('wrap_not_openable')
     },
     wrap: async (context, key) => {
       const kek = ring.wrapping()

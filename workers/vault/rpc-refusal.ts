@@ -26,6 +26,7 @@ export function rpcRefusal(code: ReleaseRefusal | AppendRefusal): RpcRefusal {
     case 'row_conflict':
     case 'already_released':
     case 'tenant_mismatch':
+    case 'tenant_shredded':
       return 'ledger_refused'
     case 'audit_key_missing':
     case 'kek_missing':

@@ -31,6 +31,12 @@ export type FindingKind =
   | 'tenant_missing'
   | 'tenant_unrostered'
   | 'birth_unfinished'
+  /** Deleted in Postgres, and the roster does not know of it. */
+  | 'deletion_unwitnessed'
+  /** Begun an hour ago or longer, and not completed: the operator runs the same command again. */
+  | 'deletion_unfinished'
+  /** Deleted, and back: in Postgres's list of tenants, in its keys, in rows after the last, or in the ledger. */
+  | 'tenant_undeleted'
   /** Row-level security or a trigger of the log is off. No tenant, no sequence: nothing of the rows is said. */
   | 'guards_off'
   /** What guards the log was altered since the run before, though it may be as it was. */

@@ -231,7 +231,7 @@ describe('L5: an epoch that leaves while a night is walked', () => {
       const tools = { ...(await retentionTools(new Date(dueAt))), sql }
       const walking = { ...tools, ledgerOf: stand.ledgerOf, roster: stand.roster, enqueue: async () => {} }
       const night = { ...walking, limits: { ...LIMITS, walkedRows: 1 } }
-      const known = { tenantId: tenant, firstHash: null, enteredAt: null }
+      const known = { tenantId: tenant, firstHash: null, enteredAt: null, deletedAt: null }
       expect(await walkNight(night, known, dueAt)).toEqual({ kind: 'more' })
       // The saved place lies in the month that goes now.
       expect(await retain(tools)).toMatchObject({ dropped: [due], held: [] })

@@ -8,6 +8,8 @@ import type { Instruments } from './instruments.ts'
 
 /** A birth takes seconds; a tenant that stays pending for longer was interrupted between its first row and its key. */
 const BIRTH_MS = 10 * 60 * 1000
+/** A deletion takes as long as its rows do, in calls that follow each other. */
+const DELETION_MS = 60 * 60 * 1000
 
 /** What is missing is missing from the first row on. */
 const FIRST = 1
@@ -18,19 +20,26 @@ export type KnownTenant = {
   readonly firstHash: Uint8Array | null
   /** When the roster took it up, in Unix milliseconds. */
   readonly enteredAt: number | null
+  /** When its keys were destroyed; null while it lives. */
+  readonly deletedAt: number | null
 }
 export type Census = {
   readonly tenants: readonly KnownTenant[]
   readonly findings: readonly { readonly tenantId: TenantId; readonly finding: Finding }[]
 }
 
-const StoredTenant = z.object({ id: TenantId, state: z.enum(['pending', 'active']) })
+const StoredTenant = z.object({
+  id: TenantId,
+  state: z.enum(['pending', 'active', 'deleting', 'deleted']),
+  deleting_since: z.date().nullable(),
+})
 type StoredTenant = z.output<typeof StoredTenant>
 
 /**
  * Every tenant that either side names, and who is missing on one. A birth stores the tenant, then enters the roster, then
- * activates: so Postgres is read on both sides of the roster, and a birth that happens meanwhile looks like neither fault. Whoever
- * ever got a receipt is known to the bucket too, where neither side's owner can make a log unheard of.
+ * activates; a deletion says so in Postgres, then on the roster, then ends in Postgres: so Postgres is read on both sides of the
+ * roster, and what happens meanwhile looks like no fault. A deleted tenant stays on both, and its chain is checked like any other.
+ * Whoever ever got a receipt is known to the bucket too, where neither side's owner can make a log unheard of.
  */
 export async function takeCensus({ sql, roster, bucket, at }: Instruments): Promise<Census> {
   const now = at.getTime()
@@ -40,13 +49,13 @@ export async function takeCensus({ sql, roster, bucket, at }: Instruments): Prom
   const rostered = new Map(entries.map((entry) => [entry.tenantId, entry]))
 
   const forgotten = (await receiptedLogs(bucket)).filter((log) => !after.has(log) && !rostered.has(log))
-  const unrostered = before.filter(({ id, state }) => state === 'active' && !rostered.has(id))
+  const settled = new Set(['active', 'deleted'])
+  const unrostered = before.filter(({ id, state }) => settled.has(state) && !rostered.has(id))
+  const unwitnessed = before.filter(({ id, state }) => state === 'deleted' && rostered.get(id)?.deletedAt === null)
   return {
     tenants: [
-      ...entries
-        .filter(({ tenantId }) => after.has(tenantId))
-        .map(({ tenantId, firstHash, at }) => ({ tenantId, firstHash, enteredAt: at })),
-      ...unrostered.map(({ id }) => ({ tenantId: id, firstHash: null, enteredAt: null })),
+      ...entries.filter(({ tenantId }) => after.has(tenantId)).map(knownTenant),
+      ...unrostered.map(({ id }) => ({ tenantId: id, firstHash: null, enteredAt: null, deletedAt: null })),
     ],
     findings: [
       ...forgotten.map((tenantId) => ({
@@ -54,19 +63,37 @@ export async function takeCensus({ sql, roster, bucket, at }: Instruments): Prom
         finding: { kind: 'tenant_missing', seq: FIRST, detail: { known_to: 'bucket' } } as const,
       })),
       ...entries.flatMap((entry) => findingsOf(entry, after.get(entry.tenantId), now)),
-      ...unrostered.map(({ id }) => ({
-        tenantId: id,
-        finding: { kind: 'tenant_unrostered', seq: FIRST, detail: {} } as const,
-      })),
+      ...unrostered.map(({ id }) => found(id, 'tenant_unrostered', FIRST)),
+      ...unwitnessed.map(({ id }) => found(id, 'deletion_unwitnessed')),
     ],
   }
 }
 
 function findingsOf(entry: RosterEntry, stored: StoredTenant | undefined, now: number): Census['findings'] {
-  const { tenantId, at } = entry
-  if (stored === undefined) return [{ tenantId, finding: { kind: 'tenant_missing', seq: FIRST, detail: {} } }]
-  if (stored.state === 'active' || now - at <= BIRTH_MS) return []
-  return [{ tenantId, finding: { kind: 'birth_unfinished', seq: null, detail: {} } }]
+  const { tenantId, at, deletedAt } = entry
+  switch (stored?.state) {
+    case undefined:
+      return [found(tenantId, 'tenant_missing', FIRST)]
+    case 'active':
+      return deletedAt === null ? [] : [found(tenantId, 'tenant_undeleted')]
+    case 'pending':
+      if (deletedAt !== null) return [found(tenantId, 'tenant_undeleted')]
+      return now - at <= BIRTH_MS ? [] : [found(tenantId, 'birth_unfinished')]
+    case 'deleting': {
+      const since = stored?.deleting_since?.getTime() ?? 0
+      return now - since <= DELETION_MS ? [] : [found(tenantId, 'deletion_unfinished')]
+    }
+    case 'deleted':
+      return []
+  }
+}
+
+function found(tenantId: TenantId, kind: Finding['kind'], seq: number | null = null): Census['findings'][number] {
+  return { tenantId, finding: { kind, seq, detail: {} } }
+}
+
+export function knownTenant({ tenantId, firstHash, at, deletedAt }: RosterEntry): KnownTenant {
+  return { tenantId, firstHash, enteredAt: at, deletedAt }
 }
 
 async function receiptedLogs(bucket: R2Bucket): Promise<TenantId[]> {
@@ -85,7 +112,7 @@ async function receiptedLogs(bucket: R2Bucket): Promise<TenantId[]> {
 }
 
 async function storedTenants(sql: Sql): Promise<StoredTenant[]> {
-  return z.array(StoredTenant).parse(await sql`select id, state from flarewatch.tenants`)
+  return z.array(StoredTenant).parse(await sql`select id, state, deleting_since from flarewatch.tenants`)
 }
 
 async function rosterEntries(roster: TenantRosterApi): Promise<RosterEntry[]> {

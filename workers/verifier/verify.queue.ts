@@ -2,7 +2,7 @@ import type { TenantId } from '../../domain/contracts/ids.ts'
 import { VerifyMessage } from '../../domain/contracts/queues.ts'
 import { log } from '../runtime/log.ts'
 import type { Instruments } from './instruments.ts'
-import type { KnownTenant } from './tenants.ts'
+import { type KnownTenant, knownTenant } from './tenants.ts'
 import { takeStep } from './work.ts'
 
 /** What the handler needs of a queue's message. */
@@ -46,5 +46,5 @@ async function consumeOne(tools: Instruments, queued: QueueMessage, message: Ver
 
 async function tenantOf({ roster }: Instruments, tenantId: TenantId): Promise<KnownTenant> {
   const entry = await roster.entryOf(tenantId)
-  return { tenantId, firstHash: entry?.firstHash ?? null, enteredAt: entry?.at ?? null }
+  return entry === null ? { tenantId, firstHash: null, enteredAt: null, deletedAt: null } : knownTenant(entry)
 }

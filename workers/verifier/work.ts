@@ -5,6 +5,7 @@ import { raiseIncident } from './incidents.ts'
 import type { Instruments } from './instruments.ts'
 import { signMoved } from './moved.ts'
 import { walkNight } from './night.ts'
+import { heldToShredding } from './shredding.ts'
 import type { KnownTenant } from './tenants.ts'
 import type { Verdict } from './verdict.ts'
 import { Superseded } from './verification-state.ts'
@@ -23,7 +24,7 @@ export async function takeStep(tools: Instruments, { message, tenant }: Work): P
 async function attempt(tools: Instruments, { message, tenant }: Work): Promise<Outcome> {
   try {
     if (message.kind === 'night') return await walkNight(tools, tenant, message.due_at)
-    const verdict = await signMoved(tools, tenant)
+    const verdict = await heldToShredding(tools, tenant, await signMoved(tools, tenant))
     if (verdict.kind === 'finding') await raiseIncident(tools.sql, tenant.tenantId, verdict.finding, tools.at)
     return verdict
   } catch (error) {

@@ -1,16 +1,15 @@
-import { randomBytes, toBase64Url, zeroize } from '../../../domain/bytes.ts'
-import { deriveSubkey, SALT_BYTES } from '../../../domain/envelope/record.ts'
+import { toBase64Url, zeroize } from '../../../domain/bytes.ts'
 import { failure, type Result, success } from '../../../domain/result.ts'
 import { claimFreshness } from '../freshness.ts'
 import { askStepUpTokens } from '../ledger.ts'
-import { type OpenRefusal, release, type Unlocked } from '../release.ts'
-import { readTenantDek, type TenantDek } from '../tenant-dek.ts'
+import { release } from '../release.ts'
+import { sealingKeys } from '../sealing-keys.ts'
+import { readTenantDek } from '../tenant-dek.ts'
 import {
   type EdgeVisit,
   edgeRefusal,
   type Operation,
   type RequestOf,
-  type ResponseOf,
   requireManager,
   requireWrappingKek,
 } from './operation.ts'
@@ -40,9 +39,22 @@ export const credentialSeal: Operation<'credential-seal'> = async (visit, reques
     target: `credential:${request.credential_id}`,
     detail: { provider: request.provider },
   } as const
-  const released = await release(visit, act, (unlocked) => sealingKeys(unlocked, tenantDek, request))
+  const record = { tenantId: request.tenant_id, credentialId: request.credential_id }
+  const released = await release(visit, act, (unlocked) => sealingKeys(unlocked, tenantDek, record))
   if (!released.ok) return failure(edgeRefusal(released.code))
-  return success({ ...released.value.opened, intent_row: released.value.intentRow })
+  const { opened, intentRow } = released.value
+  try {
+    return success({
+      kek_version: opened.kekVersion,
+      wrapped_dek: toBase64Url(opened.wrappedDek),
+      dek_version: opened.dekVersion,
+      salt: toBase64Url(opened.salt),
+      subkey: toBase64Url(opened.subkey),
+      intent_row: intentRow,
+    })
+  } finally {
+    zeroize(opened.subkey)
+  }
 }
 
 async function consumeStepUp(
@@ -61,35 +73,4 @@ async function consumeStepUp(
   const consumed = await askStepUpTokens(bindings, user.userId, (tokens) => tokens.consume(use))
   if (!consumed.ok) return consumed
   return consumed.value.ok ? success(null) : failure(consumed.value.code)
-}
-
-type SealingKeys = Omit<ResponseOf<'credential-seal'>, 'intent_row'>
-
-async function sealingKeys(
-  { unwrap, wrap }: Unlocked,
-  tenantDek: TenantDek,
-  { tenant_id: tenantId, credential_id: credentialId }: RequestOf<'credential-seal'>,
-): Promise<Result<SealingKeys, OpenRefusal>> {
-  const keyVersion = tenantDek.version
-  const dek = await unwrap({ purpose: 'tenant-dek', tenantId, keyVersion }, tenantDek)
-  if (!dek.ok) return dek
-  const salt = randomBytes(SALT_BYTES)
-  try {
-    const rewrapped = await wrap({ purpose: 'credential-dek', tenantId, credentialId, keyVersion }, dek.value)
-    if (!rewrapped.ok) return rewrapped
-    const { kekVersion, wrapped } = rewrapped.value
-    const context = { tenantId, credentialId, dekVersion: keyVersion }
-    const subkey = await deriveSubkey({ dek: dek.value, salt, context })
-    const keys = {
-      kek_version: kekVersion,
-      wrapped_dek: toBase64Url(wrapped),
-      dek_version: keyVersion,
-      salt: toBase64Url(salt),
-      subkey: toBase64Url(subkey),
-    }
-    zeroize(subkey)
-    return success(keys)
-  } finally {
-    zeroize(dek.value)
-  }
 }

@@ -50,6 +50,7 @@ export async function requireWrappingKek(visit: Visit): Promise<Result<Kek, Edge
 export function edgeRefusal(code: ReleaseRefusal | AppendRefusal): EdgeRefusal {
   if (code === 'audit_key_missing') return 'tenant_not_active'
   if (code === 'kek_version_unknown') return code
+  if (code === 'tenant_shredded') return 'tenant_deleted'
   const told = rpcRefusal(code)
   return told === 'ledger_refused' ? 'ledger_unreachable' : told
 }

@@ -1,6 +1,7 @@
 import { openContent } from '../../../domain/audit/content.ts'
+import { OUTCOME_ACTION } from '../../../domain/contracts/acts.ts'
 import { failure, success } from '../../../domain/result.ts'
-import { appendOutcome, OUTCOME_ACTION } from '../audit-append.ts'
+import { appendOutcome } from '../audit-append.ts'
 import { withAuditKeys } from '../audit-keys.ts'
 import { askLedger } from '../ledger.ts'
 import { membershipOf } from '../members.ts'

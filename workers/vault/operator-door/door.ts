@@ -13,6 +13,8 @@ import { PART } from '../call.ts'
 import { parsedRequest, parseJson } from '../door-request.ts'
 import type { Visit } from '../visit.ts'
 import { backupKey, backupTenant } from './backup.ts'
+import { dekRotate } from './dek-rotate.ts'
+import { dekStandingNow } from './dek-standing.ts'
 import { kekEscrow } from './kek-escrow.ts'
 import { kekCensus, kekRetire } from './kek-retire.ts'
 import { kekRows } from './kek-rows.ts'
@@ -24,6 +26,7 @@ import { ledgerStatus } from './ledger-status.ts'
 import { verifyOperatorToken } from './operator-token.ts'
 import { restoreOffer, restoreTenant } from './restore.ts'
 import { rosterList } from './roster-list.ts'
+import { tenantDelete } from './tenant-delete.ts'
 import { tenantFreeze } from './tenant-freeze.ts'
 import { tenantUnfreeze } from './tenant-unfreeze.ts'
 
@@ -41,6 +44,9 @@ const OPERATIONS: Record<OperatorOperation, Performed> = {
   'restore-tenant': parsedRequest(OperatorOperations['restore-tenant'].request, restoreTenant),
   'roster-list': parsedRequest(OperatorOperations['roster-list'].request, rosterList),
   'tenant-freeze': parsedRequest(OperatorOperations['tenant-freeze'].request, tenantFreeze),
+  'dek-rotate': parsedRequest(OperatorOperations['dek-rotate'].request, dekRotate),
+  'dek-standing': parsedRequest(OperatorOperations['dek-standing'].request, dekStandingNow),
+  'tenant-delete': parsedRequest(OperatorOperations['tenant-delete'].request, tenantDelete),
   'tenant-unfreeze': parsedRequest(OperatorOperations['tenant-unfreeze'].request, tenantUnfreeze),
   'kek-status': parsedRequest(OperatorOperations['kek-status'].request, kekStatus),
   'kek-admit': parsedRequest(OperatorOperations['kek-admit'].request, kekAdmit),

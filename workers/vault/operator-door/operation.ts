@@ -28,6 +28,8 @@ export function operatorRefusal(code: ReleaseRefusal | AppendRefusal): OperatorE
       return 'ledger_refused'
     case 'audit_key_missing':
       return 'tenant_unknown'
+    case 'tenant_shredded':
+      return 'tenant_deleted'
     case 'kek_demo':
       return 'kek_malformed'
     default:

@@ -8,7 +8,7 @@ import { forgetAuditKeys } from '../audit-keys.ts'
 import { raiseIncident } from '../incidents.ts'
 import { currentKeks } from '../keks.ts'
 import { askLedger, askRoster } from '../ledger.ts'
-import { type OpenRefusal, release, type Unlocked, type Wrap } from '../release.ts'
+import { type OpenFault, release, type Unlocked, type Wrap } from '../release.ts'
 import type { StoredChain, Witness } from '../stored-chain.ts'
 import { readTenantDek, type TenantDek } from '../tenant-dek.ts'
 import type { Visit } from '../visit.ts'
@@ -129,11 +129,11 @@ async function opensAll(
   tenantId: string,
   canary: Wrap | null,
   dek: TenantDek | null,
-): Promise<Result<null, OpenRefusal>> {
-  if (canary === null && dek === null) return failure('not_openable')
+): Promise<Result<null, OpenFault>> {
+  if (canary === null && dek === null) return failure('wrap_not_openable')
   if (canary !== null) {
     const opened = await unwrap(canaryContext(tenantId), canary)
-    if (!opened.ok || !equalConstantTime(opened.value, CANARY)) return failure('not_openable')
+    if (!opened.ok || !equalConstantTime(opened.value, CANARY)) return failure('wrap_not_openable')
   }
   if (dek !== null) {
     const opened = await unwrap({ purpose: 'tenant-dek', tenantId, keyVersion: dek.version }, dek)

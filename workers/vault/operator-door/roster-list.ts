@@ -5,5 +5,6 @@ import type { Operation } from './operation.ts'
 export const rosterList: Operation<'roster-list'> = async ({ bindings }, { cursor }) => {
   const page = await askRoster(bindings, (roster) => roster.list(cursor))
   if (!page.ok) return page
-  return success({ tenants: page.value.entries.map(({ tenantId }) => tenantId), next: page.value.next })
+  const living = page.value.entries.filter(({ deletedAt }) => deletedAt === null)
+  return success({ tenants: living.map(({ tenantId }) => tenantId), next: page.value.next })
 }

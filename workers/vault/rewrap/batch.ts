@@ -5,7 +5,7 @@ import { failure, type Result, success } from '../../../domain/result.ts'
 import { appendOutcome, derivedUuid } from '../audit-append.ts'
 import { currentKeks, type KekRefusal, type KekRing, type WrappingRefusal } from '../keks.ts'
 import { askKekVersions, askLedger } from '../ledger.ts'
-import { type Act, type OpenRefusal, type ReleaseRefusal, release, type Unlocked, type Wrap } from '../release.ts'
+import { type Act, type OpenFault, type ReleaseRefusal, release, type Unlocked, type Wrap } from '../release.ts'
 import type { Visit } from '../visit.ts'
 import { type MovedWrap, readStaleWraps, type StaleWraps, type StoredWrap, storeMoved } from './wraps.ts'
 
@@ -14,7 +14,7 @@ export type BatchEnd = { readonly moved: number; readonly next: CredentialId | n
 export type BatchRefusal = KekRefusal | WrappingRefusal | ReleaseRefusal
 
 type Rewrapped = { readonly moved: readonly MovedWrap[]; readonly failed: readonly StoredWrap[] }
-type MoveOne = (stored: StoredWrap) => Promise<Result<Wrap, OpenRefusal>>
+type MoveOne = (stored: StoredWrap) => Promise<Result<Wrap, OpenFault>>
 
 /**
  * One batch of a tenant: one release row, whose share opens each wrap under its old KEK version and closes it under the one that
@@ -87,7 +87,9 @@ async function moveAuditKeys(
   const { share } = given.value
   const unwrap = async (context: StoredWrap['place'], { kekVersion, wrapped }: Wrap) => {
     const kek = ring.opening(kekVersion, 'audit')
-    return kek.ok ? unwrapKey({ kek: kek.value, share, context, wrapped }) : kek
+    if (!kek.ok) return kek
+    const key = await unwrapKey({ kek: kek.value, share, context, wrapped })
+    return key.ok ? key : failure('wrap_not_openable')
   }
   try {
     return await moveEach(auditKeys, ({ place, wrap: from }) =>
@@ -119,10 +121,10 @@ async function moveEach(stored: readonly StoredWrap[], move: MoveOne): Promise<R
 
 /** The old wrap is replaced only by one that was opened again and holds the same key. */
 async function movedKey(
-  open: () => Promise<Result<Uint8Array, OpenRefusal>>,
+  open: () => Promise<Result<Uint8Array, OpenFault>>,
   close: (key: Uint8Array) => Promise<Result<Wrap, WrappingRefusal>>,
-  reopen: (wrap: Wrap) => Promise<Result<Uint8Array, OpenRefusal>>,
-): Promise<Result<Wrap, OpenRefusal>> {
+  reopen: (wrap: Wrap) => Promise<Result<Uint8Array, OpenFault>>,
+): Promise<Result<Wrap, OpenFault>> {
   const key = await open()
   if (!key.ok) return key
   try {
@@ -132,7 +134,7 @@ async function movedKey(
     if (!again.ok) return again
     const same = equalConstantTime(key.value, again.value)
     zeroize(again.value)
-    return same ? closed : failure('not_openable')
+    return same ? closed : failure('wrap_not_openable')
   } finally {
     zeroize(key.value)
   }
