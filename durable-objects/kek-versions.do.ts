@@ -13,8 +13,8 @@
 import { DurableObject } from 'cloudflare:workers'
 import { z } from 'zod'
 import { equalConstantTime } from '../domain/bytes.ts'
+import { BACKUP_WINDOW_MS } from '../domain/contracts/backup-window.ts'
 import {
-  BACKUP_WINDOW_MS,
   type BoundKek,
   type KekMove,
   type KekMoved,

@@ -31,6 +31,7 @@ export const MUTATIONS: readonly Mutation[] = [
     fails: [
       'a sealed record does not open when its commitment names another key, even where GCM would (V1)',
       'a sealed record does not open with any one byte changed, cut or added',
+      'a sealed record tells the sealed row alone which of three ways it did not open in (V3)',
     ],
   },
   {

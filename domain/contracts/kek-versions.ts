@@ -25,8 +25,6 @@ export type KekVersion = {
 export type BoundKek = { readonly version: number; readonly checkValue: Uint8Array }
 export type KekMove = { readonly version: number; readonly state: KekState; readonly at: number }
 
-/** How long old backups may still need a version: as long as the longest that is kept. */
-export const BACKUP_WINDOW_MS = 35 * 24 * 3_600_000
 /** Longer than any seal under way when another version began to wrap: until then a row may still arrive under the old one. */
 export const SEALS_IN_FLIGHT_MS = 15 * 60_000
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { BACKUP_WINDOW_MS } from '../../../domain/contracts/kek-versions.ts'
+import { BACKUP_WINDOW_MS } from '../../../domain/contracts/backup-window.ts'
 import { formatVkey, signNote } from '../../../domain/note/signed-note.ts'
 import { type Arguments, type Command, CommandRefused, EXIT } from '../../command.ts'
 import { askOperatorDoor, OPERATOR_OPTIONS, operatorSigner } from '../../operator.ts'
