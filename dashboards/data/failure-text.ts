@@ -48,7 +48,6 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   aal2_stale: 'Your last code is more than 5 minutes old. Enter the one that your authenticator app shows now.',
   freshness_claimed:
     'Another session of yours used a code within the last 90 seconds. Wait until 90 seconds have passed, then enter a new code.',
-  kek_version_unknown: 'The vault is changing its key. Try again in a minute.',
   step_up_required: 'The permission for this act is missing. Try again.',
   step_up_invalid: 'The permission for this act was used or has run out. Try again.',
   not_a_member: 'You are not a member of this agency. Ask one of its owners to add you.',
