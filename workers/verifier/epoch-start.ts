@@ -8,6 +8,7 @@ import { type CertificateChain, loadCertificates, type SignedCertificate, startA
 import type { Finding } from './finding.ts'
 import type { Instruments } from './instruments.ts'
 import { type RememberedReceipt, rememberedReceipts } from './receipt-store.ts'
+import { rowsBetween } from './stored-chain.ts'
 import type { SignedState } from './walk.ts'
 
 type Tools = Pick<Instruments, 'sql' | 'bucket' | 'signer' | 'ledgerOf'>
@@ -46,7 +47,7 @@ type FirstRow = { readonly epoch: number; readonly seq: number; readonly certifi
  * still has rows, single rows were deleted, and the walk says so; otherwise whole epochs were pruned.
  */
 async function unexplainedGap(
-  { ledgerOf }: Tools,
+  { sql, ledgerOf }: Tools,
   log: TenantId,
   first: FirstRow | null,
   start: WalkStart,
@@ -55,6 +56,8 @@ async function unexplainedGap(
   if (first === null || first.seq <= missing) return null
   const [kept] = await ledgerOf(log).rowsFrom(missing, 1)
   if (kept?.seq === missing && kept.epoch === first.epoch) return null
+  // The row is there, and a later one was moved into an epoch before it: the walk names that one.
+  if ((await rowsBetween(sql, log, missing, missing)).length > 0) return null
   return { kind: 'pruned_without_certificate', seq: missing, detail: { first_stored: String(first.seq) } }
 }
 

@@ -119,7 +119,7 @@ async function firstOf(tools: Instruments, tenant: KnownTenant, walking: Walking
     cutter: null,
     largestSigned: walking.signedSize,
   })
-  return finding !== null && (finding.seq ?? 0) < (found.seq ?? 0) ? finding : found
+  return finding !== null && (finding.seq ?? 0) <= (found.seq ?? 0) ? finding : found
 }
 
 async function walkRows(tools: Instruments, tenant: KnownTenant, walking: Walking): Promise<Step> {

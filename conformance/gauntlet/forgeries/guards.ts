@@ -22,7 +22,7 @@ export const GUARD_FORGERIES: readonly Forgery[] = [
 
   inPostgres('prune without a certificate', "the first rows of a tenant's log", async (tx, target, random) => {
     await removeRows(tx, target.tenantId, 1, somewhere(target, random, { after: 1 }))
-    return [byVerifier(target, 1, 'pruned_without_certificate')]
+    return [byVerifier(target, 1, 'pruned_without_certificate', 'row_deleted')]
   }),
   {
     kind: 'prune without a certificate',
