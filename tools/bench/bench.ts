@@ -1,11 +1,12 @@
 import { parseArgs } from 'node:util'
 import type { BenchResult } from './compare.ts'
+import { benchLedger } from './ledger.ts'
 import { type MachineFacts, machineFacts } from './machine.ts'
 import type { Bench, Scale } from './scale.ts'
 import { benchVault } from './vault.ts'
 
 /** `npm run bench -- vault ledger verify`: both sides of each comparison in one run. Exits 1 when a limit was not reached. */
-const BENCHES: Readonly<Record<string, Bench>> = { vault: benchVault }
+const BENCHES: Readonly<Record<string, Bench>> = { vault: benchVault, ledger: benchLedger }
 const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join(' ')} [--scale ci|full] [--seed N] [--json]`
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const
 
@@ -24,6 +25,8 @@ export type BenchDocument = {
   readonly results: readonly BenchResult[]
 }
 
+// wrangler tells where a connection string came from on standard output, which is the document's.
+process.env.WRANGLER_LOG = 'error'
 const json = process.argv.includes('--json')
 const options = readOptions(process.argv.slice(2))
 if (options === null) fail('usage', USAGE, EXIT.usage)
