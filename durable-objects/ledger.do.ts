@@ -75,13 +75,11 @@ export class AuditLedger extends DurableObject<unknown> implements AuditLedgerAp
   }
 
   async append(request: AppendRequest): Promise<AppendAnswer> {
-    const [answer] = await this.#ledger.append([Append.parse(request)])
-    if (answer === undefined) throw new Error('an append was not answered')
-    return answer
+    return this.#ledger.append(Append.parse(request))
   }
 
   async appendMany(requests: readonly AppendRequest[]): Promise<AppendAnswer[]> {
-    return this.#ledger.append(z.array(Append).min(1).max(MAX_PAGE).parse(requests))
+    return this.#ledger.appendMany(z.array(Append).min(1).max(MAX_PAGE).parse(requests))
   }
 
   async rowOf(rowId: AuditRowId): Promise<AuditRow | null> {

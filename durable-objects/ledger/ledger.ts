@@ -25,6 +25,9 @@ export class Ledger {
   readonly #feed: Feed
   #waiting: Waiting[] = []
   #committing = false
+  /** Rows in the last commit. */
+  #company = 0
+  #compared = false
   #alarmAt: number | null = null
   #firstComparison: Promise<unknown> | null = null
 
@@ -44,17 +47,31 @@ export class Ledger {
     return { ok: true, share: fromBlob(ledger.audit_share) }
   }
 
+  async append(request: AppendRequest): Promise<AppendAnswer> {
+    if (!this.#compared) await this.#compareOnce()
+    const answer = this.#enqueue(request)
+    this.#startCommitting()
+    return answer
+  }
+
   /** Rows of one call are numbered in its order; each is answered for by itself. */
-  async append(requests: readonly AppendRequest[]): Promise<AppendAnswer[]> {
-    await this.#compareOnce()
-    const answers = requests.map(
-      (request) =>
-        new Promise<AppendAnswer>((resolve, reject) => {
-          this.#waiting.push({ request, resolve, reject })
-        }),
-    )
-    this.#platform.waitUntil(this.#commitWaiting())
+  async appendMany(requests: readonly AppendRequest[]): Promise<AppendAnswer[]> {
+    if (!this.#compared) await this.#compareOnce()
+    const answers = requests.map((request) => this.#enqueue(request))
+    this.#startCommitting()
     return Promise.all(answers)
+  }
+
+  #enqueue(request: AppendRequest): Promise<AppendAnswer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ request, resolve, reject })
+    })
+  }
+
+  #startCommitting(): void {
+    if (this.#committing) return
+    this.#committing = true
+    this.#platform.waitUntil(this.#commitWaiting())
   }
 
   async freeze(reason: string, at: number): Promise<void> {
@@ -77,13 +94,14 @@ export class Ledger {
   }
 
   async #commitWaiting(): Promise<void> {
-    if (this.#committing) return
-    this.#committing = true
-    const { storage } = this.#platform
+    const { storage, machine } = this.#platform
+    // Callers that were answered together mostly come back together: one turn more, and they share the next commit too.
+    if (this.#company > 1) await machine.wait(0)
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, MAX_BATCH)
+      this.#company = batch.length
       try {
-        const answers = storage.transactionSync(() => batch.map(({ request }) => this.book.append(request)))
+        const answers = storage.transactionSync(() => this.book.appendAll(batch.map(({ request }) => request)))
         this.#wakeIn(Math.max(FEED_ALARM_MS, this.#feed.restMs))
         await storage.sync()
         for (const [index, { resolve, reject }] of batch.entries()) {
@@ -104,6 +122,7 @@ export class Ledger {
     if (this.book.ledger() === null) return
     this.#firstComparison ??= Promise.race([this.#feed.run(), this.#platform.machine.wait(FIRST_COMPARISON_MS)])
     await this.#firstComparison
+    this.#compared = true
   }
 
   /** The alarm is written in the same turn as the rows that it is for. */

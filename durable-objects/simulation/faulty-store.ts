@@ -17,6 +17,8 @@ export type Weather = {
   /** Of each call: its answer is lost, or it is cut off and may still be carried out later. */
   lostAnswers: number
   slowness: number
+  /** Of each call: the ledger dies in the moment in which Postgres has carried it out. */
+  strikes: number
 }
 
 type Line = {
@@ -66,6 +68,7 @@ function call<Value>(line: Line, work: () => Value): Promise<Value> {
         return random.pick([carryOut, () => timeline.after(delay() + SLOW_DELAY_MS, carryOut), () => {}])()
       }
       const outcome = attempt(work)
+      if (random.chance(weather.strikes)) life.die()
       timeline.after(delay(), () => (outcome.ok ? resolve(outcome.value) : reject(outcome.error)))
     })
   })

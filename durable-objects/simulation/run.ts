@@ -25,7 +25,7 @@ const SETTLING_MS = 20 * MINUTE_MS
 /** Operations on storage and network, of a life that a crash ends. */
 const LONGEST_LIFE = 120
 const PRUNED_AFTER_MS = 37 * DAY_MS
-const CALM: Weather = { outage: false, lostAnswers: 0, slowness: 0 }
+const CALM: Weather = { outage: false, lostAnswers: 0, slowness: 0, strikes: 0 }
 
 /** What is set back to an older state in a run, besides crashes, outages and lost answers. */
 type SetBack = 'nothing' | 'ledger' | 'postgres' | 'both'
@@ -147,6 +147,7 @@ class World {
       outage: false,
       lostAnswers: this.#random.pick([0, 0.1, 0.4]),
       slowness: this.#random.pick([0, 0, 0.3]),
+      strikes: this.#random.pick([0, 0.1]),
     }
   }
 
@@ -314,7 +315,7 @@ class World {
     this.#tally.count('appends_asked', sent.length)
     const before = { known: life.knowsItIsBehind, shown: life.couldCompare && hasForeignRows(life, this.#log) }
     const frozen = this.#frozen ? this.#unfreezes : null
-    this.#hear(life, life.ledger.append(sent.map(({ request }) => request)), (answers) => {
+    this.#hear(life, life.ledger.appendMany(sent.map(({ request }) => request)), (answers) => {
       const circumstances = {
         knownBehind: before.known || (before.shown && life.couldCompare),
         frozen: frozen === this.#unfreezes,
