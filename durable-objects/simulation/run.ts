@@ -89,10 +89,20 @@ class World {
     this.#tally = tally
     this.#say = say
     this.#plan = {
-      setBack: this.#random.pick(['nothing', 'nothing', 'nothing', 'nothing', 'ledger', 'ledger', 'postgres', 'both']),
+      setBack: this.#random.pick([
+        'nothing',
+        'nothing',
+        'nothing',
+        'nothing',
+        'ledger',
+        'ledger',
+        'postgres',
+        'postgres',
+        'both',
+      ]),
       storms: this.#random.between(1, 4),
       unfreezes: this.#random.chance(0.3),
-      agesLong: this.#random.chance(0.1),
+      agesLong: this.#random.chance(0.25),
       crashes: this.#random.pick([0, 0.5, 0.9]),
     }
   }
