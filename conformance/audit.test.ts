@@ -2,8 +2,9 @@ import type { Browser, BrowserContext, Page, Route } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Agency, foundAgency } from './agency.ts'
 import { openBrowser } from './browser.ts'
-import { enterCode, looksRight, shoot, signInWithPassword } from './pages.ts'
+import { looksRight, shoot } from './pages.ts'
 import { runningStack } from './running.ts'
+import { enterCode, signInWithPassword } from './signing-in.ts'
 import { fireCron, issueToken, until, untilPolled } from './stack.ts'
 
 /** The audit log as a member reads it, with every receipt and proof checked by the page itself. */

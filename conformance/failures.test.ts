@@ -2,8 +2,9 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Agency, foundAgency } from './agency.ts'
 import { openBrowser } from './browser.ts'
-import { enterCode, looksRight, shoot, signInWithPassword } from './pages.ts'
+import { looksRight, shoot } from './pages.ts'
 import { runningStack } from './running.ts'
+import { enterCode, signInWithPassword } from './signing-in.ts'
 import { fireCron, simulate, until } from './stack.ts'
 
 /** What a person reads when the provider, the network or the gateway fails: a reason in words, and what to do next. */

@@ -1,33 +1,13 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import AxeBuilder from '@axe-core/playwright'
-import { TOTP } from 'otpauth'
 import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
-import type { RunFile } from './run-file.ts'
 
-/** What every walk through the dashboard does: sign in, look at the page as others see it, keep pictures. */
+/** What every walk through the dashboard does: look at the page as others see it, keep pictures. */
 export const PHONE = { width: 375, height: 812 }
 export const DESKTOP = { width: 1280, height: 860 }
 export const THEMES = ['light', 'dark'] as const
-
-export async function signInWithPassword(
-  page: Page,
-  run: RunFile,
-  { email, password }: { readonly email: string; readonly password: string },
-  path = '/',
-): Promise<void> {
-  await page.goto(run.gateway_url + path)
-  await page.getByLabel('Email').fill(email)
-  await page.getByLabel('Password').fill(password)
-  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
-  await page.getByLabel('Six-digit code').waitFor()
-}
-
-export async function enterCode(page: Page, secret: string): Promise<void> {
-  await page.getByLabel('Six-digit code').fill(new TOTP({ secret }).generate())
-  await page.getByRole('button', { name: 'Verify' }).click()
-}
 
 export async function findsNothing(page: Page): Promise<void> {
   const { violations } = await new AxeBuilder({ page }).analyze()

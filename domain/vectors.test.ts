@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import audit from '../conformance/vectors/audit.json' with { type: 'json' }
+import certificate from '../conformance/vectors/certificate.json' with { type: 'json' }
 import checkpoint from '../conformance/vectors/checkpoint.json' with { type: 'json' }
 import envelope from '../conformance/vectors/envelope.json' with { type: 'json' }
 import exports from '../conformance/vectors/export.json' with { type: 'json' }
@@ -18,6 +19,7 @@ import { unwrapKey, type WrapContext, wrapKeyWithNonce } from './envelope/wrap.t
 import { MerkleFrontier } from './merkle/frontier.ts'
 import { hashLeaf, MerkleTree, verifyConsistency, verifyInclusion } from './merkle/tree.ts'
 import { formatCheckpoint, parseCheckpoint } from './note/checkpoint.ts'
+import { formatEpochCertificate, hashCertificateText, parseEpochCertificate } from './note/epoch-certificate.ts'
 import { formatSignerKey, formatVkey, openNote, parseSignerKey, parseVkey } from './note/signed-note.ts'
 
 /** `conformance/vectors/*.json`: formats are final, so these never change for what is already stored. */
@@ -191,13 +193,48 @@ describe('vectors of checkpoints (L4)', () => {
   })
 })
 
+describe('vectors of epoch certificates (L5)', () => {
+  it.each(certificate.certificates)('text of epoch $epoch', ({ text, text_hash, ...fields }) => {
+    const parsed = parseEpochCertificate(text)
+    if (!parsed.ok) throw new Error(parsed.code)
+    const { firstSeq, lastSeq, lastHash, lastAt, root, frontier, receipts, previous, ...same } = parsed.value
+    expect({
+      ...same,
+      first_seq: firstSeq,
+      last_seq: lastSeq,
+      last_hash: toBase64(lastHash),
+      last_at: lastAt,
+      root: toBase64(root),
+      frontier: frontier.map(toBase64),
+      receipts: { count: receipts.count, digest: toBase64(receipts.digest) },
+      previous: previous === null ? null : toBase64(previous),
+    }).toEqual(fields)
+    expect(formatEpochCertificate(parsed.value)).toBe(text)
+    expect(toBase64(hashCertificateText(text))).toBe(text_hash)
+  })
+
+  it('each names the one before it', () => {
+    const [first, second] = certificate.certificates
+    expect([first?.previous, second?.previous]).toEqual([null, first?.text_hash])
+  })
+
+  it.each(certificate.notes)('note: $name', async ({ note, code }) => {
+    const verifier = parseVkey(certificate.vkey)
+    if (!verifier.ok) throw new Error(verifier.code)
+    const opened = await openNote(note, [verifier.value])
+    const outcome = opened.ok ? parseEpochCertificate(opened.value.text) : opened
+    expect(outcome.ok ? null : outcome.code).toBe(code)
+  })
+})
+
 describe('vectors of the export file (L6)', () => {
   it.each(exports.files)('$name', async ({ lines, trusted, report }) => {
     const key = trusted === null ? null : parseVkey(trusted)
     const verifier = new ExportVerifier(key?.ok ? [key.value] : [])
     for (const line of lines) if (!verifier.feed(line)) break
-    const { firstSeq, lastSeq, head, ...rest } = await verifier.finish()
+    const { firstSeq, lastSeq, head, certificate, ...rest } = await verifier.finish()
     const hash = head === null ? null : toBase64(head)
-    expect({ ...rest, first_seq: firstSeq, last_seq: lastSeq, head: hash }).toEqual(report)
+    const pruned = certificate === null ? null : { epoch: certificate.epoch, last_seq: certificate.lastSeq }
+    expect({ ...rest, first_seq: firstSeq, last_seq: lastSeq, head: hash, certificate: pruned }).toEqual(report)
   })
 })

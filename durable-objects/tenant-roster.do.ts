@@ -50,16 +50,20 @@ export class TenantRoster extends DurableObject<unknown> implements TenantRoster
     return { ok: true }
   }
 
+  async entryOf(tenantId: TenantId): Promise<RosterEntry | null> {
+    const [row] = this.#sql.exec<Row>('SELECT * FROM roster WHERE tenant_id = ?', TenantId.parse(tenantId)).toArray()
+    return row === undefined ? null : entryOf(row)
+  }
+
   async list(cursor: number | null): Promise<{ entries: RosterEntry[]; next: number | null }> {
     const after = z.int().nonnegative().nullable().parse(cursor) ?? 0
     const rows = this.#sql
       .exec<Row>('SELECT * FROM roster WHERE position > ? ORDER BY position LIMIT ?', after, PAGE)
       .toArray()
-    const entries = rows.map((row) => ({
-      tenantId: TenantId.parse(row.tenant_id),
-      firstHash: fromBlob(row.first_hash),
-      at: row.at,
-    }))
-    return { entries, next: rows.length < PAGE ? null : (rows.at(-1)?.position ?? null) }
+    return { entries: rows.map(entryOf), next: rows.length < PAGE ? null : (rows.at(-1)?.position ?? null) }
   }
+}
+
+function entryOf(row: Row): RosterEntry {
+  return { tenantId: TenantId.parse(row.tenant_id), firstHash: fromBlob(row.first_hash), at: row.at }
 }

@@ -15,6 +15,7 @@ import {
   unexplainedIncidents,
   wrongHeads,
 } from './invariants.ts'
+import { type Onlooker, openOnlooker } from './onlooker.ts'
 import { enrolOwner, type Owner } from './owner.ts'
 import { timePhases, workOf } from './phases.ts'
 import { type Phase, planRounds, type Round, type Scale } from './plan.ts'
@@ -53,6 +54,7 @@ const CONNECT_TIMEOUT_SECONDS = 5
 
 export async function runMatrix({ seed, scale, say }: Options): Promise<Report> {
   const stack = await bootStackUnderTest()
+  const onlooker = await openOnlooker(stack)
   let isStopped = false
   try {
     const rounds = planRounds(seed, scale)
@@ -68,7 +70,7 @@ export async function runMatrix({ seed, scale, say }: Options): Promise<Report> 
       // The verifier has one chain more to walk in each round.
       const phaseMs =
         round.phase === 'verifying' ? timings.verifying * (1 + index / TENANTS_TIMED) : timings[round.phase]
-      const report = await play(stack, round, index + 1, phaseMs, seen)
+      const report = await play({ stack, onlooker, seen }, round, index + 1, phaseMs)
       reports.push(report)
       say(line(report, rounds.length))
     }
@@ -79,6 +81,7 @@ export async function runMatrix({ seed, scale, say }: Options): Promise<Report> 
     const left = await stack.stop()
     return conclude({ seed, scale, timings, reports, closing, left, stack })
   } finally {
+    await onlooker.leave()
     if (!isStopped) {
       say(`broken off; the stack's folder is kept: ${stack.dir}`)
       await stack.stop().catch(() => {})
@@ -101,12 +104,13 @@ function emptyMemory(): Memory {
   }
 }
 
+type Scene = { readonly stack: StackUnderTest; readonly onlooker: Onlooker; readonly seen: Memory }
+
 async function play(
-  stack: StackUnderTest,
+  { stack, onlooker, seen }: Scene,
   round: Round,
   number: number,
   phaseMs: number,
-  seen: Memory,
 ): Promise<RoundReport> {
   const work = workOf(stack)[round.phase]
   const owner = await enrolOwner(stack)
@@ -116,12 +120,16 @@ async function play(
   disturbed.catch(() => {})
   const at = Math.round(round.moment * phaseMs)
   await sleep(at)
-  await stack.strike(round)
-  const recovered = await stack.recover(round)
-  const findings: string[] = await disturbed.then(
+  const [recovered, whileAway] = await Promise.all([
+    stack.strike(round).then(() => stack.recover(round)),
+    onlooker.look(),
+  ])
+  const findings: string[] = [...whileAway, ...(await onlooker.lookAgain())]
+  const refused = await disturbed.then(
     () => [],
     (error: unknown) => [error instanceof Error ? error.message : String(error)],
   )
+  findings.push(...refused)
   remember(seen, round, owner)
   findings.push(...(await withSql(stack, async (sql) => [...(await drained(sql, owner)), ...(await judge(sql, seen))])))
   const { victim, act, phase, pauseMs, againMs } = round

@@ -8,8 +8,9 @@ const root = dirname(dirname(import.meta.dirname))
 
 /** That each kills its tests takes minutes: `node conformance/mutations/run.ts`. That it still can is seen here. */
 describe('the mutations', () => {
-  test('are ten, of ten commitments', () => {
-    expect(new Set(MUTATIONS.map(({ commitment }) => commitment)).size).toBe(10)
+  test('are each of another commitment', () => {
+    expect(MUTATIONS.length).toBeGreaterThan(10)
+    expect(new Set(MUTATIONS.map(({ commitment }) => commitment)).size).toBe(MUTATIONS.length)
   })
 
   test.each(MUTATIONS)(

@@ -1,14 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { type Random, seeded } from '../random.ts'
 import { judge, judgeBySecond, missingPython, type Verdict } from './both-verifiers.ts'
 import {
   ANOTHER_KEY,
   bytesOf,
   type Export,
   noteWithText,
-  type Random,
   type RowLine,
   rechained,
-  seeded,
   soundExport,
   TRUSTED,
   VECTORS,

@@ -16,6 +16,7 @@ const Verdict = z.strictObject({
   last_seq: z.int().nullable(),
   head: z.string().nullable(),
   anchored: z.boolean(),
+  certificate: z.strictObject({ epoch: z.int(), last_seq: z.int() }).nullable(),
   failure: z.strictObject({ seq: z.int(), code: z.string() }).nullable(),
 })
 export type Verdict = z.infer<typeof Verdict> & { readonly exit: number | null }

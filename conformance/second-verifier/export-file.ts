@@ -1,11 +1,9 @@
-import { createHash, createPrivateKey, sign } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { checkpointText, genesisHash, hashRow, signNote } from '../log-format.ts'
+import type { Random } from '../random.ts'
 
-/**
- * Export files, sound and forged, made by plain code from docs/formats.md and the vectors: whoever forges a log has no
- * use for our domain, and its bugs must not forgive each other here.
- */
+/** Export files, sound and forged, made from docs/formats.md and the vectors. */
 const RowLine = z.object({
   seq: z.int(),
   row_id: z.string(),
@@ -21,7 +19,6 @@ const RowLine = z.object({
 })
 export type RowLine = z.infer<typeof RowLine>
 export type Export = { readonly header: string; readonly rows: readonly RowLine[]; readonly note: string }
-export type Random = (below: number) => number
 
 const Report = z.object({
   ok: z.boolean(),
@@ -30,6 +27,7 @@ const Report = z.object({
   last_seq: z.int().nullable(),
   head: z.string().nullable(),
   anchored: z.boolean(),
+  certificate: z.object({ epoch: z.int(), last_seq: z.int() }).nullable(),
   failure: z.object({ seq: z.int(), code: z.string() }).nullable(),
 })
 const VectorFile = z.object({
@@ -58,10 +56,10 @@ export function soundExport(count: number, random: Random, key: Buffer = LOG_KEY
     format: 'flarewatch-audit-export/v1',
     tenant_id: TENANT_ID,
     first_seq: 1,
-    previous_hash: genesis().toString('base64'),
+    previous_hash: genesisHash(TENANT_ID).toString('base64'),
     frontier: [],
   }
-  return { header: JSON.stringify(header), rows: chained, note: signed(checkpointOf(chained), key) }
+  return { header: JSON.stringify(header), rows: chained, note: signNote(checkpointOf(chained), LOG_NAME, key) }
 }
 
 export function bytesOf({ header, rows, note }: Export): Buffer {
@@ -71,7 +69,7 @@ export function bytesOf({ header, rows, note }: Export): Buffer {
 
 /** The rows with hashes that fit, from the one at `start` on. */
 export function rechained(rows: readonly RowLine[], start: number): RowLine[] {
-  let previous = start === 0 ? genesis() : Buffer.from(rows[start - 1]?.hash ?? '', 'base64')
+  let previous = start === 0 ? genesisHash(TENANT_ID) : Buffer.from(rows[start - 1]?.hash ?? '', 'base64')
   return rows.map((row, index) => {
     if (index < start) return row
     const previous_hash = previous.toString('base64')
@@ -83,17 +81,6 @@ export function rechained(rows: readonly RowLine[], start: number): RowLine[] {
 /** The text that a checkpoint of these rows would have, over the signatures of another. */
 export function noteWithText(rows: readonly RowLine[], note: string): string {
   return `${checkpointOf(rows)}${note.slice(note.lastIndexOf('\n\n') + 1)}`
-}
-
-/** mulberry32: small, seeded, and the same on every machine. */
-export function seeded(seed: number): Random {
-  let state = seed >>> 0
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
 }
 
 function someRow(seq: number, count: number, random: Random): RowLine {
@@ -116,67 +103,21 @@ function someRow(seq: number, count: number, random: Random): RowLine {
 }
 
 function hashOf(row: RowLine): Buffer {
-  const numbers = Buffer.alloc(12)
-  numbers.writeUInt32BE(row.epoch, 0)
-  numbers.writeBigUInt64BE(BigInt(row.seq), 4)
-  const time = Buffer.alloc(12)
-  time.writeBigUInt64BE(BigInt(row.at), 0)
-  time.writeUInt32BE(row.key_version, 8)
-  const fields = [row.previous_hash, row.actor_tag, row.action_tag, row.target_tag]
-  return sha256(
-    lengthPrefixed(Buffer.from('flarewatch/audit-row/v1')),
-    uuid(TENANT_ID),
-    numbers,
-    uuid(row.row_id),
-    time,
-    ...fields.map((field) => Buffer.from(field, 'base64')),
-    lengthPrefixed(Buffer.from(row.sealed, 'base64')),
-  )
+  const bytes = (field: 'previous_hash' | 'actor_tag' | 'action_tag' | 'target_tag' | 'sealed') =>
+    Buffer.from(row[field], 'base64')
+  return hashRow(TENANT_ID, {
+    ...row,
+    previous_hash: bytes('previous_hash'),
+    actor_tag: bytes('actor_tag'),
+    action_tag: bytes('action_tag'),
+    target_tag: bytes('target_tag'),
+    sealed: bytes('sealed'),
+  })
 }
 
 function checkpointOf(rows: readonly RowLine[]): string {
   const hashes = rows.map(({ hash }) => Buffer.from(hash, 'base64'))
-  const head = (hashes.at(-1) ?? genesis()).toString('base64')
-  const lines = [`${LOG_NAME}/${TENANT_ID}`, rows.length, rootOf(hashes).toString('base64'), `chain-head ${head}`]
-  return `${[...lines, 'time 2026-12-01T02:15:00.007Z'].join('\n')}\n`
-}
-
-/** By the definition of RFC 9162 section 2.1.1, not by a frontier as the verifiers do. */
-function rootOf(leaves: readonly Buffer[]): Buffer {
-  const [first] = leaves
-  if (first === undefined) return sha256()
-  if (leaves.length === 1) return sha256(Buffer.of(0), first)
-  let left = 1
-  while (left * 2 < leaves.length) left *= 2
-  return sha256(Buffer.of(1), rootOf(leaves.slice(0, left)), rootOf(leaves.slice(left)))
-}
-
-function signed(text: string, seed: Buffer): string {
-  // RFC 8410: the fixed beginning of an Ed25519 key in PKCS #8; its 32 bytes follow.
-  const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed])
-  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
-  const publicKey = Buffer.from(key.export({ format: 'jwk' }).x ?? '', 'base64url')
-  const id = sha256(Buffer.from(`${LOG_NAME}\n`), Buffer.of(1), publicKey).subarray(0, 4)
-  const signature = Buffer.concat([id, sign(null, Buffer.from(text), key)]).toString('base64')
-  return `${text}\n— ${LOG_NAME} ${signature}\n`
-}
-
-function genesis(): Buffer {
-  return sha256(lengthPrefixed(Buffer.from('flarewatch/audit-genesis/v1')), uuid(TENANT_ID))
-}
-
-function sha256(...parts: readonly Buffer[]): Buffer {
-  return createHash('sha256').update(Buffer.concat(parts)).digest()
-}
-
-function lengthPrefixed(field: Buffer): Buffer {
-  const length = Buffer.alloc(4)
-  length.writeUInt32BE(field.length)
-  return Buffer.concat([length, field])
-}
-
-function uuid(text: string): Buffer {
-  return Buffer.from(text.replaceAll('-', ''), 'hex')
+  return checkpointText({ logName: LOG_NAME, tenantId: TENANT_ID, hashes, time: '2026-12-01T02:15:00.007Z' })
 }
 
 function vector<T>(name: string, schema: z.ZodType<T>): T {

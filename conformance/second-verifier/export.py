@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from certificate import parse_certificate
 from chain import Chain, Row, genesis
 from checkpoint import parse_checkpoint
 from encoding import Failed, to_base64, uuid_bytes
@@ -22,6 +23,7 @@ class Report:
     last_seq: int | None = None
     head: bytes | None = None
     anchored: bool = False
+    certificate: dict[str, int] | None = None
     failure: dict[str, object] | None = None
     seq: int = 1
 
@@ -33,6 +35,7 @@ class Report:
             "last_seq": self.last_seq,
             "head": None if self.head is None else to_base64(self.head),
             "anchored": self.anchored,
+            "certificate": None if self.failure is not None else self.certificate,
             "failure": self.failure,
         }
 
@@ -67,6 +70,10 @@ def follow(file: BinaryIO, trusted: TrustedKey | None, report: Report) -> None:
     report.seq = chain.last_seq
     if note is None:
         raise Failed("checkpoint_missing")
+    if header.certificate is not None:
+        report.seq = header.first_seq - 1
+        compare_certificate(header.certificate, trusted, header, report)
+        report.seq = chain.last_seq
     compare(note, trusted, header, chain, frontier)
 
 
@@ -88,11 +95,24 @@ def follow_row(row: Row, chain: Chain, frontier: Frontier, report: Report) -> No
     report.seq = chain.last_seq + 1
 
 
+def compare_certificate(note: str, trusted: TrustedKey | None, header: Header, report: Report) -> None:
+    certificate = parse_certificate(open_note(note, trusted))
+    ending = f"/{header.tenant_id}/epoch/{certificate.epoch:06}"
+    require_origin(certificate.origin, ending, trusted)
+    stands_before = certificate.last_seq == header.first_seq - 1 and certificate.last_hash == header.previous_hash
+    if not stands_before or certificate.frontier != header.frontier:
+        raise Failed("certificate_mismatch")
+    report.certificate = {"epoch": certificate.epoch, "last_seq": certificate.last_seq}
+
+
+def require_origin(origin: str, ending: str, trusted: TrustedKey | None) -> None:
+    if not origin.endswith(ending) or (trusted is not None and origin != trusted.name + ending):
+        raise Failed("origin_mismatch")
+
+
 def compare(note: str, trusted: TrustedKey | None, header: Header, chain: Chain, frontier: Frontier) -> None:
     checkpoint = parse_checkpoint(open_note(note, trusted))
-    ending = f"/{header.tenant_id}"
-    if not checkpoint.origin.endswith(ending) or (trusted is not None and checkpoint.origin != trusted.name + ending):
-        raise Failed("origin_mismatch")
+    require_origin(checkpoint.origin, f"/{header.tenant_id}", trusted)
     if checkpoint.size != chain.last_seq:
         raise Failed("size_mismatch")
     if checkpoint.chain_head != chain.last_hash:

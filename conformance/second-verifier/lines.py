@@ -25,6 +25,7 @@ class Header:
     first_seq: int
     previous_hash: bytes
     frontier: list[bytes]
+    certificate: str | None
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,10 @@ def as_header(fields: dict[str, object]) -> Header | None:
         return None
     if first_seq is None or previous_hash is None or frontier is None:
         return None
-    return Header(tenant_id, first_seq, previous_hash, frontier)
+    certificate = fields.get("certificate")
+    if "certificate" in fields and not isinstance(certificate, str):
+        return None
+    return Header(tenant_id, first_seq, previous_hash, frontier, certificate)
 
 
 def as_row(fields: dict[str, object]) -> Row | None:

@@ -69,7 +69,8 @@ def sentence(report: Report) -> str:
     if report.failure is not None:
         return f"Fails at row {report.failure['seq']}: {report.failure['code']}. {report.rows} rows before it hold."
     whose = "vouched for by the trusted key" if report.anchored else "agreeing with each other; no key was given to trust"
-    return f"{report.rows} rows hold, {whose}."
+    pruned = "" if report.certificate is None else " Rows {last_seq} and before are vouched for by the certificate of {epoch}.".format(**report.certificate)
+    return f"{report.rows} rows hold, {whose}.{pruned}"
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import { actsOf } from './acts.ts'
 import { AuditTable } from './audit-table.tsx'
 import { FilterBar } from './filter-bar.tsx'
 import { type Field, type Filters, filtersOf, optionsOf, searchOf, withFilter } from './filters.ts'
+import { PrunedLine } from './pruned-line.tsx'
 import { RowDialog, rowIn } from './row-dialog.tsx'
 import { isFiltered, type Log, useLog } from './use-log.ts'
 import { useSelectedRow } from './use-selected-row.ts'
@@ -33,6 +34,7 @@ export function AuditPage() {
         <h1>Audit log</h1>
       </div>
       <VerifiedLine />
+      <PrunedLine />
       {account.aal === 'aal1' && <FreshCode failure={failed('aal2_required').failure} onVerified={recheck} />}
       {account.aal === 'aal2' && tenant !== null && <AuditLog key={tenant.id} tenant={tenant} />}
     </>

@@ -33,6 +33,6 @@ export function LogCheckProvider({ children }: { readonly children: ReactNode })
 const NOTHING_TO_CHECK: Answer<LogCheck> = { ok: true, value: { state: 'unsigned' } }
 
 /** Receipts and keys are public: they are asked for as anyone would, without a token. */
-function browserTools() {
+export function browserTools() {
   return { fetch: (path: string) => requestText(path), store: localStorage }
 }

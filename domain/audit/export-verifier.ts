@@ -1,6 +1,7 @@
 import { equalConstantTime } from '../bytes.ts'
 import { MerkleFrontier } from '../merkle/frontier.ts'
 import { type Checkpoint, originOf, parseCheckpoint } from '../note/checkpoint.ts'
+import { type EpochCertificate, epochOriginOf, parseEpochCertificate } from '../note/epoch-certificate.ts'
 import { type NoteRefusal, type NoteVerifier, openNote, unverifiedText } from '../note/signed-note.ts'
 import { type ChainFailureCode, ChainVerifier } from './chain.ts'
 import { type ExportedRow, type ExportHeader, parseExportLine } from './export.ts'
@@ -18,6 +19,8 @@ export type ExportFailureCode =
   | 'size_mismatch'
   | 'root_mismatch'
   | 'chain_head_mismatch'
+  | 'certificate_malformed'
+  | 'certificate_mismatch'
 
 export type ExportReport = {
   readonly ok: boolean
@@ -29,6 +32,8 @@ export type ExportReport = {
   readonly head: Uint8Array | null
   /** Whether a trusted key has signed exactly these rows. */
   readonly anchored: boolean
+  /** The certificate under which the rows before the first were pruned; null where the file has none, or it was not reached. */
+  readonly certificate: { readonly epoch: number; readonly lastSeq: number } | null
   /** `seq` is that of the first row that does not hold, or of the last row when it is the checkpoint that doesn't. */
   readonly failure: { readonly seq: number; readonly code: ExportFailureCode } | null
 }
@@ -40,6 +45,7 @@ export class ExportVerifier {
   readonly #trusted: readonly NoteVerifier[]
   #progress: Progress | null = null
   #note: string | null = null
+  #certificate: ExportReport['certificate'] = null
   #rows = 0
   #failure: ExportReport['failure'] = null
 
@@ -74,12 +80,26 @@ export class ExportVerifier {
     const progress = this.#progress
     if (progress === null) return this.#refuse('header_missing')
     if (this.#note === null) return this.#refuse('checkpoint_missing')
+    const uncertified = await this.#checkCertificate(progress.header)
+    if (uncertified !== null) return this.#refuse(uncertified, progress.header.firstSeq - 1)
     const text = await this.#signedText(this.#note)
     if (!text.ok) return this.#refuse(text.code)
     const checkpoint = parseCheckpoint(text.value.text)
     if (!checkpoint.ok) return this.#refuse(checkpoint.code)
     const code = compare(checkpoint.value, progress, text.value.signedBy)
     return code === null ? this.#report(this.#trusted.length > 0) : this.#refuse(code)
+  }
+
+  /** Where the header names one, it must be of this log and end where the file's rows begin. */
+  async #checkCertificate(header: ExportHeader): Promise<ExportFailureCode | null> {
+    if (header.certificate === undefined) return null
+    const text = await this.#signedText(header.certificate)
+    if (!text.ok) return text.code
+    const certificate = parseEpochCertificate(text.value.text)
+    if (!certificate.ok) return certificate.code
+    const { epoch, lastSeq } = certificate.value
+    this.#certificate = { epoch, lastSeq }
+    return compareCertificate(certificate.value, header, text.value.signedBy)
   }
 
   async #signedText(note: string) {
@@ -113,8 +133,8 @@ export class ExportVerifier {
     return false
   }
 
-  #refuse(code: ExportFailureCode): ExportReport {
-    this.#failure = { seq: this.#progress?.chain.head.seq ?? 0, code }
+  #refuse(code: ExportFailureCode, seq = this.#progress?.chain.head.seq ?? 0): ExportReport {
+    this.#failure = { seq, code }
     return this.#report(false)
   }
 
@@ -127,24 +147,42 @@ export class ExportVerifier {
       lastSeq: head?.seq ?? null,
       head: head?.hash ?? null,
       anchored,
+      certificate: this.#failure === null ? this.#certificate : null,
       failure: this.#failure,
     }
   }
 }
 
-/** `signedBy` is null where no key was trusted: then any log name will do, but the tenant's id must still be there. */
 function compare(
   checkpoint: Checkpoint,
   { header, chain, frontier }: Progress,
   signedBy: readonly string[] | null,
 ): ExportFailureCode | null {
-  const { origin } = checkpoint
-  const named =
-    signedBy === null
-      ? origin.endsWith(originOf('', header.tenantId))
-      : signedBy.some((name) => origin === originOf(name, header.tenantId))
-  if (!named) return 'origin_mismatch'
+  if (!isNamed(checkpoint.origin, (logName) => originOf(logName, header.tenantId), signedBy)) return 'origin_mismatch'
   if (checkpoint.size !== frontier.size) return 'size_mismatch'
   if (!equalConstantTime(checkpoint.chainHead, chain.head.hash)) return 'chain_head_mismatch'
   return equalConstantTime(checkpoint.root, frontier.root()) ? null : 'root_mismatch'
+}
+
+function compareCertificate(
+  certificate: EpochCertificate,
+  { tenantId, firstSeq, previousHash, frontier }: ExportHeader,
+  signedBy: readonly string[] | null,
+): ExportFailureCode | null {
+  const originFor = (logName: string) => epochOriginOf(logName, tenantId, certificate.epoch)
+  if (!isNamed(certificate.origin, originFor, signedBy)) return 'origin_mismatch'
+  const follows = certificate.lastSeq === firstSeq - 1 && equalConstantTime(certificate.lastHash, previousHash)
+  // As many as the size has ones, in both.
+  const continues = follows && frontier.every((hash, at) => sameHash(hash, certificate.frontier[at]))
+  return continues ? null : 'certificate_mismatch'
+}
+
+function sameHash(one: Uint8Array, other: Uint8Array | undefined): boolean {
+  return other !== undefined && equalConstantTime(one, other)
+}
+
+/** `signedBy` is null where no key was trusted: then any log name will do, but the tenant's id must still be there. */
+function isNamed(origin: string, originFor: (logName: string) => string, signedBy: readonly string[] | null): boolean {
+  if (signedBy === null) return origin.endsWith(originFor(''))
+  return signedBy.some((name) => origin === originFor(name))
 }

@@ -59,6 +59,7 @@ describe('an export', () => {
       lastSeq: 12,
       head: rows.at(-1)?.hash,
       anchored: true,
+      certificate: null,
       failure: null,
     })
   })

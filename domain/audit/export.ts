@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { fromBase64, toBase64 } from '../bytes.ts'
 import { AuditRowId, TenantId } from '../contracts/ids.ts'
+import { MAX_FRONTIER } from '../merkle/frontier.ts'
 import { failure, type Result, success } from '../result.ts'
 import { type AuditRow, HASH_BYTES } from './row.ts'
 
@@ -8,7 +9,6 @@ import { type AuditRow, HASH_BYTES } from './row.ts'
 export const EXPORT_FORMAT = 'flarewatch-audit-export/v1'
 export const MAX_EXPORT_LINE_CHARACTERS = 131_072
 const MAX_SEALED_BYTES = 65_536
-const MAX_FRONTIER = 53
 
 export type ExportHeader = {
   readonly tenantId: string
@@ -18,6 +18,8 @@ export type ExportHeader = {
   readonly previousHash: Uint8Array
   /** The Merkle frontier of the rows before the first (`MerkleFrontier`); empty for a whole log. */
   readonly frontier: readonly Uint8Array[]
+  /** The signed note that says what the rows before the first were; absent where nothing was pruned. */
+  readonly certificate?: string
 }
 export type ExportedRow = Omit<AuditRow, 'tenantId'>
 export type ExportLine =
@@ -44,6 +46,7 @@ const HeaderLine = z.object({
   first_seq: seq,
   previous_hash: hash,
   frontier: z.array(hash).max(MAX_FRONTIER),
+  certificate: z.string().optional(),
 })
 const RowLine = z.object({
   seq,
@@ -74,6 +77,7 @@ function fieldsOf(line: ExportLine): Record<string, unknown> {
         first_seq: line.firstSeq,
         previous_hash: toBase64(line.previousHash),
         frontier: line.frontier.map(toBase64),
+        ...(line.certificate === undefined ? {} : { certificate: line.certificate }),
       }
     case 'row':
       return rowFields(line.row)
@@ -127,6 +131,7 @@ function headerOf(line: z.infer<typeof HeaderLine>): ExportLine {
     firstSeq: line.first_seq,
     previousHash: line.previous_hash,
     frontier: line.frontier,
+    ...(line.certificate === undefined ? {} : { certificate: line.certificate }),
   }
 }
 

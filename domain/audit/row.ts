@@ -1,5 +1,5 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { concat, lengthPrefixed, u32be, u64be, utf8, uuidToBytes } from '../bytes.ts'
+import { concat, lengthPrefixed, putU32be, putU64be, utf8, uuidToBytes } from '../bytes.ts'
 
 /** What the vault hands to the ledger: content sealed, members' filters as tags. */
 export type SealedRow = {
@@ -38,22 +38,58 @@ export function hashRow(row: Omit<AuditRow, 'hash'>): Uint8Array {
   return sha256(rowHashInput(row))
 }
 
-/** All fields but the label and the sealed bytes have a fixed length, so the input has one reading. */
 export function rowHashInput(row: Omit<AuditRow, 'hash'>): Uint8Array {
-  const hashes = [row.previousHash, row.actorTag, row.actionTag, row.targetTag]
-  if (hashes.some((hash) => hash.length !== HASH_BYTES))
-    throw new RangeError(`hashes and tags have ${HASH_BYTES} bytes`)
-  return concat(
-    ROW_LABEL,
-    uuidToBytes(row.tenantId),
-    u32be(row.epoch),
-    u64be(row.seq),
-    uuidToBytes(row.rowId),
-    u64be(row.at),
-    u32be(row.keyVersion),
-    ...hashes,
-    lengthPrefixed(row.sealed),
-  )
+  const input = new Uint8Array(rowInputBytes(row))
+  layOutRow({ ...row, tenantId: uuidToBytes(row.tenantId), rowId: uuidToBytes(row.rowId) }, input)
+  return input
+}
+
+/** A row as its hash sees it: ids as their 16 bytes. */
+export type HashedFields = Omit<AuditRow, 'tenantId' | 'rowId' | 'hash'> & {
+  readonly tenantId: Uint8Array
+  readonly rowId: Uint8Array
+}
+
+const UUID_BYTES = 16
+const FIXED_BYTES = ROW_LABEL.length + 2 * UUID_BYTES + 4 + 8 + 8 + 4 + 4 * HASH_BYTES + 4
+
+/** Length of a row's hash input. */
+export function rowInputBytes({ sealed }: { readonly sealed: Uint8Array }): number {
+  return FIXED_BYTES + sealed.length
+}
+
+/**
+ * Writes what a row's hash covers to the start of `into`, which has room for it; so that who walks many rows needs no buffer for
+ * each. All fields but the label and the sealed bytes have a fixed length, so the input has one reading.
+ */
+export function layOutRow(row: HashedFields, into: Uint8Array): void {
+  let offset = 0
+  const put = (bytes: Uint8Array, length: number) => {
+    if (bytes.length !== length) throw new RangeError(`a field of ${bytes.length} bytes where ${length} belong`)
+    into.set(bytes, offset)
+    offset += length
+  }
+  const putU32 = (value: number) => {
+    putU32be(into, offset, value)
+    offset += 4
+  }
+  const putU64 = (value: number) => {
+    putU64be(into, offset, value)
+    offset += 8
+  }
+  put(ROW_LABEL, ROW_LABEL.length)
+  put(row.tenantId, UUID_BYTES)
+  putU32(row.epoch)
+  putU64(row.seq)
+  put(row.rowId, UUID_BYTES)
+  putU64(row.at)
+  putU32(row.keyVersion)
+  put(row.previousHash, HASH_BYTES)
+  put(row.actorTag, HASH_BYTES)
+  put(row.actionTag, HASH_BYTES)
+  put(row.targetTag, HASH_BYTES)
+  putU32(row.sealed.length)
+  put(row.sealed, row.sealed.length)
 }
 
 export function epochOf(at: number): number {

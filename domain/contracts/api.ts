@@ -98,6 +98,12 @@ export const AuditResponse = z.object({
 })
 
 /**
+ * Rows 1 to `through_seq` were pruned when their retention had ended. The certificate of the last of those epochs, a signed note, says
+ * what they were: `url` serves it in public.
+ */
+export const PrunedRows = z.object({ through_seq: z.int(), epoch: z.int(), url: z.string() })
+
+/**
  * `GET /api/audit/rows/{seq or row id}/proof?size=` (AAL2): that the row is a leaf of the tree that the checkpoint signs (RFC 9162
  * section 2.1.3). Without a size the newest checkpoint. Hashes are base64; `leaf_hash` = SHA-256(00 || `row_hash`).
  */
@@ -111,6 +117,8 @@ export const AuditProofResponse = z.object({
   proof: z.array(z.string()),
   /** The whole signed note. */
   checkpoint: z.string(),
+  /** Null while the log is whole. */
+  pruned: PrunedRows.nullable(),
 })
 
 export const ReceiptLine = z.object({
@@ -121,7 +129,7 @@ export const ReceiptLine = z.object({
   at: z.iso.datetime(),
   url: z.string(),
 })
-export const ReceiptsResponse = z.object({ receipts: z.array(ReceiptLine) })
+export const ReceiptsResponse = z.object({ receipts: z.array(ReceiptLine), pruned: PrunedRows.nullable() })
 
 /** What the parts' states are judged by, for the caller's tenant alone. */
 export const StatusFigures = z.object({
@@ -156,6 +164,7 @@ export const API_ERRORS = {
   not_found: 404,
   method_not_allowed: 405,
   not_signed_yet: 409,
+  row_pruned: 410,
   query_invalid: 422,
   tenant_frozen: 423,
   budget_exceeded: 429,

@@ -55,6 +55,7 @@ export type LedgerHead = {
 export const ROSTER_NAME = 'roster'
 export interface TenantRosterApi {
   enter(tenantId: TenantId, firstHash: Uint8Array, at: number): Promise<RosterAnswer>
+  entryOf(tenantId: TenantId): Promise<RosterEntry | null>
   /** In order of entry, 500 a page; `next` is null on the last page. */
   list(cursor: number | null): Promise<{ readonly entries: readonly RosterEntry[]; readonly next: number | null }>
 }

@@ -1,6 +1,14 @@
 import { concat } from '../bytes.ts'
 import { emptyRoot, hashChildren, hashLeaf } from './tree.ts'
 
+/** A size is a safe integer and has at most as many ones in binary. */
+export const MAX_FRONTIER = 53
+
+/** Whether that many hashes can be the frontier of a tree of that size. */
+export function isFrontierOf(size: number, hashes: readonly Uint8Array[]): boolean {
+  return Number.isSafeInteger(size) && size >= 0 && hashes.length === onesOf(size)
+}
+
 /**
  * A growing tree of which only the right edge is kept: the hashes of the perfect subtrees that its size is the sum of,
  * largest first. Enough for the root at every size, in memory that grows with the logarithm.
@@ -11,7 +19,7 @@ export class MerkleFrontier {
 
   /** Null where the hashes cannot be the frontier of a tree of that size. */
   static resume(size: number, hashes: readonly Uint8Array[]): MerkleFrontier | null {
-    if (!Number.isSafeInteger(size) || size < 0 || hashes.length !== onesOf(size)) return null
+    if (!isFrontierOf(size, hashes)) return null
     const frontier = new MerkleFrontier()
     frontier.#size = size
     frontier.#hashes = hashes.map((hash) => concat(hash))

@@ -7,21 +7,31 @@ import { hashChildren } from './tree.ts'
  */
 export const TILE_WIDTH = 256
 const TILE_HEIGHT = 8
-const HASH_LENGTH = 32
+export const HASH_LENGTH = 32
 
 export type Tile = { readonly level: number; readonly index: number; readonly width: number }
 export type WrittenTile = Tile & { readonly hashes: Uint8Array }
 export type ReadTile = (tile: Tile) => Promise<Uint8Array>
 
+/** The unfinished tiles at the right edge of a tree: what a cutter needs to go on, and all that a signed size adds to the full ones. */
+export type Edge = {
+  readonly size: number
+  /** `levels[L]` has the hashes of the unfinished tile of level L, fewer than 256. */
+  readonly levels: readonly (readonly Uint8Array[])[]
+}
+
 /** Cuts a growing tree into tiles, and keeps those that a tree of `known` leaves did not have yet. */
 export class TileCutter {
   readonly #known: number
-  readonly #levels: Uint8Array[][] = []
+  readonly #levels: Uint8Array[][]
   readonly #full: WrittenTile[] = []
-  #size = 0
+  #size: number
 
-  constructor(known: number) {
+  /** Begins with an empty tree, or goes on where one ended. */
+  constructor(known: number, { size, levels }: Edge = { size: 0, levels: [] }) {
     this.#known = known
+    this.#size = size
+    this.#levels = levels.map((hashes) => [...hashes])
   }
 
   append(leafHash: Uint8Array): void {
@@ -137,7 +147,8 @@ async function perfectHash(start: number, count: number, read: ReadTile, size: n
   return foldPerfect(hashes)
 }
 
-function foldPerfect(hashes: readonly Uint8Array[]): Uint8Array {
+/** The root of a perfect subtree, from the hashes of a level below. */
+export function foldPerfect(hashes: readonly Uint8Array[]): Uint8Array {
   const [only, second] = hashes
   if (only === undefined) throw new RangeError('no hash to fold')
   if (second === undefined) return only

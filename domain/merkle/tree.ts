@@ -1,16 +1,39 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { concat, equalConstantTime } from '../bytes.ts'
 
-/** The Merkle tree of RFC 9162 section 2.1: SHA-256, leaves behind 0x00, inner nodes behind 0x01. */
-const LEAF_PREFIX = Uint8Array.of(0x00)
-const NODE_PREFIX = Uint8Array.of(0x01)
+/**
+ * The Merkle tree of RFC 9162 section 2.1: SHA-256, leaves behind 0x00, inner nodes behind 0x01. What is hashed is put together in
+ * one buffer for all: nothing here awaits, and a long log has millions of nodes.
+ */
+const HASH_BYTES = 32
+const leafInput = new Uint8Array(1 + HASH_BYTES)
+const nodeInput = new Uint8Array(1 + 2 * HASH_BYTES)
+leafInput[0] = 0x00
+nodeInput[0] = 0x01
 
 export function hashLeaf(data: Uint8Array): Uint8Array {
-  return sha256(concat(LEAF_PREFIX, data))
+  if (data.length !== HASH_BYTES) return sha256(concat(leafInput.subarray(0, 1), data))
+  leafInput.set(data, 1)
+  return digest(leafInput)
 }
 
 export function hashChildren(left: Uint8Array, right: Uint8Array): Uint8Array {
-  return sha256(concat(NODE_PREFIX, left, right))
+  // A proof from outside may hold anything; it then proves nothing.
+  if (left.length !== HASH_BYTES || right.length !== HASH_BYTES)
+    return sha256(concat(nodeInput.subarray(0, 1), left, right))
+  nodeInput.set(left, 1)
+  nodeInput.set(right, 1 + HASH_BYTES)
+  return digest(nodeInput)
+}
+
+const fresh = sha256.create()
+const state = sha256.create()
+
+/** SHA-256 without a new state for each node, which would cost as much as the hashing. */
+function digest(input: Uint8Array): Uint8Array {
+  const hash = new Uint8Array(HASH_BYTES)
+  fresh._cloneInto(state).update(input).digestInto(hash)
+  return hash
 }
 
 export function emptyRoot(): Uint8Array {

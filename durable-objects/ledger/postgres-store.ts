@@ -11,12 +11,13 @@ const UNIQUE_VIOLATION = '23505'
 export function postgresStore(hyperdrive: Hyperdrive): AuditStore {
   const sql = connect(hyperdrive)
   return {
+    // Of a chain that was pruned to its end, the certificate says where that was.
     newestRow: async (tenantId) => {
       const [stored] = await sql<{ seq: number; hash: Uint8Array }[]>`
-        select seq, hash from flarewatch.audit_log
-        where tenant_id = ${tenantId}
-        order by epoch desc, seq desc
-        limit 1`
+        (select seq, hash from flarewatch.audit_log where tenant_id = ${tenantId} order by epoch desc, seq desc limit 1)
+        union all
+        (select last_seq, last_hash from flarewatch.epoch_certificates where log = ${tenantId} order by last_seq desc limit 1)
+        order by seq desc limit 1`
       return stored ?? null
     },
     addRows: async (rows) => {

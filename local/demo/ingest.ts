@@ -3,7 +3,8 @@ import postgres from 'postgres'
 import type { Stack } from '../stack.ts'
 
 const POLL_CRON = '* * * * *'
-const VERIFY_CRON = '*/5 * * * *'
+/** End to end: a stack that was off for days has no night behind it. */
+const VERIFY_CRON = '15 2 * * *'
 const DEADLINE_MS = 60_000
 const LOOK_EVERY_MS = 100
 

@@ -121,7 +121,7 @@ export const TAMPERINGS: readonly Tampering[] = [
   ],
   [
     'removes the tenant',
-    { kind: 'tenant_missing', seq: null },
+    { kind: 'tenant_missing', seq: 1 },
     async (superuser, { tenantId }) => {
       await superuser`delete from flarewatch.audit_log where tenant_id = ${tenantId}`
       await superuser`delete from flarewatch.audit_heads where tenant_id = ${tenantId}`

@@ -34,12 +34,12 @@ export type Ask = {
   readonly method?: string
 }
 
-const ISSUER = 'http://auth.test/auth/v1'
+export const ISSUER = 'http://auth.test/auth/v1'
 const DAY_MS = 24 * 60 * 60 * 1000
 /** A midnight some days back, so that every fact lies in a month that has a partition. */
 const TODAY = Math.floor(Date.now() / DAY_MS) * DAY_MS
 /** Answers as the vault's door does, with what it was asked, or with the refusal that a test wrote into the limit. */
-const VAULT_STUB = `
+export const VAULT_STUB = `
 import { WorkerEntrypoint } from 'cloudflare:workers'
 const refusals = { 101: 'tenant_frozen', 102: 'budget_exceeded', 103: 'ledger_unreachable', 104: 'not_a_member', 105: 'not_openable' }
 export class GatewayDoor extends WorkerEntrypoint {
@@ -135,7 +135,7 @@ export async function insertAuditRow(sql: postgres.Sql, row: AuditRow): Promise<
 }
 
 /** Signs as Supabase Auth does, and publishes its key where the gateway looks for it. */
-async function startIssuer() {
+export async function startIssuer() {
   const keys = await generateKeyPair('ES256')
   const jwks = JSON.stringify({ keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'one', alg: 'ES256' }] })
   const server = createServer((_request, response) => response.setHeader('content-type', 'application/json').end(jwks))

@@ -131,6 +131,30 @@ describe('L4: the verifier reads what is hashed and signs', () => {
       expect(kept.slice()).toEqual([{ note: 'first' }])
     }))
 
+  test('a night, once, and that it was sound only as it was recorded', () =>
+    inWorld(async (tx, { ash }) => {
+      const due = new Date(NOW.getTime() + 1000)
+      const record = (sound: boolean) => (inner: Tx) =>
+        inner`
+        insert into flarewatch.verification_runs (log, due_at, started_at, finished_at, size, sound)
+        values (${ash.id}, ${due}, ${due}, ${due}, 2, ${sound}) on conflict do nothing`
+      expect(await refusal(tx, 'flarewatch_verifier', record(false))).toBeNull()
+      expect(await refusal(tx, 'flarewatch_verifier', record(true))).toBeNull()
+      const kept = await tx`select sound from flarewatch.verification_runs where log = ${ash.id} and due_at = ${due}`
+      expect(kept.slice()).toEqual([{ sound: false }])
+    }))
+
+  test('when a tenant’s keys were used last, and nothing else of a credential', () =>
+    inWorld(async (tx, { ash }) => {
+      const used = await as(
+        tx,
+        'flarewatch_verifier',
+        () =>
+          tx`select tenant_id, max(last_used_at) as at from flarewatch.credentials where tenant_id = ${ash.id} group by 1`,
+      )
+      expect(used).toHaveLength(1)
+    }))
+
   test('which tenants there are, and whether they are active', () =>
     inWorld(async (tx, { ash, birch }) => {
       const seen = await as(
@@ -163,6 +187,8 @@ describe('L4: the verifier reads what is hashed and signs', () => {
     ['a credential', (tx) => tx`select id from flarewatch.credentials`],
     ['a wrap', (tx) => tx`select 1 from flarewatch.audit_keys`],
     ['facts', (tx) => tx`select 1 from flarewatch.facts_daily`],
+    ['its own nights', (tx) => tx`select 1 from flarewatch.verification_runs`],
+    ['changing a night', (tx) => tx`update flarewatch.verification_runs set sound = true`],
     ['changing a receipt', (tx) => tx`update flarewatch.receipts set note = ''`],
     ['deleting a receipt', (tx) => tx`delete from flarewatch.receipts`],
     ['adding an audit row', (tx) => tx`insert into flarewatch.audit_log (seq) values (1)`],

@@ -24,10 +24,13 @@ const VISIBLE: Record<string, { readonly aal1: number; readonly aal2: number }> 
   facts_hourly: { aal1: 1, aal2: 1 },
   facts_daily: { aal1: 1, aal2: 1 },
   receipts: { aal1: 1, aal2: 1 },
+  verification_runs: { aal1: 1, aal2: 1 },
   incidents: { aal1: 1, aal2: 1 },
   audit_log: { aal1: 0, aal2: 2 },
 }
 const READABLE = Object.keys(VISIBLE)
+/** Tables that name a tenant by its log. */
+const LOGS = ['receipts', 'verification_runs']
 const NOTHING = Object.fromEntries(READABLE.map((table) => [table, 0]))
 /** No policy and no grant lets the gateway near these. */
 const OUT_OF_REACH = [
@@ -46,7 +49,7 @@ async function visible(tx: Tx, claims: Claims | null): Promise<Record<string, nu
     const counts: Record<string, number> = {}
     for (const table of READABLE) {
       // A column that every role with any grant on the table may read: count(*) needs one.
-      const column = table === 'receipts' ? 'log' : table === 'tenants' || table === 'incidents' ? 'id' : 'tenant_id'
+      const column = LOGS.includes(table) ? 'log' : table === 'tenants' || table === 'incidents' ? 'id' : 'tenant_id'
       const [row] = await tx<{ n: number }[]>`select count(${tx(column)})::int as n from ${tx(`flarewatch.${table}`)}`
       counts[table] = row?.n ?? 0
     }

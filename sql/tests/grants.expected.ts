@@ -73,6 +73,7 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
       ],
       update: ['state', 'reason', 'next_poll_at', 'last_used_at', 'last_success_at'],
     },
+    flarewatch_verifier: { select: ['tenant_id', 'last_used_at'] },
     flarewatch_vault: {
       select: ['id', 'tenant_id', 'provider', 'kek_version', 'wrapped_dek', 'dek_version', 'salt', 'state'],
     },
@@ -137,6 +138,12 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
     flarewatch_verifier: { select: HASHED_COLUMNS },
   },
   receipts: { flarewatch_gateway: { select: 'all' }, flarewatch_verifier: { select: 'all', insert: 'all' } },
+  epoch_certificates: {
+    flarewatch_gateway: { select: 'all' },
+    flarewatch_ledger: { select: ['log', 'last_seq', 'last_hash'] },
+    flarewatch_verifier: { select: 'all', insert: 'all' },
+  },
+  verification_runs: { flarewatch_gateway: { select: 'all' }, flarewatch_verifier: { insert: 'all' } },
   incidents: {
     flarewatch_gateway: { select: 'all' },
     flarewatch_connector: { insert: NEW_INCIDENT },
@@ -171,7 +178,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.leased_tenant',
   ],
   flarewatch_scheduler: ['flarewatch.claim_due', 'flarewatch.max_attempts', 'flarewatch.poll_interval'],
-  flarewatch_verifier: ['flarewatch.open_month'],
+  flarewatch_verifier: ['flarewatch.drop_month', 'flarewatch.open_month'],
   service_role: [
     'privileged.activate_tenant',
     'privileged.begin_tenant',

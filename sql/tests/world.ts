@@ -110,6 +110,8 @@ async function seedProof(tx: Tx, { id, owner }: Tenant): Promise<void> {
   for (const row of chainOf(id, NOW, 2)) await insertRow(tx, row)
   await tx`insert into flarewatch.receipts (log, size, root, chain_head, note, at)
     values (${id}, 2, ${randomBytes(32)}, ${randomBytes(32)}, 'note', ${NOW})`
+  await tx`insert into flarewatch.verification_runs (log, due_at, started_at, finished_at, size, sound)
+    values (${id}, ${NOW}, ${NOW}, ${NOW}, 2, true)`
   await tx`insert into flarewatch.incidents (id, tenant_id, kind, part, at)
     values (${randomUUID()}, ${id}, 'ledger_behind', 'verifier', ${NOW})`
   await tx`insert into flarewatch.mail_outbox (tenant_id, kind, payload) values (${id}, 'receipt', '{}')`

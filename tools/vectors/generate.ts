@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { auditVectors } from './audit.ts'
+import { certificateVectors } from './certificate.ts'
 import { envelopeVectors } from './envelope.ts'
 import { checkpointVectors, exportVectors, merkleVectors } from './log.ts'
 
@@ -14,6 +15,7 @@ const files = {
   audit: await auditVectors(),
   merkle: merkleVectors(),
   checkpoint: await checkpointVectors(),
+  certificate: await certificateVectors(),
   export: await exportVectors(),
 }
 for (const [name, vectors] of Object.entries(files)) {

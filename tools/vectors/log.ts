@@ -5,9 +5,11 @@ import { toBase64, toHex } from '../../domain/bytes.ts'
 import { MerkleFrontier } from '../../domain/merkle/frontier.ts'
 import { MerkleTree } from '../../domain/merkle/tree.ts'
 import { formatCheckpoint, originOf, parseCheckpoint } from '../../domain/note/checkpoint.ts'
+import { type EpochCertificate, formatEpochCertificate } from '../../domain/note/epoch-certificate.ts'
 import { type NoteSigner, signerOfSeed } from '../../domain/note/keys.ts'
 import { formatSignerKey, formatVkey, openNote, signNote } from '../../domain/note/signed-note.ts'
 import { chainedRows } from './audit.ts'
+import { certificatesOf } from './certificate.ts'
 import { fixedBytes, LOG_NAME, OTHER_TENANT, TENANT } from './fixed.ts'
 
 const LEAVES = 11
@@ -133,8 +135,33 @@ export async function exportVectors() {
       await file('checkpoint of another tenant', lines.with(-1, foreign.at(-1) ?? ''), signer),
       await file('checkpoint missing', lines.slice(0, -1), signer),
       await file('header missing', lines.slice(1), signer),
+      ...(await prunedFiles(rows, signer, stranger, file)),
     ],
   }
+}
+
+/** Of a log whose first month was pruned, or all of it, under certificates that fit and that do not. */
+async function prunedFiles<File>(
+  rows: readonly AuditRow[],
+  signer: NoteSigner,
+  stranger: NoteSigner,
+  file: (name: string, given: readonly string[], by: NoteSigner | null) => Promise<File>,
+): Promise<File[]> {
+  const [first, second] = certificatesOf(rows)
+  const [foreign] = certificatesOf(rows, OTHER_TENANT)
+  const certified = async (certificate: EpochCertificate, by = signer, firstSeq = first.lastSeq + 1) =>
+    exportOf(rows, firstSeq, signer, TENANT, await signNote(formatEpochCertificate(certificate), [by]))
+  const receipt = await signNote(checkpointText(rows), [signer])
+  return [
+    await file('pruned under a certificate', await certified(first), signer),
+    await file('pruned under a certificate, no key trusted', await certified(first), null),
+    await file('of a log of which everything was pruned', await certified(second, signer, rows.length + 1), signer),
+    await file('pruned under a certificate by another key', await certified(first, stranger), signer),
+    await file('pruned under the certificate of another tenant', await certified(foreign), signer),
+    await file('pruned under the certificate of another month', await certified(second), signer),
+    await file('whole, under a certificate', await certified(first, signer, 1), signer),
+    await file('pruned under a receipt', await exportOf(rows, first.lastSeq + 1, signer, TENANT, receipt), signer),
+  ]
 }
 
 async function exportOf(
@@ -142,6 +169,7 @@ async function exportOf(
   firstSeq: number,
   by: NoteSigner,
   named = TENANT,
+  certificate?: string,
 ): Promise<string[]> {
   const header = encodeExportLine({
     kind: 'header',
@@ -149,6 +177,7 @@ async function exportOf(
     firstSeq,
     previousHash: rows[firstSeq - 2]?.hash ?? genesisHash(TENANT),
     frontier: frontierOf(rows.slice(0, firstSeq - 1).map(({ hash }) => hash)).hashes,
+    ...(certificate === undefined ? {} : { certificate }),
   })
   const body = rows.slice(firstSeq - 1).map((row) => encodeExportLine({ kind: 'row', row }))
   const note = await signNote(checkpointText(rows, named), [by])
@@ -158,7 +187,8 @@ async function exportOf(
 async function reportOf(lines: readonly string[], by: NoteSigner | null) {
   const verifier = new ExportVerifier(by === null ? [] : [by])
   for (const line of lines) if (!verifier.feed(line)) break
-  const { ok, rows, firstSeq, lastSeq, head, anchored, failure } = await verifier.finish()
+  const { ok, rows, firstSeq, lastSeq, head, anchored, certificate, failure } = await verifier.finish()
+  const pruned = certificate === null ? null : { epoch: certificate.epoch, last_seq: certificate.lastSeq }
   const hash = head === null ? null : toBase64(head)
-  return { ok, rows, first_seq: firstSeq, last_seq: lastSeq, head: hash, anchored, failure }
+  return { ok, rows, first_seq: firstSeq, last_seq: lastSeq, head: hash, anchored, certificate: pruned, failure }
 }

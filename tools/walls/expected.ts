@@ -30,9 +30,11 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
     'var EDGE_SERVICE_PUBLIC_KEY',
   ],
   'workers/verifier/wrangler.toml': [
+    'consumer flarewatch-verify',
     'durable object AUDIT_LEDGER AuditLedger',
     'durable object TENANT_ROSTER TenantRoster',
     'hyperdrive DB',
+    'queue VERIFY flarewatch-verify',
     'r2 RECEIPTS flarewatch-receipts',
     'var LOG_NAME',
   ],

@@ -291,6 +291,7 @@ describe('when the database does not answer', () => {
       'queue',
       'connectors',
       'receipts',
+      'nights',
       'incidents',
       'vault',
     ])

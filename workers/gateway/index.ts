@@ -8,7 +8,7 @@ import { audit } from './routes/audit.ts'
 import { auditExport } from './routes/audit-export.ts'
 import { auditProof } from './routes/audit-proof.ts'
 import { siteMetrics } from './routes/metrics.ts'
-import { consistency, newestReceipt, receiptOfSize } from './routes/receipt-files.ts'
+import { consistency, epochCertificate, epochs, newestReceipt, receiptOfSize } from './routes/receipt-files.ts'
 import { status } from './routes/status.ts'
 import { config, credentials, me, receipts, sites } from './routes/tenant.ts'
 import { logKeys, securityPolicy, securityTxt } from './routes/well-known.ts'
@@ -43,6 +43,8 @@ router
   .all('/api/*', nothingHere)
   // For anyone: what proves the audit log, and whom to tell.
   .all('/receipts/:log', newestReceipt)
+  .all('/receipts/:log/epochs', epochs)
+  .all('/receipts/:log/epochs/:epoch', epochCertificate)
   .all('/receipts/:log/:size', receiptOfSize)
   .all('/receipts/:log/:from/:to', consistency)
   .all('/receipts/*', nothingHere)

@@ -1,5 +1,11 @@
 import type { TenantId } from '../../domain/contracts/ids.ts'
-import { newestReceiptKey, receiptKey, tileKey } from '../../domain/contracts/receipt-store.ts'
+import {
+  certificateKey,
+  certificatesPrefix,
+  newestReceiptKey,
+  receiptKey,
+  tileKey,
+} from '../../domain/contracts/receipt-store.ts'
 import type { ReadTile } from '../../domain/merkle/tiles.ts'
 import { originOf, parseCheckpoint } from '../../domain/note/checkpoint.ts'
 import { parseVkey } from '../../domain/note/keys.ts'
@@ -31,6 +37,36 @@ export async function newestSigned(bindings: Bindings, log: TenantId): Promise<S
     throw new Error('the newest receipt is not one that LOG_VKEY signed')
   }
   return { size: checkpoint.value.size, note }
+}
+
+export async function readCertificate({ RECEIPTS }: Bucket, log: TenantId, epoch: number): Promise<string | null> {
+  const stored = await RECEIPTS.get(certificateKey(log, epoch))
+  return stored === null ? null : stored.text()
+}
+
+/** The epochs of a log that were certified, oldest first, each with the size of the tree that it closed. */
+export async function certifiedEpochs({ RECEIPTS }: Bucket, log: TenantId): Promise<CertifiedEpoch[]> {
+  const prefix = certificatesPrefix(log)
+  const epochs: CertifiedEpoch[] = []
+  for (let cursor: string | undefined; ; ) {
+    const page = await RECEIPTS.list({
+      prefix,
+      include: ['customMetadata'],
+      ...(cursor === undefined ? {} : { cursor }),
+    })
+    for (const { key, customMetadata } of page.objects) {
+      epochs.push({ epoch: Number(key.slice(prefix.length)), size: Number(customMetadata?.size) })
+    }
+    if (!page.truncated) return epochs
+    cursor = page.cursor
+  }
+}
+export type CertifiedEpoch = { readonly epoch: number; readonly size: number }
+
+/** Of any other size the tiles may not be there, and nothing signed could be compared. */
+export async function isSigned(bindings: Bucket, log: TenantId, size: number): Promise<boolean> {
+  if ((await bindings.RECEIPTS.head(receiptKey(log, size))) !== null) return true
+  return (await certifiedEpochs(bindings, log)).some((certified) => certified.size === size)
 }
 
 export function tileReader({ RECEIPTS }: Bucket, log: TenantId): ReadTile {

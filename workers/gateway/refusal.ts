@@ -25,6 +25,7 @@ const MESSAGES: Record<ApiErrorCode, string> = {
   not_found: 'There is nothing here.',
   method_not_allowed: 'This address is read with GET.',
   not_signed_yet: 'No receipt covers this yet: one is signed within minutes.',
+  row_pruned: 'This row was pruned after its retention: the certificates under /receipts/{log}/epochs speak for it.',
   query_invalid: 'The query is not one that this address takes.',
   tenant_frozen: 'This tenant is frozen: nothing is opened until an operator unfreezes it.',
   budget_exceeded: 'More was opened this hour than this tenant is allowed.',

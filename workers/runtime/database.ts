@@ -1,4 +1,5 @@
 import postgres from 'postgres'
+import type { SocketTarget, StreamingSocket } from './streaming-socket.ts'
 
 /** `bigint` columns arrive as numbers: sequence numbers and sizes stay far below 2^53. */
 const INT8_OID = 20
@@ -8,6 +9,9 @@ const types = {
 
 export type Sql = postgres.Sql<{ bigint: number }>
 export type Transaction = postgres.TransactionSql<{ bigint: number }>
+
+/** How the client reaches the server, where that is not postgres.js's own socket. */
+export type Transport = { readonly socket?: (target: SocketTarget) => Promise<StreamingSocket> }
 
 /** Workers allow six connections at a time; one invocation needs few. */
 const MAX_CONNECTIONS = 3
@@ -20,9 +24,10 @@ const CLOSE_TIMEOUT_SECONDS = 5
  * A client over Hyperdrive, which pools by transaction: so no named prepared statements and no type look-up at start.
  * One per invocation; a socket of one request may not be used by another.
  */
-export function connect(hyperdrive: Hyperdrive): Sql {
+export function connect(hyperdrive: Hyperdrive, transport: Transport = {}): Sql {
   let greeted = false
   const sql = postgres(hyperdrive.connectionString, {
+    ...transport,
     prepare: false,
     fetch_types: false,
     max: MAX_CONNECTIONS,
@@ -66,8 +71,9 @@ export async function withDatabase<Value>(
   hyperdrive: Hyperdrive,
   context: Pick<ExecutionContext, 'waitUntil'>,
   work: (sql: Sql) => Promise<Value>,
+  transport: Transport = {},
 ): Promise<Value> {
-  const sql = connect(hyperdrive)
+  const sql = connect(hyperdrive, transport)
   try {
     return await work(sql)
   } finally {

@@ -2,7 +2,7 @@ import { equalConstantTime, toHex } from '../../domain/bytes.ts'
 import type { LedgerHead } from '../../domain/contracts/durable-objects.ts'
 import { type Evidence, firstDivergence } from './divergence.ts'
 import type { Finding } from './finding.ts'
-import type { Walk } from './walk.ts'
+import type { Walk, WalkPlan } from './walk.ts'
 
 /** What a tenant's stored rows are held against. */
 export type Witnesses = {
@@ -13,23 +13,29 @@ export type Witnesses = {
   /** The ledger's hash at the last stored row; null when it keeps that row no more. */
   readonly keptHash: Uint8Array | null
   readonly rosterFirstHash: Uint8Array | null
-  /** Sizes and roots that were signed. */
-  readonly earlier: ReadonlyMap<number, Uint8Array>
+  /** What was signed for sizes that the walk could meet. */
+  readonly earlier: WalkPlan['earlier']
+  /** The largest size that was ever signed, as far as is known. */
+  readonly largestSigned: number
 }
 
 /** The first thing that is wrong, or null. Whatever shows that something is wrong, the two sides' rows say what and where. */
 export async function judge(walk: Walk, witnesses: Witnesses, evidence: Evidence): Promise<Finding | null> {
   const { broken } = walk
-  if (broken !== null) return (await firstDivergence(evidence, firstUnsure(walk, witnesses))) ?? nameBreak(broken)
+  if (broken !== null) {
+    const divergence = await firstDivergence(evidence, firstUnsure(walk, witnesses))
+    return divergence ?? (await nameBreak(broken, walk, witnesses, evidence))
+  }
   if (isRewritten(walk, witnesses)) return nameRewrite(walk, witnesses, evidence)
-  const { before, after } = witnesses
+  // The log goes on behind the limit: what its end tells can be told only there.
+  if (!walk.exhausted) return null
+  const { before, after, largestSigned } = witnesses
   const detail = lastHashOf(walk)
   if (walk.size < before.flushedSeq) return { kind: 'tail_truncated', seq: walk.size + 1, detail }
   if (walk.size > after.seq)
     return { kind: 'ledger_behind', seq: after.seq + 1, detail: { ledger_hash: toHex(after.hash) } }
-  const largest = Math.max(0, ...witnesses.earlier.keys())
   // Fewer rows than were signed, and the ledger agrees: both sides went back, and the receipt remembers.
-  if (walk.size < largest) return { kind: 'receipt_inconsistent', seq: walk.size + 1, detail }
+  if (walk.size < largestSigned) return { kind: 'receipt_inconsistent', seq: walk.size + 1, detail }
   if (!walk.headMatches) return { kind: 'head_mismatch', seq: walk.size, detail }
   return null
 }
@@ -44,7 +50,9 @@ function differs(stored: Uint8Array | null, witnessed: Uint8Array | null): boole
 }
 
 async function nameRewrite(walk: Walk, witnesses: Witnesses, evidence: Evidence): Promise<Finding> {
-  const divergence = await firstDivergence(evidence, firstUnsure(walk, witnesses))
+  // Where no receipt is contradicted, what differs may be the ledger's, and older than any receipt.
+  const from = walk.contradicted.length === 0 ? walk.start.seq + 1 : firstUnsure(walk, witnesses)
+  const divergence = await firstDivergence(evidence, from)
   if (divergence !== null) {
     return { kind: 'fork', seq: divergence.seq, detail: { ...divergence.detail, difference: divergence.kind } }
   }
@@ -54,19 +62,26 @@ async function nameRewrite(walk: Walk, witnesses: Witnesses, evidence: Evidence)
 }
 
 /** The first row that no receipt covers any more, so that naming a fault need not read a long log from its start. */
-function firstUnsure({ size, contradicted }: Walk, { earlier }: Witnesses): number {
+function firstUnsure({ start, size, contradicted }: Walk, { earlier }: Witnesses): number {
   const limit = Math.min(size, (contradicted[0] ?? Number.POSITIVE_INFINITY) - 1)
-  return Math.max(0, ...[...earlier.keys()].filter((signed) => signed <= limit)) + 1
+  return [...earlier.keys()].reduce((last, signed) => (signed <= limit ? Math.max(last, signed) : last), start.seq) + 1
 }
 
-/** For rows that the ledger dropped long ago, the chain alone says what it can. */
-function nameBreak({ seq, code }: { readonly seq: number; readonly code: string }): Finding {
+type Break = { readonly seq: number; readonly code: string }
+
+/** Where the ledger has no row to compare with: one that it never wrote, or one that it dropped long ago. */
+async function nameBreak({ seq, code }: Break, walk: Walk, witnesses: Witnesses, evidence: Evidence): Promise<Finding> {
   const detail = { chain: code }
+  if (seq > witnesses.after.seq) return { kind: 'row_inserted', seq, detail }
   switch (code) {
     case 'sequence_gap':
       return { kind: 'row_deleted', seq, detail }
-    case 'previous_hash_mismatch':
-      return { kind: 'row_edited', seq: Math.max(1, seq - 1), detail }
+    case 'previous_hash_mismatch': {
+      // The row before has another hash than the one that this row was written after, unless somebody vouches for it.
+      const [kept] = await evidence.kept(seq - 1)
+      const isVouched = firstUnsure(walk, witnesses) === seq || kept?.seq === seq - 1
+      return { kind: 'row_edited', seq: isVouched ? seq : Math.max(1, seq - 1), detail }
+    }
     default:
       return { kind: 'row_edited', seq, detail }
   }

@@ -1,10 +1,9 @@
 import { z } from 'zod'
-import type { AuditRow } from '../../domain/audit/row.ts'
+import { type AuditRow, epochOf } from '../../domain/audit/row.ts'
 import { AuditRowId, type TenantId } from '../../domain/contracts/ids.ts'
 import type { Sql, Transaction } from '../runtime/database.ts'
+import { type CopiedRow, CopyDecoder, CopyMalformed } from './copy-rows.ts'
 
-/** Rows that are in memory at a time. */
-const PAGE_ROWS = 1000
 const MICROSECONDS = 1000
 const HASH_LENGTH = 32
 
@@ -50,12 +49,50 @@ function readRow(tenantId: TenantId, columns: Record<string, unknown>): ReadRow 
   return { ok: true, row }
 }
 
-/** Every row of a tenant in the order in which it was appended. One snapshot, when run in one transaction. */
-export async function* streamChain(sql: Transaction, tenantId: TenantId): AsyncGenerator<ReadRow> {
-  const pages = sql`
-    select ${columns(sql)} from flarewatch.audit_log
-    where tenant_id = ${tenantId} order by epoch, seq`.cursor(PAGE_ROWS)
-  for await (const page of pages) for (const row of page) yield readRow(tenantId, row)
+/**
+ * Hands over a tenant's rows after a place, in the order in which they were appended, at most `limit`. One snapshot, when run in
+ * one transaction. By COPY, since it is several times as fast as a cursor; nothing is kept, so memory does not grow with the log.
+ */
+export async function readChain(
+  sql: Transaction,
+  tenantId: TenantId,
+  after: { readonly seq: number; readonly at: number },
+  limit: number,
+  take: (row: CopiedRow | null) => void,
+): Promise<void> {
+  const epoch = after.seq === 0 ? 0 : epochOf(after.at)
+  // COPY takes no parameters, and literals are not built by hand: they are bound as settings of this transaction.
+  await sql`
+    select
+      set_config('flarewatch.walk_tenant', ${tenantId}, true),
+      set_config('flarewatch.walk_epoch', ${String(epoch)}, true),
+      set_config('flarewatch.walk_seq', ${String(after.seq)}, true),
+      set_config('flarewatch.walk_limit', ${String(limit)}, true)`
+  const stream = await sql`
+    copy (
+      select epoch, seq, row_id, at, key_version, previous_hash, actor_tag, action_tag, target_tag, sealed, hash
+      from flarewatch.audit_log
+      where tenant_id = current_setting('flarewatch.walk_tenant')::uuid
+        and (epoch, seq) > (
+          current_setting('flarewatch.walk_epoch')::integer, current_setting('flarewatch.walk_seq')::bigint
+        )
+      order by epoch, seq
+      limit current_setting('flarewatch.walk_limit')::bigint
+    ) to stdout (format binary)`.readable()
+  const decoder = new CopyDecoder(tenantId, take)
+  await new Promise<void>((finished, failed) => {
+    stream.on('error', failed)
+    stream.on('end', finished)
+    // Not `for await`, which would cost a turn of the event loop a row.
+    stream.on('data', (chunk: Uint8Array) => {
+      try {
+        decoder.write(chunk)
+      } catch (error) {
+        stream.destroy(error instanceof Error ? error : new CopyMalformed(String(error)))
+      }
+    })
+  })
+  decoder.end()
 }
 
 /** The rows that claim a place in `first` to `last`: more than one at a place when rows were added. */
@@ -81,7 +118,7 @@ export async function storedHead(sql: Transaction, tenantId: TenantId): Promise<
   return row === undefined ? null : StoredHead.parse(row)
 }
 
-function columns(sql: Sql | Transaction) {
+function columns(sql: Sql) {
   return sql`epoch, seq, row_id, (extract(epoch from at) * 1000000)::bigint as at_us, key_version,
     previous_hash, actor_tag, action_tag, target_tag, sealed, hash`
 }

@@ -39,6 +39,7 @@ class Log {
       size,
       proof: this.tree.inclusionProof(seq - 1, size).map(toBase64),
       checkpoint: await this.note(size),
+      pruned: null,
     }
   }
 }

@@ -82,8 +82,14 @@ function answerOf(proof: Proof, { size, at }: Checkpoint, seen: { readonly previ
       signed_at: signed,
       anchored,
       previous_size: since,
+      pruned: proof.pruned,
     },
-    text: `Row ${proof.seq} is in the log of ${size} rows of ${signed}, ${vouched}${grown}`,
+    text: `Row ${proof.seq} is in the log of ${size} rows of ${signed}, ${vouched}${grown}${prunedText(proof)}`,
     exit: anchored ? EXIT.ok : EXIT.unanchored,
   }
+}
+
+function prunedText({ pruned }: Proof): string {
+  if (pruned === null) return ''
+  return `\nRows 1 to ${pruned.through_seq} were pruned under the certificate ${pruned.url}`
 }

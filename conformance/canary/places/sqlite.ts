@@ -19,8 +19,22 @@ export function isSqlite(path: string): boolean {
   }
 }
 
-/** All values of all rows of all tables, of a copy that is taken with its write-ahead log. */
+export type SqliteRow = { readonly table: string; readonly row: Readonly<Record<string, unknown>> }
+
+/** All values of all rows of all tables, as one stream of bytes. */
 export function* sqliteRows(path: string): Generator<Uint8Array> {
+  let values: Buffer[] = []
+  for (const { row } of sqliteRecords(path)) {
+    values.push(...Object.values(row).flatMap(bytesOf))
+    if (values.length < ROWS_A_CHUNK) continue
+    yield Buffer.concat(values)
+    values = []
+  }
+  yield Buffer.concat(values)
+}
+
+/** All rows of all tables, of a copy that is taken with its write-ahead log. */
+export function* sqliteRecords(path: string): Generator<SqliteRow> {
   const folder = mkdtempSync(join(tmpdir(), 'canary-'))
   try {
     const database = openCopy(path, folder)
@@ -56,20 +70,13 @@ export function copySqlite(path: string, target: string): string {
   return target
 }
 
-function* rowsOf(database: DatabaseSync): Generator<Uint8Array> {
+function* rowsOf(database: DatabaseSync): Generator<SqliteRow> {
   const tables = database.prepare("select name from sqlite_master where type = 'table'").all()
   for (const { name } of tables) {
-    const quoted = `"${String(name).replaceAll('"', '""')}"`
-    const statement = database.prepare(`select * from ${quoted}`)
+    const table = String(name)
+    const statement = database.prepare(`select * from "${table.replaceAll('"', '""')}"`)
     statement.setReadBigInts(true)
-    let values: Buffer[] = []
-    for (const row of statement.iterate()) {
-      values.push(...Object.values(row).flatMap(bytesOf))
-      if (values.length < ROWS_A_CHUNK) continue
-      yield Buffer.concat(values)
-      values = []
-    }
-    yield Buffer.concat(values)
+    for (const row of statement.iterate()) yield { table, row }
   }
 }
 

@@ -174,6 +174,38 @@ describe('lending', () => {
     expect((await sql`select 4 as n`)[0]).toEqual({ n: 4 })
   })
 
+  test('COPY TO STDOUT streams whole, and the connection serves on', async () => {
+    const sql = client()
+    const { rows, bytes } = await sql.begin(async (tx) => {
+      await tx`select set_config('trial.rows', '20000', true)`
+      const stream =
+        await tx`copy (select repeat('x', 400) from generate_series(1, current_setting('trial.rows')::integer)) to stdout`.readable()
+      const counted = { rows: 0, bytes: 0 }
+      for await (const chunk of stream) {
+        counted.rows += 1
+        counted.bytes += chunk.length
+        // A reader that falls behind holds Postgres back, through the pool.
+        if (counted.rows % 5000 === 0) await sleep(20)
+      }
+      return counted
+    })
+    expect(bytes).toBe(20_000 * 401)
+    expect(rows).toBeGreaterThan(1)
+    expect((await sql`select 1 as one`)[0]).toEqual({ one: 1 })
+  })
+
+  test('a client that leaves in mid-COPY takes its connection with it', async () => {
+    const leaving = client()
+    const stream = await leaving`copy (select generate_series(1, 100000000)) to stdout`.readable()
+    stream.once('data', () => stream.pause())
+    await sleep(50)
+    stream.on('error', () => {})
+    await leaving.end({ timeout: 0 })
+    for (let turn = 0; turn < 2 * LIMITS.maxConnections; turn += 1) {
+      expect((await client()`select 1 as one`)[0]).toEqual({ one: 1 })
+    }
+  })
+
   test('COPY FROM STDIN is refused in words', async () => {
     const outcome = client().unsafe('copy flarewatch.tenants from stdin').writable()
     await expect(outcome).rejects.toMatchObject({ code: expect.stringMatching(/0A000|42501/) })

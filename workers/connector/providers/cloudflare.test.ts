@@ -163,6 +163,16 @@ describe('a later poll', () => {
   })
 })
 
+describe('a run in the first minutes of an hour', () => {
+  it('reads the hour that has just ended, however the pages are cut, and calls it unfinished', async () => {
+    now = Date.UTC(2026, 10, 24, 11, 2)
+    await fault('partial', { times: 1000 })
+    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    const ended = store.requests('hourly').find(({ windowStart }) => windowStart === Date.UTC(2026, 10, 24, 10))
+    expect(ended).toMatchObject({ completeness: 'partial' })
+  })
+})
+
 describe('a run that is not whole', () => {
   it('is empty when nothing comes, and moves no cursor into the last two days', async () => {
     await fault('empty_result', { times: 1000 })

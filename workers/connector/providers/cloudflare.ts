@@ -192,7 +192,7 @@ async function readDataset<Row>(
     notOlderThanMs: Math.min(settings.notOlderThan * 1000, MAX_BACKFILL_MS),
     maxDurationMs: Math.min(settings.maxDuration * 1000, MAX_CHUNK_WINDOWS * windowMs),
   }
-  const { chunks, completeUntil } = planWindows(bounds, site.cursors[dataset.name], now)
+  const { chunks, endedUntil, completeUntil } = planWindows(bounds, site.cursors[dataset.name], now)
   const source: WindowedRows<Row> = {
     windowMs,
     beginOf: dataset.beginOf,
@@ -203,7 +203,7 @@ async function readDataset<Row>(
     const fetchedAt = await tools.clock()
     if (fetchedAt > deadline) return { ...read, rows: count, reason: 'run_too_long' }
     const limit = Math.min(settings.maxPageSize, MAX_PAGE_ROWS)
-    const rows = await readWindows(source, { ...chunk, expectedUntil: Math.min(chunk.to, completeUntil), limit })
+    const rows = await readWindows(source, { ...chunk, expectedUntil: Math.min(chunk.to, endedUntil), limit })
     const last = rows.at(-1)
     const lastRowEnd = last === undefined ? undefined : dataset.beginOf(last) + windowMs
     await tools.store({

@@ -59,7 +59,9 @@ export type DatasetBounds = {
 }
 export type Plan = {
   readonly chunks: readonly { readonly from: number; readonly to: number }[]
-  /** Windows that end by now or before are complete. */
+  /** Windows that end by then are over: a row of theirs may come late, and its absence is asked about once more. */
+  readonly endedUntil: number
+  /** Windows that end by then are complete: they have settled. */
   readonly completeUntil: number
 }
 
@@ -74,12 +76,13 @@ export function planWindows(bounds: DatasetBounds, cursor: number | null, now: n
   // One window of margin: time passes between planning and asking.
   const oldest = Math.ceil((now - bounds.notOlderThanMs) / windowMs) * windowMs + windowMs
   const from = Math.max(cursor ?? oldest, oldest)
-  const to = Math.floor(now / windowMs) * windowMs + windowMs
+  const endedUntil = Math.floor(now / windowMs) * windowMs
+  const to = endedUntil + windowMs
   const chunks: { from: number; to: number }[] = []
   for (let position = from; position < to; position += step) {
     chunks.push({ from: position, to: Math.min(position + step, to) })
   }
-  return { chunks, completeUntil: Math.floor((now - bounds.settlingMs) / windowMs) * windowMs }
+  return { chunks, endedUntil, completeUntil: Math.floor((now - bounds.settlingMs) / windowMs) * windowMs }
 }
 
 /** A silence older than this is a quiet site; a younger one may be rows that are late. */

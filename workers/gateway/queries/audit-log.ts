@@ -48,10 +48,11 @@ export async function sealedRows({ sql, tenantId }: Tenancy, { after, upTo, limi
 }
 
 const Leaf = z.object({ seq: z.int(), row_id: AuditRowId, hash: bytes })
+export type Leaf = z.output<typeof Leaf>
 export type RowName = { readonly seq: number } | { readonly rowId: AuditRowId }
 
 /** What the tree holds of one row. */
-export async function leafOf({ sql, tenantId }: Tenancy, row: RowName): Promise<z.output<typeof Leaf> | null> {
+export async function leafOf({ sql, tenantId }: Tenancy, row: RowName): Promise<Leaf | null> {
   const named = 'seq' in row ? sql`seq = ${row.seq}` : sql`row_id = ${row.rowId}`
   const [found] = await sql`
     select seq, row_id, hash from flarewatch.audit_log where tenant_id = ${tenantId} and ${named} limit 1`

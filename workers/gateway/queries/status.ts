@@ -8,6 +8,10 @@ const Row = z.object({
   newest_incident: z.string().nullable(),
   receipt_size: z.number().nullable(),
   receipt_at: z.date().nullable(),
+  night_at: z.date().nullable(),
+  night_size: z.number().nullable(),
+  night_sound: z.boolean().nullable(),
+  activated_at: z.date().nullable(),
   jobs_leased: z.number(),
   jobs_due: z.number(),
   oldest_due_at: z.date().nullable(),
@@ -27,10 +31,16 @@ export async function tenantHealth({ sql, tenantId }: Tenancy, at: Date): Promis
       (select kind from flarewatch.incidents where tenant_id = ${tenantId} and acknowledged_at is null
         order by at desc limit 1) as newest_incident,
       newest.size as receipt_size, newest.at as receipt_at,
+      night.finished_at as night_at, night.size as night_size, night.sound as night_sound,
+      (select activated_at from flarewatch.tenants where id = ${tenantId}) as activated_at,
       work.jobs_leased, work.jobs_due, work.oldest_due_at, work.newest_job_at, work.dead_letters_24h, work.audit_rows
     from flarewatch.stack_status(${at}) as work
     left join lateral (
       select size, at from flarewatch.receipts where log = ${tenantId} order by size desc limit 1
-    ) as newest on true`
+    ) as newest on true
+    left join lateral (
+      select finished_at, size, sound from flarewatch.verification_runs
+      where log = ${tenantId} order by due_at desc limit 1
+    ) as night on true`
   return Row.parse(row)
 }

@@ -5,12 +5,13 @@ import { AuditRowId, type TenantId } from '../../../domain/contracts/ids.ts'
 import { inclusionProofFromTiles } from '../../../domain/merkle/tiles.ts'
 import { hashLeaf } from '../../../domain/merkle/tree.ts'
 import type { Bindings } from '../bindings.ts'
-import { leafOf, type RowName } from '../queries/audit-log.ts'
+import { type Leaf, leafOf, type RowName } from '../queries/audit-log.ts'
+import { isCertified, prunedRows, pruningCertificate } from '../queries/certificates.ts'
 import { newestSigned, readReceipt, type SignedSize, tileReader } from '../receipt-bucket.ts'
 import { Refusal } from '../refusal.ts'
 import { requireSession } from '../session.ts'
 import { answer, type Handler, parseId, parseQuery } from '../visit.ts'
-import { withTenant } from '../with-tenant.ts'
+import { type Tenancy, withTenant } from '../with-tenant.ts'
 
 const wholeNumber = z
   .string()
@@ -28,11 +29,11 @@ export const auditProof: Handler = async (request, visit) => {
   const name = parseId(request.params.row, RowPath)
   const { size } = parseQuery(visit.url, Query)
   if (session.aal !== 'aal2') throw new Refusal('aal2_required')
-  const { tenantId, leaf } = await withTenant(request, session, visit, async (tenancy) => ({
+  const { tenantId, leaf, pruned } = await withTenant(request, session, visit, async (tenancy) => ({
     tenantId: tenancy.tenantId,
-    leaf: await leafOf(tenancy, name),
+    leaf: await storedLeaf(tenancy, name),
+    pruned: prunedRows(visit.url, tenancy.tenantId, await pruningCertificate(tenancy)),
   }))
-  if (leaf === null) throw new Refusal('not_found')
   const signed = await signedSize(visit.bindings, tenantId, size)
   if (signed.size < leaf.seq) throw new Refusal(size === undefined ? 'not_signed_yet' : 'not_found')
   const proof = await inclusionProofFromTiles(leaf.seq - 1, signed.size, tileReader(visit.bindings, tenantId))
@@ -44,7 +45,15 @@ export const auditProof: Handler = async (request, visit) => {
     size: signed.size,
     proof: proof.map(toBase64),
     checkpoint: signed.note,
+    pruned,
   })
+}
+
+/** Of a row that was pruned its leaf is still in the tree, but not what it would be the leaf of. */
+async function storedLeaf(tenancy: Tenancy, name: RowName): Promise<Leaf> {
+  const leaf = await leafOf(tenancy, name)
+  if (leaf !== null) return leaf
+  throw new Refusal('seq' in name && (await isCertified(tenancy, name.seq)) ? 'row_pruned' : 'not_found')
 }
 
 /** Only sizes that were signed: of any other the tiles may not be there, and no receipt could be compared. */

@@ -27,6 +27,8 @@ export const status: Handler = async (request, visit) => {
 const CRON_LATE_SECONDS = 3 * 60
 /** The verifier's cron is due every five minutes, and a long log takes it a while. */
 const RECEIPT_LATE_MS = 20 * 60 * 1000
+/** Every chain is walked end to end each night, for which there are two hours. */
+const NIGHT_LATE_MS = 26 * 3_600_000
 
 type Known = { readonly parts: Part[]; readonly figures: Figures | null }
 
@@ -38,6 +40,7 @@ function storeAnswers(health: TenantHealth, at: Date): Known {
     queuePart(figures),
     connectorsPart(health),
     receiptsPart(health, figures, at),
+    nightsPart(health, at),
     incidentsPart(health),
   ]
   return { parts, figures }
@@ -81,6 +84,15 @@ function receiptsPart({ receipt_size, receipt_at }: TenantHealth, { unsigned_row
   const isLate = unsigned_rows > 0 && at.getTime() - receipt_at.getTime() > RECEIPT_LATE_MS
   const detail = `${receipt_size} rows, signed ${receipt_at.toISOString()}, ${unsigned_rows} since`
   return { name: 'receipts', state: isLate ? 'degraded' : 'ok', detail }
+}
+
+/** The verifier raises a missing night itself, every few minutes; this shows it also when the verifier is away altogether. */
+function nightsPart({ night_at, night_size, night_sound, activated_at }: TenantHealth, at: Date): Part {
+  const since = night_at ?? activated_at
+  const isLate = since !== null && at.getTime() - since.getTime() > NIGHT_LATE_MS
+  if (night_at === null) return { name: 'nights', state: isLate ? 'degraded' : 'ok', detail: 'none yet' }
+  const detail = `${night_size} rows end to end, ${night_sound ? 'sound' : 'not sound'}, ${night_at.toISOString()}`
+  return { name: 'nights', state: isLate || !night_sound ? 'degraded' : 'ok', detail }
 }
 
 function incidentsPart({ incidents, newest_incident }: TenantHealth): Part {

@@ -5,6 +5,7 @@ import {
   ReceiptsResponse,
   SitesResponse,
 } from '../../../domain/contracts/api.ts'
+import { prunedRows, pruningCertificate } from '../queries/certificates.ts'
 import { listCredentials } from '../queries/credentials.ts'
 import { memberships } from '../queries/me.ts'
 import { listReceipts } from '../queries/receipts.ts'
@@ -40,10 +41,13 @@ export const credentials: Handler = async (request, visit) => {
 
 export const receipts: Handler = async (request, visit) => {
   const session = await requireSession(request, visit)
-  const stored = await withTenant(request, session, visit, listReceipts)
+  const { stored, pruned } = await withTenant(request, session, visit, async (tenancy) => ({
+    stored: await listReceipts(tenancy),
+    pruned: prunedRows(visit.url, tenancy.tenantId, await pruningCertificate(tenancy)),
+  }))
   const lines = stored.map((receipt) => ({
     ...receipt,
     url: `${visit.url.origin}/receipts/${receipt.log}/${receipt.size}`,
   }))
-  return answer(ReceiptsResponse, { receipts: lines })
+  return answer(ReceiptsResponse, { receipts: lines, pruned })
 }
