@@ -4,9 +4,10 @@ import { benchLedger } from './ledger.ts'
 import { type MachineFacts, machineFacts } from './machine.ts'
 import type { Bench, Scale } from './scale.ts'
 import { benchVault } from './vault.ts'
+import { benchVerify } from './verify.ts'
 
 /** `npm run bench -- vault ledger verify`: both sides of each comparison in one run. Exits 1 when a limit was not reached. */
-const BENCHES: Readonly<Record<string, Bench>> = { vault: benchVault, ledger: benchLedger }
+const BENCHES: Readonly<Record<string, Bench>> = { vault: benchVault, ledger: benchLedger, verify: benchVerify }
 const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join(' ')} [--scale ci|full] [--seed N] [--json]`
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const
 
