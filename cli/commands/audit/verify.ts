@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { ExportVerifier } from '../../../domain/audit/export-verifier.ts'
 import { type Arguments, type Command, CommandRefused } from '../../command.ts'
 import { linesOf } from '../../lines.ts'
+import { hashRowNatively } from '../../row-hash.ts'
 import { parseTrust } from '../../trust.ts'
 import { documentOf, exitOf, textOf } from './report.ts'
 
@@ -14,7 +15,7 @@ export const auditVerify: Command = {
   async run({ values, positionals }: Arguments) {
     const [file = ''] = positionals
     const trusted = typeof values.trust === 'string' ? [parseTrust(values.trust).verifier] : []
-    const verifier = new ExportVerifier(trusted)
+    const verifier = new ExportVerifier(trusted, hashRowNatively)
     for await (const line of linesOf(readFile(file))) if (!verifier.feed(line)) break
     const report = await verifier.finish()
     return { document: documentOf(report), text: textOf(report), exit: exitOf(report) }
