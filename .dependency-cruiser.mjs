@@ -7,6 +7,7 @@ const rooms = {
   'workers/connector': ['domain', 'workers/runtime'],
   'workers/vault': ['domain', 'workers/runtime'],
   'workers/verifier': ['domain', 'workers/runtime'],
+  'workers/notifier': ['domain', 'workers/runtime'],
   'durable-objects': ['domain', 'workers/runtime'],
   'edge-functions': ['domain'],
   cli: ['domain'],
@@ -16,6 +17,7 @@ const rooms = {
   // Besides what the data means: what a browser needs to check receipts and proofs for itself.
   dashboards: [
     'domain/contracts',
+    'domain/incidents',
     'domain/metrics',
     'domain/result',
     'domain/providers',

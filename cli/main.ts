@@ -1,22 +1,50 @@
 import { resolve } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { type Answer, type Command, CommandRefused, EXIT, type Exit } from './command.ts'
+import { auditCheckpoint } from './commands/audit/checkpoint.ts'
 import { auditExport } from './commands/audit/export.ts'
 import { auditProve } from './commands/audit/prove.ts'
 import { auditVerify } from './commands/audit/verify.ts'
+import { backupGenerateKey } from './commands/backup/generate-key.ts'
+import { backupKeys } from './commands/backup/keys.ts'
+import { incidentsList } from './commands/incidents/list.ts'
+import { keysDeny } from './commands/keys/deny.ts'
 import { keysGenerate } from './commands/keys/generate.ts'
+import { keysRetire } from './commands/keys/retire.ts'
+import { keysRotate } from './commands/keys/rotate.ts'
+import { keysStatus } from './commands/keys/status.ts'
+import { ledgerAdopt } from './commands/ledger/adopt.ts'
+import { ledgerRefeed } from './commands/ledger/refeed.ts'
+import { ledgerStatus } from './commands/ledger/status.ts'
+import { restoreKeys } from './commands/restore/keys.ts'
 import { login } from './commands/session/login.ts'
 import { logout } from './commands/session/logout.ts'
 import { statusShow } from './commands/status/show.ts'
+import { freeze } from './commands/tenant/freeze.ts'
+import { unfreeze } from './commands/tenant/unfreeze.ts'
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   login,
   logout,
+  'audit checkpoint': auditCheckpoint,
   'audit export': auditExport,
   'audit prove': auditProve,
   'audit verify': auditVerify,
+  'incidents list': incidentsList,
+  'backup generate-key': backupGenerateKey,
+  'backup keys': backupKeys,
+  freeze,
+  'keys deny': keysDeny,
+  'ledger adopt': ledgerAdopt,
+  'ledger refeed': ledgerRefeed,
+  'ledger status': ledgerStatus,
+  'restore keys': restoreKeys,
   'keys generate': keysGenerate,
+  'keys retire': keysRetire,
+  'keys rotate': keysRotate,
+  'keys status': keysStatus,
   status: statusShow,
+  unfreeze,
 }
 const EVERYWHERE = {
   data: { type: 'string', default: '.flarewatch' },

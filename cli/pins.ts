@@ -60,17 +60,19 @@ export type Pinning = {
   readonly isNewest: boolean
 }
 
+export type Pinned = { readonly size: number; readonly previousSize: number | null }
+
 /**
  * Demands that the log has only grown since the checkpoint that was last seen from here, then remembers the newer of the two.
- * Without this a server could show each reader a log of their own. Answers the size that was remembered before.
+ * Without this a server could show each reader a log of their own. Answers its size, and the one that was remembered before.
  */
-export async function pinCheckpoint(pinning: Pinning): Promise<{ readonly previousSize: number | null }> {
+export async function pinCheckpoint(pinning: Pinning): Promise<Pinned> {
   const { dir, tenantId, trust, note, isNewest } = pinning
   const now = await openCheckpoint(note, trust, tenantId)
   const pin = readPin(dir, tenantId)
   if (pin === null) {
     savePin(dir, tenantId, { vkey: trust.vkey, checkpoint: note })
-    return { previousSize: null }
+    return { size: now.size, previousSize: null }
   }
   const seen = await openCheckpoint(pin.checkpoint, trust, tenantId)
   if (isNewest && now.size < seen.size) {
@@ -78,15 +80,30 @@ export async function pinCheckpoint(pinning: Pinning): Promise<{ readonly previo
     throw new CommandRefused('checkpoint_rolled_back', message)
   }
   await demandConsistency(pinning.gatewayUrl, tenantId, now.size < seen.size ? [now, seen] : [seen, now])
+  await advancePin(pinning, seen)
+  return { size: now.size, previousSize: seen.size }
+}
+
+/** The pinned checkpoint of a log, by the key that is trusted now. */
+export async function pinnedCheckpoint(dir: string, tenantId: string, trust: Trust): Promise<Checkpoint | null> {
+  const pin = readPin(dir, tenantId)
+  return pin === null ? null : openCheckpoint(pin.checkpoint, trust, tenantId)
+}
+
+type Advance = Pick<Pinning, 'dir' | 'tenantId' | 'trust' | 'note'>
+
+/** Moves a pin on to a note that is known to agree with what was seen; an older one changes nothing. */
+export async function advancePin({ dir, tenantId, trust, note }: Advance, seen: Checkpoint): Promise<void> {
+  const now = await openCheckpoint(note, trust, tenantId)
   if (now.size > seen.size) savePin(dir, tenantId, { vkey: trust.vkey, checkpoint: note })
-  return { previousSize: seen.size }
 }
 
 function savePin(dir: string, tenantId: string, pin: Pin): void {
   writePrivately(pinPath(dir, tenantId), `${JSON.stringify(pin)}\n`)
 }
 
-async function demandConsistency(
+/** That the older log is the beginning of the newer one, by the server's proof. */
+export async function demandConsistency(
   gatewayUrl: string,
   tenantId: string,
   [older, newer]: readonly [Checkpoint, Checkpoint],

@@ -10,6 +10,8 @@ const RunFile = z.object({
   supabase_url: z.url(),
   publishable_key: z.string(),
   log_vkey: z.string(),
+  /** The operator's commands go there; a run file of an older stack has none. */
+  vault_url: z.url().optional(),
 })
 export type RunFile = z.infer<typeof RunFile>
 

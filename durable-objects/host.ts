@@ -1,3 +1,4 @@
+export { KekVersions } from './kek-versions.do.ts'
 export { AuditLedger } from './ledger.do.ts'
 export { ProviderLimits } from './provider-limits.do.ts'
 export { StepUpTokens } from './step-up-tokens.do.ts'

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { bornTenant } from '../local/stands/tenants.ts'
 import { startVaultStand, type VaultStand } from '../local/stands/vault-stand.ts'
 
 let stand: VaultStand
@@ -31,6 +32,20 @@ describe('TenantRoster', () => {
     const second = (await stand.call('TENANT_ROSTER', 'listed', 'list', first.next)) as Page
     expect(second.next).toBeNull()
     expect([...first.entries, ...second.entries].map(({ tenantId }) => tenantId).sort()).toEqual(tenants.sort())
+  })
+})
+
+describe('the backup key', () => {
+  it('V2 is there only when the operator made one: without it nothing is sealed', async () => {
+    const none = { ok: false, code: 'backup_key_missing' }
+    expect(await stand.call('TENANT_ROSTER', 'roster', 'backupKey')).toEqual(none)
+    expect(await stand.operatorCall('backup-key', {})).toMatchObject({ status: 409, code: 'backup_key_missing' })
+    const tenant = await bornTenant(stand)
+    const request = { tenant_id: tenant.id, backup_id: randomUUID() }
+    expect(await stand.operatorCall('backup-tenant', request)).toMatchObject({ code: 'backup_key_missing' })
+    const asked = { rowId: tenant.birthRow, backupId: randomUUID() }
+    expect(await stand.call('AUDIT_LEDGER', tenant.id, 'sealShares', asked)).toEqual(none)
+    expect(await stand.call('AUDIT_LEDGER', tenant.id, 'head')).toMatchObject({ seq: 1 })
   })
 })
 

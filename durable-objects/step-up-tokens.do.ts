@@ -1,7 +1,7 @@
 /**
- * StepUpTokens: single-use powers of one user, and the single use of the Edge service's JWTs.
+ * StepUpTokens: single-use powers of one user, and the single use of the Edge service's and the operator's JWTs.
  *
- * Key: the user id; one further object named `service-jti` holds the service's `jti`s and nothing else.
+ * Key: the user id; two further objects, named `service-jti` and `operator-jti`, hold `jti`s and nothing else.
  * Invariants: a token is used at most once, by the session that minted it, for the one act it names, within 5 minutes
  * (A4). Codes of one TOTP window lend freshness to one session alone (A3). A `jti` is accepted once.
  * Atomic because: each judgement is one synchronous turn (hashing included, hence @noble rather than WebCrypto), so of

@@ -11,6 +11,9 @@ import { z } from 'zod'
 import { equalConstantTime } from '../domain/bytes.ts'
 import type { RosterAnswer, RosterEntry, TenantRosterApi } from '../domain/contracts/durable-objects.ts'
 import { TenantId } from '../domain/contracts/ids.ts'
+import { parseBindings } from '../workers/runtime/bindings.ts'
+import { backupKeyOf } from './backup-key.ts'
+import { HostBindings } from './bindings.ts'
 import { bytes32, fromBlob } from './columns.ts'
 
 const PAGE = 500
@@ -19,10 +22,12 @@ const Moment = z.int().nonnegative()
 type Row = { position: number; tenant_id: string; first_hash: ArrayBuffer; at: number }
 
 export class TenantRoster extends DurableObject<unknown> implements TenantRosterApi {
+  readonly #bindings: HostBindings
   readonly #sql: SqlStorage
 
   constructor(context: DurableObjectState, env: unknown) {
     super(context, env)
+    this.#bindings = parseBindings('durable-objects', HostBindings, env)
     this.#sql = context.storage.sql
     this.#sql.exec(`CREATE TABLE IF NOT EXISTS roster (
       position INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -61,6 +66,11 @@ export class TenantRoster extends DurableObject<unknown> implements TenantRoster
       .exec<Row>('SELECT * FROM roster WHERE position > ? ORDER BY position LIMIT ?', after, PAGE)
       .toArray()
     return { entries: rows.map(entryOf), next: rows.length < PAGE ? null : (rows.at(-1)?.position ?? null) }
+  }
+
+  async backupKey(): ReturnType<TenantRosterApi['backupKey']> {
+    const key = backupKeyOf(this.#bindings)
+    return key.ok ? { ok: true, ...key.value } : key
   }
 }
 

@@ -1,5 +1,6 @@
 import { type CommandLine, readCommandLine } from './command-line.ts'
 import { loadKeks, makeDemoKek } from './keys/kek-source.ts'
+import { MAIL_TO_FILES } from './mail/mail-settings.ts'
 import type { Stack } from './stack.ts'
 import { confineTools } from './supervisor/environment.ts'
 import { reportFailure } from './supervisor/failure.ts'
@@ -25,7 +26,7 @@ async function demo(options: CommandLine): Promise<void> {
   const { buildDashboard } = await import('../dashboards/build.ts')
   await progress.part('dashboard', buildDashboard)
   const { bootStack } = await import('./stack.ts')
-  const stack = await bootStack({ dir, keks, kind: 'demo', seed, progress })
+  const stack = await bootStack({ dir, keks, kind: 'demo', seed, mail: MAIL_TO_FILES, progress })
   const bootMs = Math.round(performance.now() - began)
   progress.say(`  booted in ${(bootMs / 1000).toFixed(1)} s`)
   try {

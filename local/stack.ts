@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { appendFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -6,8 +7,10 @@ import type { Kek } from '../domain/envelope/kek.ts'
 
 import { type FunctionsOptions, startFunctions } from './functions/host.ts'
 import { type StackKeys, stackKeys } from './keys/stack-keys.ts'
+import type { MailSettings } from './mail/mail-settings.ts'
 import { type EmbeddedPostgres, startPostgres } from './postgres/postgres.ts'
 import { type CloudflareSimulator, startCloudflareSimulator } from './simulators/cloudflare/simulator.ts'
+import { type MailSink, startMailSink } from './simulators/mail/mail.ts'
 import { type Supabase, startSupabase } from './supabase/supabase.ts'
 import { createStackClock, type StackClock } from './supervisor/clock.ts'
 import { type Control, startControl } from './supervisor/control.ts'
@@ -32,6 +35,7 @@ export type StackOptions = {
   /** The demo accepts a demo KEK and simulates its providers; the operator's boot does neither. */
   readonly kind: 'demo' | 'operator'
   readonly seed: number
+  readonly mail: MailSettings
   readonly progress: Progress
 }
 
@@ -45,12 +49,15 @@ export type Stack = {
   readonly stop: () => Promise<void>
 }
 
-const WORKER_PORTS = ['gateway', 'scheduler', 'connector', 'vault', 'verifier', 'durable-objects'] as const
-const PORTS = ['supabase', 'functions', 'simulator', 'control', ...WORKER_PORTS] as const
+const WORKER_PORTS = ['gateway', 'scheduler', 'connector', 'vault', 'verifier', 'notifier', 'durable-objects'] as const
+const PORTS = ['supabase', 'functions', 'simulator', 'mail', 'control', ...WORKER_PORTS] as const
 type Ports = Record<(typeof PORTS)[number], number>
 
 const LOG_NAME = 'flarewatch.local/log'
 const CLOUDFLARE_API = 'https://api.cloudflare.com/client/v4'
+const RESEND_API = 'https://api.resend.com'
+const LOCAL_SENDER = 'Flarewatch <notices@flarewatch.local>'
+const LOCAL_OPERATOR = 'operator@flarewatch.local'
 const READY_DEADLINE_MS = 20_000
 
 /** Boots every part in dependency order, in parallel where it can, and undoes what it started when one part fails. */
@@ -104,6 +111,7 @@ type Parts = {
   readonly postgres: EmbeddedPostgres
   readonly supabase: Supabase
   readonly simulator: CloudflareSimulator | undefined
+  readonly mail: Mail
 }
 
 async function bootParts(
@@ -121,15 +129,16 @@ async function bootParts(
     return part
   }
   const clock = createStackClock()
-  const [ports, keys] = await Promise.all([freePorts(...PORTS), stackKeys(dir, LOG_NAME)])
-  const [postgres, simulator] = await Promise.all([
+  const [ports, keys] = await Promise.all([freePorts(...PORTS), stackKeys(dir, LOG_NAME, options.kind)])
+  const [postgres, simulator, mail] = await Promise.all([
     started('postgres', () => startPostgres({ dir, supervision: supervise(options) })),
     options.kind === 'demo' ? started('cloudflare simulator', () => simulate(options, ports, clock)) : undefined,
+    startMail(options, (sink) => started('mail', () => startMailSink({ ...sink, port: ports.mail, now: clock.now }))),
   ])
   const supabase = await started('supabase gateway', () =>
     startSupabase({ dir, postgres, port: ports.supabase, functionsUrl: loopback(ports.functions), now: clock.now }),
   )
-  const parts: Parts = { options, ports, keys, clock, postgres, simulator, supabase }
+  const parts: Parts = { options, ports, keys, clock, postgres, simulator, mail, supabase }
   const [workers] = await Promise.all([
     started('workers', () => startWorkers(workersOptions(parts))),
     started('edge functions', () => startFunctions(functionsOptions(parts))),
@@ -150,10 +159,7 @@ function runningStack(parts: Parts, workers: RunningWorkers, control: Control, s
     functions_url: `${parts.supabase.url}/functions/v1`,
     vault_url: workers.url('vault'),
     postgres_superuser_url: parts.postgres.superuserUrl,
-    simulators:
-      parts.simulator === undefined
-        ? {}
-        : { cloudflare: { api_url: parts.simulator.apiUrl, control_url: parts.simulator.controlUrl } },
+    simulators: parts.options.kind === 'demo' ? simulatorsOf(parts) : {},
     control: { url: control.url, token: control.token },
     log_vkey: parts.keys.logVkey,
   }
@@ -168,6 +174,34 @@ function runningStack(parts: Parts, workers: RunningWorkers, control: Control, s
   }
 }
 
+function simulatorsOf({ simulator, mail: { sink } }: Parts): RunFile['simulators'] {
+  const addresses = ({ apiUrl, controlUrl }: { readonly apiUrl: string; readonly controlUrl: string }) => ({
+    api_url: apiUrl,
+    control_url: controlUrl,
+  })
+  return {
+    ...(simulator === undefined ? {} : { cloudflare: addresses(simulator) }),
+    ...(sink === undefined ? {} : { mail: addresses(sink) }),
+  }
+}
+
+type Mail = { readonly bindings: Record<string, string>; readonly sink: MailSink | undefined }
+type Sink = Omit<Parameters<typeof startMailSink>[0], 'port' | 'now'>
+
+/** Out by Resend where the operator says so; otherwise each mail becomes a file in DIR/mail. */
+async function startMail({ dir, kind, mail }: StackOptions, start: (sink: Sink) => Promise<MailSink>): Promise<Mail> {
+  if (mail.kind === 'resend') {
+    const { apiKey, from, operatorEmail } = mail
+    const bindings = { RESEND_API_KEY: apiKey, MAIL_FROM: from, OPERATOR_EMAIL: operatorEmail }
+    return { bindings: { ...bindings, RESEND_API_URL: RESEND_API }, sink: undefined }
+  }
+  const apiKey = `re_${randomBytes(16).toString('hex')}`
+  const log = logTo(dir, 'mail')
+  const sink = await start({ folder: join(dir, 'mail'), apiKey, log, controllable: kind === 'demo' })
+  const bindings = { RESEND_API_KEY: apiKey, MAIL_FROM: LOCAL_SENDER, OPERATOR_EMAIL: LOCAL_OPERATOR }
+  return { bindings: { ...bindings, RESEND_API_URL: sink.apiUrl }, sink }
+}
+
 function simulate({ dir, seed }: StackOptions, { simulator }: Ports, clock: StackClock): Promise<CloudflareSimulator> {
   return startCloudflareSimulator({
     seed,
@@ -178,7 +212,7 @@ function simulate({ dir, seed }: StackOptions, { simulator }: Ports, clock: Stac
   })
 }
 
-function workersOptions({ options, ports, keys, clock, postgres, supabase, simulator }: Parts): WorkersOptions {
+function workersOptions({ options, ports, keys, clock, postgres, supabase, simulator, mail }: Parts): WorkersOptions {
   const auth = { AUTH_ISSUER: supabase.issuer, AUTH_JWKS_URL: supabase.jwksUrl }
   return {
     dir: options.dir,
@@ -191,6 +225,7 @@ function workersOptions({ options, ports, keys, clock, postgres, supabase, simul
       connector: postgres.pooledUrlFor('flarewatch_connector'),
       vault: postgres.pooledUrlFor('flarewatch_vault'),
       verifier: postgres.pooledUrlFor('flarewatch_verifier'),
+      notifier: postgres.pooledUrlFor('flarewatch_notifier'),
       'durable-objects': postgres.pooledUrlFor('flarewatch_ledger'),
     },
     bindings: {
@@ -205,9 +240,13 @@ function workersOptions({ options, ports, keys, clock, postgres, supabase, simul
         ...auth,
         ...Object.fromEntries(options.keks.map(({ version, bytes }) => [`KEK_V${version}`, toBase64Url(bytes)])),
         EDGE_SERVICE_PUBLIC_KEY: JSON.stringify(keys.edgeServicePublic),
+        LOG_VKEY: keys.logVkey,
+        OPERATOR_PUBLIC_KEY: JSON.stringify(keys.operatorPublic),
         ...(options.kind === 'demo' ? { DEMO_KEK_ACCEPTED: 'true' } : {}),
       },
+      'durable-objects': keys.backupPublic === null ? {} : { BACKUP_PUBLIC_KEY: keys.backupPublic },
       verifier: { RECEIPT_SIGNING_KEY: keys.receiptSigner, LOG_NAME },
+      notifier: { ...mail.bindings, GATEWAY_URL: loopback(ports.gateway) },
     },
   }
 }

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, inject, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
 import { z } from 'zod'
 import { runningStack } from '../running.ts'
-import { issueToken } from '../stack.ts'
+import { fireCron, issueToken, until } from '../stack.ts'
 
 /**
  * T2 on the running stack. It fails when, say, `deposit.ts` stores `input.secret` in place of the sealed record, or
@@ -21,6 +21,16 @@ const dataDir = inject('dataDir')
 const leak = join(dataDir, 'logs', 'leak.log')
 
 afterEach(() => rmSync(leak, { force: true }))
+
+/** A checkpoint to each owner, so that there is mail to be searched. */
+beforeAll(async () => {
+  const run = runningStack()
+  await fireCron(run, 'verifier', '15 2 * * *')
+  await until(async () => {
+    await fireCron(run, 'notifier', '* * * * *')
+    return readdirSync(join(dataDir, 'mail')).some((name) => name.endsWith('.eml'))
+  }, 'a mail was sent')
+})
 
 describe('T2: the canary', () => {
   test('finds no secret in anything that was written or answered, and would find each that is planted', async () => {
@@ -58,6 +68,7 @@ const EXPECTED_PLACES = [
   'dashboard assets',
   'logs',
   'outgoing mail',
+  'outgoing mail, as sent',
   'postgres auth',
   'postgres files',
   'postgres flarewatch',

@@ -27,7 +27,12 @@ export function ownKeys(dir: string, env: Readonly<Record<string, string | undef
   const fromEnvironment = Object.entries(env)
     .filter(([name]) => /^FLAREWATCH_KEK_V\d+$/.test(name))
     .map(([name, text]) => [`KEK ${name}`, text ?? ''] as const)
-  return [...keks, ...fromEnvironment, ...serviceKey(secrets)].flatMap(([name, text]) => keyForms(name, text))
+  const resend = Object.entries(env)
+    .filter(([name]) => name === 'FLAREWATCH_RESEND_API_KEY')
+    .map(([name, text]) => [name, text ?? ''] as const)
+  return [...keks, ...fromEnvironment, ...resend, ...serviceKey(secrets)].flatMap(([name, text]) =>
+    keyForms(name, text),
+  )
 }
 
 function serviceKey(secrets: string): (readonly [string, string])[] {

@@ -19,24 +19,43 @@ export function writeDocument(report: Report, tries: readonly Try[], commit: str
   )
   writeFileSync(
     DOCUMENT,
-    `${INTRODUCTION}\n${resultOf(report, commit)}\n\n${HEADING}\n${lines.join('\n')}\n\n${LIMITS}`,
+    `${INTRODUCTION}\n${resultOf(report, commit)}\n\n${HEADING}\n${lines.join('\n')}\n\n${vaultOf(report)}\n${LIMITS}`,
   )
 }
 
-function resultOf({ seed, tenants, rows, cases, untouched_runs, false_alarms }: Report, commit: string | null): string {
+function resultOf(
+  { seed, scale, tenants, rows, cases, untouched_runs, false_alarms }: Report,
+  commit: string | null,
+): string {
   const tried = cases.reduce((sum, { tries }) => sum + tries, 0)
   const seen = cases.reduce((sum, { detected }) => sum + detected, 0)
-  const ran = `Seed ${seed}, commit ${commit ?? 'unknown'}: ${tenants} tenants with ${rows.toLocaleString('en')} rows`
+  const ran = `Scale ${scale}, seed ${seed}, commit ${commit ?? 'unknown'}: ${tenants} tenants with ${rows.toLocaleString('en')} rows`
   const outcome = `${seen} of ${tried} forgeries were raised, with ${false_alarms} false alarms`
   return `${ran}. **${outcome}** in ${untouched_runs} runs over untouched logs and one run after each forgery was undone.`
 }
 
-const HEADING = `| forged | how | tries | raised | by, as | ms |
+function vaultOf({ vault }: Report): string {
+  const lines = vault.map(({ kind, tries, refused, ms }) => `| ${kind} | ${tries} | ${refused} | ${ms} |`)
+  return `${VAULT}\n${lines.join('\n')}\n`
+}
+
+const VAULT = `## Stored credentials, corrupted
+
+In the same run. Each poll that met one ended in the same words, with an incident by the connector and no figure stored, and went well again once
+the record was put back; \`ms\` is the slowest poll. Every single byte is tried in [corruption.test.ts](../workers/vault/corruption.test.ts).
+
+| corrupted | tries | refused | ms |
+|---|---|---|---|`
+
+const HEADING = `\`ms\` is the median from the forgery to the moment at which it was raised, with the verifier started at once; by itself it starts every five
+minutes for logs that grew and at 02:15 UTC for all.
+
+| forged | how | tries | raised | by, as | ms |
 |---|---|---|---|---|---|`
 
 const INTRODUCTION = `# The gauntlet
 
-\`npm run gauntlet -- --scale full\` wrote this page. On a running stack it forges audit logs as a Postgres superuser whom no trigger and no policy
+\`npm run gauntlet -- --scale full\` writes this page. On a running stack it forges audit logs as a Postgres superuser whom no trigger and no policy
 stops, and as somebody who can edit the files of the Durable Objects and of R2, one forgery at a time, at seeded random places. *Raised* means
 that the running verifier stored an incident that names what was done and the first sequence number that is wrong; where both sides were
 forged together and the verifier has nothing left to compare with, that \`flarewatch audit prove\` refused the log, on a machine that had pinned a
@@ -44,15 +63,14 @@ checkpoint before. Then the forgery is undone, and the next run of the verifier 
 \`run.json\`, imports none of the product's code, and computes its hashes from [formats](formats.md).
 `
 
-const LIMITS = `\`ms\` is the median from the forgery to the moment at which it was raised, with the verifier started at once; by itself it starts every five
-minutes for logs that grew and at 02:15 UTC for all.
-
-## What cannot be seen
+const LIMITS = `## What cannot be seen
 
 - **Row-level security or triggers off and on again** change no row. The verifier keeps the row versions (\`xmin\`) of what guards the log in the
   catalogue, in R2, and raises \`guards_changed\` when one differs from the run before: that somebody altered them, not what they did meanwhile;
   if a row changed, that is raised as well. It has no sequence number. A migration that alters a guard raises it once too. Whoever writes
   Postgres' files directly leaves no new row version; what they do to rows is still raised.
+- **A pointer to the newest receipt that is set back** to one of since the last night looks as if a run had broken off, and is mended. Set back further
+  it is raised.
 - **\`received_at\`** is covered by no hash: a hint that nothing relies on.
 - **Both sides forged together, with every receipt of ours**: only somebody who kept a checkpoint can tell. Command line and dashboard pin the last that
   they saw.

@@ -31,10 +31,11 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'failed'
 }
 
-function summary({ ok, cases, false_alarms, untouched_runs, tenants, rows, findings }: Report): string {
+function summary({ ok, cases, vault, false_alarms, untouched_runs, tenants, rows, findings }: Report): string {
   const lines = [
     `${rows} rows of ${tenants} tenants`,
     ...cases.map(({ kind, tries, detected, ms, by }) => `  ${kind.padEnd(42)} ${detected}/${tries} by ${by}, ${ms} ms`),
+    ...vault.map(({ kind, tries, refused, ms }) => `  ${kind.padEnd(42)} ${refused}/${tries} refused, ${ms} ms`),
     `${false_alarms} false alarms in ${untouched_runs} untouched runs and after each forgery`,
     ...findings.map((finding) => `  ${finding}`),
     ok ? 'ok: every forgery was raised, and nothing else' : 'NOT OK',

@@ -1,3 +1,5 @@
+import type { VaultCase } from './vault.ts'
+
 export type Scale = 'ci' | 'full'
 
 /** One forgery, and what became of it. */
@@ -29,6 +31,8 @@ export type Report = {
   readonly tenants: number
   readonly rows: number
   readonly cases: readonly Case[]
+  /** Stored credentials that were corrupted: whether their polls were refused, all in the same words. */
+  readonly vault: readonly VaultCase[]
   readonly untouched_runs: number
   readonly false_alarms: number
   /** What went unseen or was called by another name or place, and what was raised though nothing was forged. */

@@ -5,6 +5,7 @@ import { casesOf, type Report, type Scale, type Try } from './report.ts'
 import { setScene } from './scene.ts'
 import type { Place } from './storage.ts'
 import { Superuser } from './superuser.ts'
+import { corruptVault } from './vault.ts'
 import { Watch, words } from './watch.ts'
 
 export type Options = Place & { readonly seed: number; readonly scale: Scale; readonly say: (line: string) => void }
@@ -38,7 +39,13 @@ export async function runGauntlet({
     } finally {
       await gauntlet.leave()
     }
-    const findings = [...falseAlarms.map((raised) => `untouched: ${words(raised)}`), ...gauntlet.findings]
+    say('corrupting stored credentials')
+    const vault = await corruptVault({ dir, run }, superuser, { scale, random })
+    const findings = [
+      ...vault.findings,
+      ...falseAlarms.map((raised) => `untouched: ${words(raised)}`),
+      ...gauntlet.findings,
+    ]
     const cases = casesOf(gauntlet.tries)
     const alarms = falseAlarms.length + gauntlet.falseAlarms
     const report = {
@@ -48,6 +55,7 @@ export async function runGauntlet({
       tenants: scene.targets.length,
       rows: scene.targets.reduce((sum, { rows }) => sum + rows.length, 0),
       cases,
+      vault: vault.cases,
       untouched_runs: sizes.untouchedRuns,
       false_alarms: alarms,
       findings,

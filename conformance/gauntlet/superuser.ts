@@ -5,7 +5,7 @@ import type { Tx } from './log-rows.ts'
 export type Saved = { readonly name: string; readonly tables: readonly string[]; readonly tenantIds: readonly string[] }
 
 /** Tables whose rows are a chain, or vouch for one. */
-export const CHAIN_TABLES = ['audit_log', 'audit_heads', 'receipts'] as const
+export const CHAIN_TABLES = ['audit_log', 'audit_heads', 'receipts', 'epoch_certificates'] as const
 
 /** A Postgres superuser: bound by no policy, and past every trigger once he has switched it off. */
 export class Superuser {
@@ -54,8 +54,7 @@ export class Superuser {
     const rows = await this.sql<{ name: string }[]>`
       select class.relname as name from pg_class class join pg_attribute attribute on attribute.attrelid = class.oid
       where class.relnamespace = 'flarewatch'::regnamespace and class.relkind in ('r', 'p') and not class.relispartition
-        and (attname = 'tenant_id' or (attname = 'log' and relname = 'receipts') or (attname = 'id' and relname = 'tenants'))
-        and class.relname <> 'incidents'
+        and (attname in ('tenant_id', 'log') or (attname = 'id' and relname = 'tenants')) and class.relname <> 'incidents'
       order by 1`
     return rows.map(({ name }) => name)
   }
@@ -99,7 +98,10 @@ export async function deleteTenants(tx: Tx, tables: readonly string[], tenantIds
   }
 }
 
+/** The verifier's own tables name a log, which is a tenant's id by another word. */
+const OF_LOGS: ReadonlySet<string> = new Set(['receipts', 'epoch_certificates', 'verification_runs'])
+
 function tenantColumn(table: string): string {
   if (table === 'tenants') return 'id'
-  return table === 'receipts' ? 'log' : 'tenant_id'
+  return OF_LOGS.has(table) ? 'log' : 'tenant_id'
 }

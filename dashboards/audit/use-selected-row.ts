@@ -7,6 +7,8 @@ export function useSelectedRow(): [seq: number | null, close: () => void] {
   const [seq, setSeq] = useState(() => seqIn(location.hash))
   useEffect(() => {
     const onHash = () => setSeq(seqIn(location.hash))
+    // A link from another page: the router names the row in the address after the first rendering, and without an event.
+    onHash()
     addEventListener('hashchange', onHash)
     return () => removeEventListener('hashchange', onHash)
   }, [])

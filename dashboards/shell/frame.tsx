@@ -4,6 +4,7 @@ import Link from 'next/link'
 import { usePathname, useRouter } from 'next/navigation'
 import { type ReactNode, useRef } from 'react'
 import { CreateAgency } from '../connect/create-agency.tsx'
+import { IncidentBanner } from '../incidents/incident-banner.tsx'
 import { BreachBanner } from '../proof/breach-banner.tsx'
 import { LogCheckProvider } from '../proof/log-check-provider.tsx'
 import { useSession } from '../session/session.tsx'
@@ -19,6 +20,7 @@ const PAGES = [
   { href: '/', label: 'Overview' },
   { href: '/credentials/', label: 'Credentials' },
   { href: '/audit/', label: 'Audit' },
+  { href: '/incidents/', label: 'Incidents' },
 ] as const
 
 export function SignedOutFrame({ children }: { readonly children: ReactNode }) {
@@ -45,6 +47,7 @@ export function SignedInFrame({ children }: { readonly children: ReactNode }) {
     'g o': () => router.push('/'),
     'g c': () => router.push('/credentials/'),
     'g a': () => router.push('/audit/'),
+    'g i': () => router.push('/incidents/'),
     '?': () => help.current?.showModal(),
   })
   return (
@@ -68,6 +71,7 @@ export function SignedInFrame({ children }: { readonly children: ReactNode }) {
         </div>
       </header>
       <BreachBanner />
+      <IncidentBanner />
       {account.aal === 'aal1' && <ViewingOnly />}
       <main id="main" tabIndex={-1} className="page">
         <TenantGate>{children}</TenantGate>

@@ -21,6 +21,7 @@ export type ExportFailureCode =
   | 'chain_head_mismatch'
   | 'certificate_malformed'
   | 'certificate_mismatch'
+  | 'checkpoint_inconsistent'
 
 export type ExportReport = {
   readonly ok: boolean
@@ -38,6 +39,9 @@ export type ExportReport = {
   readonly failure: { readonly seq: number; readonly code: ExportFailureCode } | null
 }
 
+/** A signed size and root. */
+export type SeenTree = { readonly size: number; readonly root: Uint8Array }
+
 type Progress = {
   readonly header: ExportHeader
   readonly chain: ChainJudge<AuditRow>
@@ -51,6 +55,7 @@ export class ExportVerifier {
   #progress: Progress | null = null
   #note: string | null = null
   #certificate: ExportReport['certificate'] = null
+  #seen: SeenTree | null = null
   #rows = 0
   #failure: ExportReport['failure'] = null
 
@@ -61,6 +66,14 @@ export class ExportVerifier {
   constructor(trusted: readonly NoteVerifier[], hashOf: HashOfRow<AuditRow> = hashRow) {
     this.#trusted = trusted
     this.#hashOf = hashOf
+  }
+
+  /**
+   * What the first rows were when their log was last seen (L2): a file whose rows give another root at that size is refused. Said
+   * before the first row. A shorter file, or one that begins later, cannot be held against it.
+   */
+  demand(seen: SeenTree): void {
+    this.#seen = seen
   }
 
   /** Takes a line without its newline; false when the rest need not be read. */
@@ -134,11 +147,15 @@ export class ExportVerifier {
     if (broken !== null) return this.#fail(broken.code)
     frontier.append(row.hash)
     this.#rows += 1
-    return true
+    return this.#agreesWithSeen(frontier) || this.#fail('checkpoint_inconsistent', frontier.size)
   }
 
-  #fail(code: ExportFailureCode): false {
-    this.#failure = { seq: (this.#progress?.chain.head.seq ?? 0) + 1, code }
+  #agreesWithSeen(frontier: MerkleFrontier): boolean {
+    return frontier.size !== this.#seen?.size || equalConstantTime(frontier.root(), this.#seen.root)
+  }
+
+  #fail(code: ExportFailureCode, seq = (this.#progress?.chain.head.seq ?? 0) + 1): false {
+    this.#failure = { seq, code }
     return false
   }
 

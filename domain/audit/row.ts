@@ -24,6 +24,19 @@ export type AuditRow = SealedRow & {
   readonly hash: Uint8Array
 }
 
+/** A row without its place: what a door sealed, and can be appended again. */
+export function sealedPart({
+  tenantId,
+  rowId,
+  keyVersion,
+  actorTag,
+  actionTag,
+  targetTag,
+  sealed,
+}: SealedRow): SealedRow {
+  return { tenantId, rowId, keyVersion, actorTag, actionTag, targetTag, sealed }
+}
+
 export const HASH_BYTES = 32
 const ROW_LABEL = lengthPrefixed(utf8('flarewatch/audit-row/v1'))
 const GENESIS_LABEL = lengthPrefixed(utf8('flarewatch/audit-genesis/v1'))
@@ -40,15 +53,12 @@ export function hashRow(row: Omit<AuditRow, 'hash'>): Uint8Array {
 
 export function rowHashInput(row: Omit<AuditRow, 'hash'>): Uint8Array {
   const input = new Uint8Array(rowInputBytes(row))
-  layOutRow({ ...row, tenantId: uuidToBytes(row.tenantId), rowId: uuidToBytes(row.rowId) }, input)
+  layOutRow(uuidToBytes(row.tenantId), { ...row, rowId: uuidToBytes(row.rowId) }, input)
   return input
 }
 
-/** A row as its hash sees it: ids as their 16 bytes. */
-export type HashedFields = Omit<AuditRow, 'tenantId' | 'rowId' | 'hash'> & {
-  readonly tenantId: Uint8Array
-  readonly rowId: Uint8Array
-}
+/** A row as its hash sees it, but for the tenant: ids as their 16 bytes. */
+export type HashedFields = Omit<AuditRow, 'tenantId' | 'rowId' | 'hash'> & { readonly rowId: Uint8Array }
 
 const UUID_BYTES = 16
 const FIXED_BYTES = ROW_LABEL.length + 2 * UUID_BYTES + 4 + 8 + 8 + 4 + 4 * HASH_BYTES + 4
@@ -62,7 +72,7 @@ export function rowInputBytes({ sealed }: { readonly sealed: Uint8Array }): numb
  * Writes what a row's hash covers to the start of `into`, which has room for it; so that who walks many rows needs no buffer for
  * each. All fields but the label and the sealed bytes have a fixed length, so the input has one reading.
  */
-export function layOutRow(row: HashedFields, into: Uint8Array): void {
+export function layOutRow(tenantId: Uint8Array, row: HashedFields, into: Uint8Array): void {
   let offset = 0
   const put = (bytes: Uint8Array, length: number) => {
     if (bytes.length !== length) throw new RangeError(`a field of ${bytes.length} bytes where ${length} belong`)
@@ -78,7 +88,7 @@ export function layOutRow(row: HashedFields, into: Uint8Array): void {
     offset += 8
   }
   put(ROW_LABEL, ROW_LABEL.length)
-  put(row.tenantId, UUID_BYTES)
+  put(tenantId, UUID_BYTES)
   putU32(row.epoch)
   putU64(row.seq)
   put(row.rowId, UUID_BYTES)

@@ -131,6 +131,27 @@ export const ReceiptLine = z.object({
 })
 export const ReceiptsResponse = z.object({ receipts: z.array(ReceiptLine), pruned: PrunedRows.nullable() })
 
+/** `GET /api/incidents?state=open|all`: the newest first, at most 100. What a kind means is in `domain/incidents/words.ts`. */
+export const IncidentState = z.enum(['open', 'all'])
+export type IncidentState = z.infer<typeof IncidentState>
+export const IncidentLine = z.object({
+  id: z.uuid(),
+  kind: z.string(),
+  /** The first bad row of the audit log; null where the incident is about none. */
+  seq: z.int().nullable(),
+  /** Which part raised it. */
+  part: z.string(),
+  at: z.iso.datetime(),
+  acknowledged_at: z.iso.datetime().nullable(),
+})
+export const IncidentsResponse = z.object({
+  incidents: z.array(IncidentLine),
+  /** How many are not acknowledged, listed or not. */
+  open: z.int(),
+  /** Whether there are older ones than those listed. */
+  more: z.boolean(),
+})
+
 /** What the parts' states are judged by, for the caller's tenant alone. */
 export const StatusFigures = z.object({
   jobs_leased: z.int(),
@@ -145,6 +166,9 @@ export const StatusFigures = z.object({
   unsigned_rows: z.int(),
   newest_receipt_at: z.iso.datetime().nullable(),
   open_incidents: z.int(),
+  /** Mails to the tenant's owners that have not gone out yet, and those given up. */
+  mails_waiting: z.int(),
+  mails_given_up_24h: z.int(),
 })
 /** `GET /api/status`. */
 export const StatusResponse = z.object({

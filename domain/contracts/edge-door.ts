@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { AuditRowId, CredentialId, TenantId } from './ids.ts'
+import { RequestClaims } from './request-token.ts'
 
 /**
  * HTTP between the Edge Functions and the vault: `POST {vault}/edge/v1/{operation}`.
@@ -12,17 +13,11 @@ export const STEP_UP_HEADER = 'flarewatch-step-up'
 export const REQUEST_ID_HEADER = 'flarewatch-request-id'
 export const SERVICE_JWT_ISSUER = 'flarewatch-edge'
 export const SERVICE_JWT_AUDIENCE = 'flarewatch-vault'
-export const SERVICE_JWT_MAX_AGE_SECONDS = 30
 
-/** Claims of the service JWT (EdDSA). `op` and `body_sha256` (base64url) bind it to one request. */
-export const ServiceClaims = z.object({
+/** Claims of the service JWT. */
+export const ServiceClaims = RequestClaims.extend({
   iss: z.literal(SERVICE_JWT_ISSUER),
   aud: z.literal(SERVICE_JWT_AUDIENCE),
-  iat: z.int(),
-  exp: z.int(),
-  jti: z.uuid(),
-  op: z.string().max(64),
-  body_sha256: z.string().length(43),
 })
 
 const bytes = (length: number) => z.base64url().length(Math.ceil((length * 4) / 3))
@@ -92,6 +87,8 @@ export const EDGE_ERRORS = {
   budget_exceeded: 429,
   ledger_unreachable: 503,
   store_unreachable: 503,
+  /** This isolate of the vault is older than the KEK version that wraps: ask again. */
+  kek_version_unknown: 503,
   not_openable: 500,
   request_invalid: 422,
   request_too_large: 413,

@@ -5,6 +5,15 @@ import { CredentialId, JobId, TenantId } from './ids.ts'
 export const IngestMessage = z.strictObject({ job_id: JobId, credential_id: CredentialId })
 export type IngestMessage = z.infer<typeof IngestMessage>
 
+/** vault -> queue `rewrap` -> vault. What is to be done is read from the rows: a message says where to look, and may be lost. */
+export const RewrapMessage = z.discriminatedUnion('kind', [
+  /** Tenants after this one that have wraps to move. */
+  z.strictObject({ kind: z.literal('tenants'), after: TenantId.nullable() }),
+  /** One batch of a tenant's wraps: credentials after this one. */
+  z.strictObject({ kind: z.literal('tenant'), tenant_id: TenantId, after: CredentialId.nullable() }),
+])
+export type RewrapMessage = z.infer<typeof RewrapMessage>
+
 /** verifier -> queue `verify` -> verifier: a chain to go on with. What has been walked of it is in the verifier's own state. */
 export const VerifyMessage = z.strictObject({
   /** `night`: end to end; `moved`: from the newest receipt on. */

@@ -5,6 +5,7 @@ const PURPOSES = {
   'tenant-dek': utf8('tenant-dek'),
   'credential-dek': utf8('credential-dek'),
   'audit-key': utf8('audit-key'),
+  'backup-canary': utf8('backup-canary'),
   credential: utf8('credential'),
   'audit-row': utf8('audit-row'),
   'audit-tag': utf8('audit-tag'),

@@ -5,7 +5,11 @@ import type { Kek } from './kek.ts'
 import { decrypt, encrypt, hkdf, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from './primitives.ts'
 
 export type WrapContext =
-  | { readonly purpose: 'tenant-dek' | 'audit-key'; readonly tenantId: string; readonly keyVersion: number }
+  | {
+      readonly purpose: 'tenant-dek' | 'audit-key' | 'backup-canary'
+      readonly tenantId: string
+      readonly keyVersion: number
+    }
   | {
       readonly purpose: 'credential-dek'
       readonly tenantId: string

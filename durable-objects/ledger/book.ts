@@ -1,14 +1,27 @@
 import { z } from 'zod'
-import { type AuditRow, epochOf, genesisHash, hashRow } from '../../domain/audit/row.ts'
+import { type AuditRow, epochOf, genesisHash, hashRow, sealedPart } from '../../domain/audit/row.ts'
 import { equalConstantTime, randomBytes } from '../../domain/bytes.ts'
-import type { AppendAnswer, Appended, AppendRequest, LedgerHead } from '../../domain/contracts/durable-objects.ts'
+import type {
+  AdoptAnswer,
+  AdoptRequest,
+  AppendAnswer,
+  Appended,
+  AppendRequest,
+  LedgerHead,
+} from '../../domain/contracts/durable-objects.ts'
 import { TenantId } from '../../domain/contracts/ids.ts'
 import { fromBlob, toBlob } from '../columns.ts'
 import type { LedgerSql } from './platform.ts'
+import { Restored } from './restored.ts'
 import { createTables, type IncidentColumns, type LedgerColumns, type RowColumns } from './tables.ts'
 
 const SHARE_BYTES = 32
 const HOUR_MS = 3_600_000
+/**
+ * Rows that may wait for Postgres. At 17 KiB a row they fill 4 GB of the 10 that an object may have, with the rows of 35
+ * days beside them; at the pace of polling they are weeks. Beyond it an act is refused: nothing is thrown away for room.
+ */
+export const MAX_WAITING_ROWS = 250_000
 /** The row of a tenant's birth: never pruned, since while the tenant is being born it may be asked for again. */
 const BIRTH_SEQ = 1
 
@@ -26,10 +39,12 @@ export class Book {
   readonly #sql: LedgerSql
   /** Set while many rows are appended in one go. */
   #batch: Batch | null = null
+  readonly restored: Restored
 
   constructor(sql: LedgerSql) {
     this.#sql = sql
     createTables(sql)
+    this.restored = new Restored(sql)
   }
 
   ledger(): LedgerColumns | null {
@@ -47,7 +62,7 @@ export class Book {
       randomBytes(SHARE_BYTES),
       genesisHash(tenantId),
     )
-    return this.#sql.exec<LedgerColumns>('SELECT * FROM ledger').one()
+    return this.#born()
   }
 
   head(): LedgerHead {
@@ -95,23 +110,71 @@ export class Book {
   /** Appends one row and, when a release is asked, judges it in the same step (L1). */
   append(request: AppendRequest): AppendAnswer {
     const ledger = this.ledger()
-    if (ledger === null || ledger.tenant_id !== request.row.tenantId) return { ok: false, code: 'tenant_mismatch' }
+    if (ledger === null) return { ok: false, code: 'ledger_lost' }
+    if (ledger.tenant_id !== request.row.tenantId) return { ok: false, code: 'tenant_mismatch' }
     if (ledger.behind === 1) return { ok: false, code: 'ledger_behind' }
+    if (this.restored.bars(request.row.rowId)) return { ok: false, code: 'ledger_unproven' }
     const isNew = this.#batch !== null && !this.#batch.known.has(request.row.rowId)
     const known = isNew ? null : this.rowOf(request.row.rowId)
     if (known !== null) return this.#appendAgain(known, ledger, request)
+    if (ledger.seq - ledger.flushed_seq >= MAX_WAITING_ROWS) return { ok: false, code: 'ledger_full' }
+    return this.#judgeRelease(this.#extend(ledger, request), ledger, request.release)
+  }
 
-    const at = Math.max(request.at, ledger.at)
-    const unhashed = {
-      ...request.row,
-      epoch: epochOf(at),
-      seq: ledger.seq + 1,
-      at,
-      previousHash: fromBlob(ledger.hash),
+  #extend(ledger: LedgerColumns, { row, at: askedAt }: Pick<AppendRequest, 'row' | 'at'>): AuditRow {
+    const at = Math.max(askedAt, ledger.at)
+    const unhashed = { ...row, epoch: epochOf(at), seq: ledger.seq + 1, at, previousHash: fromBlob(ledger.hash) }
+    const extending = { ...unhashed, hash: hashRow(unhashed) }
+    this.#insert(extending)
+    return extending
+  }
+
+  /**
+   * The chain of Postgres becomes this ledger's, and the operator's act its next row. Rows that only this ledger had are
+   * of releases that happened (L1): they follow under new numbers, as they were sealed.
+   */
+  adopt({ row, at, end }: AdoptRequest, storedHash: (seq: number) => Uint8Array | null): AdoptAnswer {
+    const ledger = this.ledger()
+    if (ledger === null) return { ok: false, code: 'ledger_lost' }
+    if (ledger.behind === 0) return { ok: false, code: 'not_behind' }
+    if (this.restored.bars(row.rowId)) return { ok: false, code: 'ledger_unproven' }
+    if (this.rowOf(row.rowId) !== null) return { ok: false, code: 'row_conflict' }
+    if (end.seq < this.seenInPostgres()) return { ok: false, code: 'postgres_behind' }
+    const orphans = this.#takeOut(this.#firstOrphan(ledger, storedHash))
+    this.#sql.exec(
+      'UPDATE ledger SET behind = 0, seq = ?, hash = ?, epoch = ?, at = ?',
+      end.seq,
+      end.hash,
+      end.epoch,
+      end.at,
+    )
+    this.markFed(end.seq, at)
+    const act = this.#extend(this.#born(), { row, at })
+    for (const orphan of orphans) this.#extend(this.#born(), { row: sealedPart(orphan), at })
+    return { ok: true, ...placeOf(act), carried: orphans.length }
+  }
+
+  #firstOrphan({ seq, flushed_seq }: LedgerColumns, storedHash: (seq: number) => Uint8Array | null): number {
+    for (let of = flushed_seq + 1; of <= seq; of += 1) {
+      const [ours, theirs] = [this.hashOf(of), storedHash(of)]
+      if (ours === null || theirs === null || !equalConstantTime(ours, theirs)) return of
     }
-    const row = { ...unhashed, hash: hashRow(unhashed) }
-    this.#insert(row)
-    return this.#judgeRelease(row, ledger, request.release)
+    return seq + 1
+  }
+
+  #takeOut(fromSeq: number): AuditRow[] {
+    const tenantId = this.#tenantId()
+    return this.#sql
+      .exec<RowColumns>('SELECT * FROM rows WHERE seq >= ? ORDER BY seq', fromSeq)
+      .toArray()
+      .map((row) => {
+        this.#sql.exec('DELETE FROM rows WHERE seq = ?', row.seq)
+        return auditRow(tenantId, row)
+      })
+  }
+
+  #born(): LedgerColumns {
+    return this.#sql.exec<LedgerColumns>('SELECT * FROM ledger').one()
   }
 
   /**
@@ -198,8 +261,10 @@ export class Book {
     if (this.#batch !== null) this.#batch.ledger.frozen_reason ??= reason
   }
 
+  /** The hour's budgets begin anew: the first release would otherwise freeze again a tenant that was over one. */
   unfreeze(): void {
     this.#sql.exec('UPDATE ledger SET frozen_reason = NULL, frozen_at = NULL')
+    this.#sql.exec('DELETE FROM releases')
   }
 
   /** Nothing may be numbered on top of lost history; only an operator's recorded act lifts this. */
@@ -218,6 +283,33 @@ export class Book {
       .exec<RowColumns>('SELECT * FROM rows WHERE seq >= ? ORDER BY seq LIMIT ?', fromSeq, limit)
       .toArray()
       .map((row) => auditRow(tenantId, row))
+  }
+
+  /** Newest first. */
+  rowsDownFrom(seq: number, limit: number): AuditRow[] {
+    const tenantId = this.#tenantId()
+    return this.#sql
+      .exec<RowColumns>('SELECT * FROM rows WHERE seq <= ? ORDER BY seq DESC LIMIT ?', seq, limit)
+      .toArray()
+      .map((row) => auditRow(tenantId, row))
+  }
+
+  keepsRows(): boolean {
+    return this.#sql.exec('SELECT 1 FROM rows LIMIT 1').toArray().length > 0
+  }
+
+  /** From here to the head no row is left out; row 1 stands alone once its neighbours are pruned. Null when none is kept. */
+  keptFrom(): number | null {
+    const { from } = this.#sql
+      .exec<{ from: number | null }>('SELECT min(seq) AS "from" FROM rows WHERE seq > ?', BIRTH_SEQ)
+      .one()
+    const bornOnly = from === null && this.head().seq === BIRTH_SEQ
+    return (from === BIRTH_SEQ + 1 || bornOnly) && this.hashOf(BIRTH_SEQ) !== null ? BIRTH_SEQ : from
+  }
+
+  /** The hash of row 1, which names the tenant in the roster. Null while there is no row. */
+  birthHash(): Uint8Array | null {
+    return this.hashOf(BIRTH_SEQ) ?? this.restored.birthHash()
   }
 
   hashOf(seq: number): Uint8Array | null {
@@ -250,6 +342,15 @@ export class Book {
       JSON.stringify(detail),
       at,
     )
+  }
+
+  /** The newest row that Postgres was seen to have when this ledger did not: whoever cuts it off afterwards is not followed. */
+  seenInPostgres(): number {
+    return this.#sql
+      .exec<{ seq: number }>(
+        "SELECT coalesce(max(seq), 0) AS seq FROM incidents WHERE kind IN ('ledger_behind', 'ledger_lost')",
+      )
+      .one().seq
   }
 
   unsentIncidents(): Incident[] {

@@ -1,3 +1,4 @@
+import type { TenantId } from '../../domain/contracts/ids.ts'
 import { sqlStateOf } from '../../workers/runtime/database.ts'
 import { log } from '../../workers/runtime/log.ts'
 import { findDisagreement, type StoredHead } from './agreement.ts'
@@ -45,18 +46,38 @@ export class Feed {
   }
 
   #hasWork(): boolean {
-    const { seq, flushedSeq } = this.#book.head()
-    return seq > flushedSeq || this.#book.unsentIncidents().length > 0
+    const { tenantId, seq, flushedSeq } = this.#book.head()
+    return tenantId !== null && (seq > flushedSeq || this.#book.unsentIncidents().length > 0)
+  }
+
+  /**
+   * Whether Postgres has rows of a tenant whose ledger has nothing: it was lost whole, and with it the shares. That is an
+   * incident, and new shares would only hide it. Throws when Postgres cannot be asked.
+   */
+  async reportIfLost(tenantId: TenantId): Promise<boolean> {
+    const store = this.#platform.connect()
+    try {
+      const stored = await store.newestRow(tenantId)
+      if (stored === null) return false
+      this.#book.noteIncident('ledger_lost', stored.seq, await this.#platform.clock(), {})
+      log(PART, 'error', 'ledger_lost', { tenant_id: tenantId, seq: stored.seq })
+      await this.#sendIncidents(store, tenantId)
+      return true
+    } finally {
+      store.close()
+    }
   }
 
   async #run(): Promise<boolean> {
+    const { tenantId } = this.#book.head()
+    if (tenantId === null) return true
     const store = this.#platform.connect()
     try {
       if (!this.#agreed) await this.#compare(store)
-      await this.#sendIncidents(store)
+      await this.#sendIncidents(store, tenantId)
       if (this.#book.head().behind) return this.#rest('ledger_behind', null)
       await this.#sendRows(store)
-      await this.#sendIncidents(store)
+      await this.#sendIncidents(store, tenantId)
       this.#failures = 0
       this.#restUntil = 0
       return true
@@ -99,11 +120,11 @@ export class Feed {
     }
   }
 
-  async #sendIncidents(store: AuditStore): Promise<void> {
+  async #sendIncidents(store: AuditStore, tenantId: TenantId): Promise<void> {
     for (const incident of this.#book.unsentIncidents()) {
       // Its id is random: lost and noted again, it would be told twice.
       await this.#platform.storage.sync()
-      await store.addIncident(this.#book.head().tenantId, incident)
+      await store.addIncident(tenantId, incident)
       this.#book.markSent(incident.id)
     }
   }

@@ -1,5 +1,5 @@
 import type { AppendAnswer, AppendRequest, AuditShareAnswer } from '../../domain/contracts/durable-objects.ts'
-import type { TenantId } from '../../domain/contracts/ids.ts'
+import { TenantId } from '../../domain/contracts/ids.ts'
 import { fromBlob } from '../columns.ts'
 import { Book } from './book.ts'
 import { Feed } from './feed.ts'
@@ -11,6 +11,8 @@ const KEEP_FED_MS = 35 * DAY_MS
 const FEED_ALARM_MS = 5_000
 const FIRST_COMPARISON_MS = 2_000
 const MAX_BATCH = 256
+
+const LOST = { ok: false, code: 'ledger_lost' } as const
 
 type Waiting = {
   readonly request: AppendRequest
@@ -38,17 +40,16 @@ export class Ledger {
   }
 
   async auditShare(tenantId: TenantId): Promise<AuditShareAnswer> {
-    const ledger = this.book.bear(tenantId)
+    if (this.book.ledger() === null && (await this.#feed.reportIfLost(tenantId)))
+      return { ok: false, code: 'ledger_lost' }
+    const { audit_share } = this.book.bear(tenantId)
     // Keys are wrapped under what is handed out here: a share that a crash takes back takes them along.
     await this.#platform.storage.sync()
-    // A ledger that was lost whole comes up empty while Postgres still has the tenant's rows.
-    await this.#compareOnce()
-    if (this.book.head().behind) return { ok: false, code: 'ledger_behind' }
-    return { ok: true, share: fromBlob(ledger.audit_share) }
+    return { ok: true, share: fromBlob(audit_share) }
   }
 
   async append(request: AppendRequest): Promise<AppendAnswer> {
-    if (!this.#compared) await this.#compareOnce()
+    if (!this.#compared && (await this.#isLost(request))) return LOST
     const answer = this.#enqueue(request)
     this.#startCommitting()
     return answer
@@ -56,22 +57,27 @@ export class Ledger {
 
   /** Rows of one call are numbered in its order; each is answered for by itself. */
   async appendMany(requests: readonly AppendRequest[]): Promise<AppendAnswer[]> {
-    if (!this.#compared) await this.#compareOnce()
+    const [first] = requests
+    if (first === undefined) return []
+    if (!this.#compared && (await this.#isLost(first))) return requests.map(() => LOST)
     const answers = requests.map((request) => this.#enqueue(request))
     this.#startCommitting()
     return Promise.all(answers)
   }
 
-  #enqueue(request: AppendRequest): Promise<AppendAnswer> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ request, resolve, reject })
-    })
+  /** A write beside the appends: on disk before it is answered for, like them, and fed. */
+  async write<Value>(work: () => Value): Promise<Value> {
+    const { storage } = this.#platform
+    const value = storage.transactionSync(work)
+    this.#wakeIn(Math.max(FEED_ALARM_MS, this.#feed.restMs))
+    await storage.sync()
+    this.#platform.waitUntil(this.#feed.runUntilEmpty())
+    return value
   }
 
-  #startCommitting(): void {
-    if (this.#committing) return
-    this.#committing = true
-    this.#platform.waitUntil(this.#commitWaiting())
+  /** Carries what waits to Postgres now, however long it was to rest. True when Postgres has acknowledged everything. */
+  feedNow(): Promise<boolean> {
+    return this.#feed.run()
   }
 
   async freeze(reason: string, at: number): Promise<void> {
@@ -91,6 +97,18 @@ export class Ledger {
     const keepsRows = this.book.prune(at - KEEP_FED_MS)
     if (!fed) this.#wakeIn(Math.max(FEED_ALARM_MS, this.#feed.restMs))
     else if (keepsRows) this.#wakeIn(DAY_MS)
+  }
+
+  #enqueue(request: AppendRequest): Promise<AppendAnswer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ request, resolve, reject })
+    })
+  }
+
+  #startCommitting(): void {
+    if (this.#committing) return
+    this.#committing = true
+    this.#platform.waitUntil(this.#commitWaiting())
   }
 
   async #commitWaiting(): Promise<void> {
@@ -117,12 +135,19 @@ export class Ledger {
     await this.#feed.runUntilEmpty()
   }
 
-  /** Once a start, before anything is numbered. Postgres out of reach is no reason to refuse: the feed compares later. */
-  async #compareOnce(): Promise<void> {
-    if (this.book.ledger() === null) return
+  /**
+   * Compares once a start, before anything is numbered. Postgres out of reach is no reason to refuse: the feed compares later. A
+   * vault that still holds the audit key can ask for rows of a ledger that is no more.
+   */
+  async #isLost({ row }: AppendRequest): Promise<boolean> {
+    if (this.book.ledger() === null) {
+      await this.#feed.reportIfLost(TenantId.parse(row.tenantId))
+      return true
+    }
     this.#firstComparison ??= Promise.race([this.#feed.run(), this.#platform.machine.wait(FIRST_COMPARISON_MS)])
     await this.#firstComparison
     this.#compared = true
+    return false
   }
 
   /** The alarm is written in the same turn as the rows that it is for. */

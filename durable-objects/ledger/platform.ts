@@ -45,3 +45,16 @@ export type AuditStore = {
   /** Does not wait. */
   readonly close: () => void
 }
+
+/** What an operator's repair needs of Postgres beyond the feed's. */
+export type RepairStore = Pick<AuditStore, 'newestRow' | 'addRows' | 'close'> & {
+  /** Hashes by place; at a place that has two rows neither counts. */
+  readonly hashesBetween: (
+    tenantId: TenantId,
+    first: number,
+    last: number,
+  ) => Promise<ReadonlyMap<number, Uint8Array | null>>
+  readonly countBetween: (tenantId: TenantId, first: number, last: number) => Promise<number>
+  /** False when a row is stored there already. Refused where the chain that is left does not name this row. */
+  readonly refeedRow: (act: AuditRow, row: AuditRow) => Promise<boolean>
+}

@@ -1,14 +1,14 @@
 import { Buffer } from 'node:buffer'
 import type { AuditRow } from '../../domain/audit/row.ts'
 import { connect, sqlStateOf } from '../../workers/runtime/database.ts'
-import type { AuditStore } from './platform.ts'
+import type { AuditStore, RepairStore } from './platform.ts'
 
 export const PART = 'durable-objects'
 const CLOSE_TIMEOUT_SECONDS = 1
 const UNIQUE_VIOLATION = '23505'
 
 /** Postgres, as role `flarewatch_ledger`. */
-export function postgresStore(hyperdrive: Hyperdrive): AuditStore {
+export function postgresStore(hyperdrive: Hyperdrive): AuditStore & RepairStore {
   const sql = connect(hyperdrive)
   return {
     // Of a chain that was pruned to its end, the certificate says where that was.
@@ -41,6 +41,27 @@ export function postgresStore(hyperdrive: Hyperdrive): AuditStore {
         // The first try was stored and its answer lost.
         if (sqlStateOf(error) !== UNIQUE_VIOLATION) throw error
       }
+    },
+    hashesBetween: async (tenantId, first, last) => {
+      const rows = await sql<{ seq: number; hash: Uint8Array }[]>`
+        select seq, hash from flarewatch.audit_log
+        where tenant_id = ${tenantId} and seq between ${first} and ${last}`
+      const hashes = new Map<number, Uint8Array | null>()
+      for (const { seq, hash } of rows) hashes.set(seq, hashes.has(seq) ? null : hash)
+      return hashes
+    },
+    countBetween: async (tenantId, first, last) => {
+      const [row] = await sql<{ count: number }[]>`
+        select count(distinct seq)::int as count from flarewatch.audit_log
+        where tenant_id = ${tenantId} and seq between ${first} and ${last}`
+      return row?.count ?? 0
+    },
+    refeedRow: async (act, row) => {
+      const [answer] = await sql<{ fed: boolean }[]>`
+        select flarewatch.refeed_audit_row(${act.seq}, ${act.rowId}, ${row.tenantId}, ${row.epoch}, ${row.seq}, ${row.rowId},
+          ${new Date(row.at)}, ${row.keyVersion}, ${row.previousHash}, ${row.actorTag}, ${row.actionTag}, ${row.targetTag},
+          ${row.sealed}, ${row.hash}) as fed`
+      return answer?.fed === true
     },
     close: () => void sql.end({ timeout: CLOSE_TIMEOUT_SECONDS }).catch(() => {}),
   }

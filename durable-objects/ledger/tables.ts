@@ -46,6 +46,12 @@ export function createTables(sql: LedgerSql): void {
     sent INTEGER NOT NULL DEFAULT 0,
     UNIQUE (kind, seq)
   )`)
+  sql.exec(`CREATE TABLE IF NOT EXISTS restored (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    birth_hash BLOB NOT NULL,
+    proof_row TEXT,
+    outcome_row TEXT
+  )`)
 }
 
 export type LedgerColumns = {
@@ -79,3 +85,6 @@ export type RowColumns = {
 }
 
 export type IncidentColumns = { id: string; kind: string; seq: number; detail: string; at: number }
+
+/** A ledger whose shares came from a backup. The two rows are there until the shares have proved themselves. */
+export type RestoredColumns = { birth_hash: ArrayBuffer; proof_row: string | null; outcome_row: string | null }

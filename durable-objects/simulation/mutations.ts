@@ -28,8 +28,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'shares-early',
     breaks: 'a share is handed out before it is on disk',
     file: 'ledger.ts',
-    search: 'await this.#platform.storage.sync()\n    // A ledger',
-    replacement: '// A ledger',
+    search: 'await this.#platform.storage.sync()\n    return { ok: true, share',
+    replacement: 'return { ok: true, share',
   },
   {
     name: 'awaits-inside',
@@ -43,8 +43,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'compares-never',
     breaks: 'rows are numbered before Postgres was asked',
     file: 'ledger.ts',
-    search: 'if (!this.#compared) await this.#compareOnce()\n    const answers',
-    replacement: 'const answers',
+    search: 'Promise.race([this.#feed.run(), ',
+    replacement: 'Promise.race([',
   },
   {
     name: 'wakes-never',
@@ -127,8 +127,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'runs-backwards',
     breaks: 'a caller whose clock is late takes the chain back in time',
     file: 'book.ts',
-    search: 'const at = Math.max(request.at, ledger.at)',
-    replacement: 'const at = request.at',
+    search: 'const at = Math.max(askedAt, ledger.at)',
+    replacement: 'const at = askedAt',
   },
   {
     name: 'prunes-unfed',

@@ -3,7 +3,7 @@ import { equalConstantTime } from '../../domain/bytes.ts'
 import type { AppendAnswer, AppendRequest, Door } from '../../domain/contracts/durable-objects.ts'
 import { TenantId } from '../../domain/contracts/ids.ts'
 import { Disk, type DiskImage, ignoringCut, PowerCut } from './disk.ts'
-import type { Weather } from './faulty-store.ts'
+import { ConnectionLost, type Weather } from './faulty-store.ts'
 import { hasForeignRows, judgeAlways, judgeDrained, judgeEnd } from './judgement.ts'
 import { Life } from './life.ts'
 import { ModelLog, type ModelState } from './model-log.ts'
@@ -64,7 +64,7 @@ class World {
   readonly #timeline: Timeline
   readonly #disk: Disk
   readonly #log: ModelLog
-  readonly #witness = new Witness({ ...BUDGETS, gateway: 0 })
+  readonly #witness = new Witness({ ...BUDGETS, gateway: 0, operator: 0 })
   readonly #tally: Tally
   readonly #say: (line: string) => void
   readonly #tenantId: TenantId
@@ -352,8 +352,7 @@ class World {
     if (life === null) return
     this.#hear(life, life.ledger.auditShare(this.#tenantId), (answer) => {
       if (!answer.ok) {
-        if (!this.#witness.ledgerSetBack) throw new Violation('share_refused', answer.code)
-        return
+        throw new Violation('share_refused', answer.code)
       }
       this.#auditShare ??= answer.share
       if (!equalConstantTime(this.#auditShare, answer.share)) throw new Violation('audit_share_changed', '')
@@ -391,7 +390,10 @@ class World {
         }
       },
       (error: unknown) => {
-        if (!life.isDead && !(error instanceof PowerCut)) this.#fail(new Violation('ledger_threw', String(error)))
+        // A birth waits for Postgres: whether the tenant had a ledger before is known only there.
+        const isRefusedBirth = error instanceof ConnectionLost && this.#auditShare === null
+        if (!life.isDead && !isRefusedBirth && !(error instanceof PowerCut))
+          this.#fail(new Violation('ledger_threw', String(error)))
       },
     )
   }

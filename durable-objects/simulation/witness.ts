@@ -116,6 +116,9 @@ export class Witness {
       case 'ledger_behind':
         return this.#ledgerSetBack
       case 'tenant_mismatch':
+      case 'ledger_full':
+      case 'ledger_lost':
+      case 'ledger_unproven':
         return false
     }
   }

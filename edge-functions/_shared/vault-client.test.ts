@@ -13,7 +13,10 @@ let server: Server
 let publicKey: CryptoKey
 let vault: Vault<'tenant-prepare'>
 let seen: { url: string; headers: IncomingHttpHeaders; body: string }[]
+/** What comes before `answer`. */
+let answers: { status: number; body: unknown }[]
 let answer: { status: number; body: unknown }
+const LACKS_KEK = { status: 503, body: { error: { code: 'kek_version_unknown', message: 'x', request_id: 'y' } } }
 
 beforeAll(async () => {
   const pair = await generateKeyPair('EdDSA', { extractable: true })
@@ -22,7 +25,8 @@ beforeAll(async () => {
     let body = ''
     for await (const chunk of request) body += String(chunk)
     seen.push({ url: request.url ?? '', headers: request.headers, body })
-    response.writeHead(answer.status).end(typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body))
+    const given = answers.shift() ?? answer
+    response.writeHead(given.status).end(typeof given.body === 'string' ? given.body : JSON.stringify(given.body))
   })
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
   const address = server.address()
@@ -39,6 +43,7 @@ beforeAll(async () => {
 afterAll(() => server.close())
 beforeEach(() => {
   seen = []
+  answers = []
   answer = { status: 200, body: ANSWER }
 })
 
@@ -69,6 +74,13 @@ describe('a request to the vault', () => {
     for (let time = 0; time < 2; time += 1)
       await vault('tenant-prepare', REQUEST, { userJwt: 'user.jwt', requestId: REQUEST_ID })
     expect(new Set(seen.map(({ headers }) => headers.authorization)).size).toBe(2)
+  })
+
+  test('V4 an isolate that lacks a new KEK version is asked again, with a new token, until one answers', async () => {
+    answers = [LACKS_KEK, LACKS_KEK]
+    await vault('tenant-prepare', REQUEST, { userJwt: 'user.jwt', requestId: REQUEST_ID })
+    expect(seen).toHaveLength(3)
+    expect(new Set(seen.map(({ headers }) => headers.authorization)).size).toBe(3)
   })
 
   test.each([

@@ -6,10 +6,10 @@ import {
   REQUEST_ID_HEADER,
   SERVICE_JWT_AUDIENCE,
   SERVICE_JWT_ISSUER,
-  SERVICE_JWT_MAX_AGE_SECONDS,
   STEP_UP_HEADER,
   USER_JWT_HEADER,
 } from 'domain/contracts/edge-door.ts'
+import { REQUEST_JWT_MAX_AGE_SECONDS } from 'domain/contracts/request-token.ts'
 import { base64url, importJWK, SignJWT } from 'jose'
 import type { z } from 'zod'
 import { parseJson, readBounded } from './bounded-body.ts'
@@ -29,6 +29,8 @@ export type Vault<Operation extends EdgeOperation> = <Asked extends Operation>(
 
 const TIMEOUT_MS = 10_000
 const MAX_RESPONSE_BYTES = 16 * 1024
+const RETRIES = 5
+const RETRY_PAUSE_MS = 200
 
 /** A client for exactly the named operations; the list is the function's line in `functions.json`. */
 export function createVault<const Operation extends EdgeOperation>(
@@ -38,18 +40,32 @@ export function createVault<const Operation extends EdgeOperation>(
   const key = importJWK(environment.VAULT_SERVICE_KEY, 'EdDSA')
   return async (operation, request, proofs) => {
     const body = new TextEncoder().encode(JSON.stringify(request))
-    const headers = new Headers({
-      'content-type': 'application/json',
-      authorization: `Bearer ${await serviceJwt(await key, operation, body)}`,
-      [USER_JWT_HEADER]: proofs.userJwt,
-      [REQUEST_ID_HEADER]: proofs.requestId,
-    })
-    if (proofs.stepUpToken !== undefined) headers.set(STEP_UP_HEADER, proofs.stepUpToken)
     const url = new URL(`${EDGE_DOOR_PATH}${operation}`, environment.VAULT_URL)
-    const answer = await exchange(new Request(url, { method: 'POST', headers, body }))
+    const answer = await retried(async () => {
+      const headers = new Headers({
+        'content-type': 'application/json',
+        authorization: `Bearer ${await serviceJwt(await key, operation, body)}`,
+        [USER_JWT_HEADER]: proofs.userJwt,
+        [REQUEST_ID_HEADER]: proofs.requestId,
+      })
+      if (proofs.stepUpToken !== undefined) headers.set(STEP_UP_HEADER, proofs.stepUpToken)
+      return exchange(new Request(url, { method: 'POST', headers, body }))
+    })
     const parsed = EdgeOperations[operation].response.safeParse(answer)
     if (!parsed.success) throw new Refused('vault_unreachable')
     return parsed.data as ResponseOf<typeof operation>
+  }
+}
+
+/** While a new KEK version is on its way to every isolate of the vault, one that lacks it says so before it uses anything up. */
+async function retried(ask: () => Promise<unknown>): Promise<unknown> {
+  for (let left = RETRIES; ; left -= 1) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (left === 0 || !(error instanceof Refused) || error.code !== 'kek_version_unknown') throw error
+    }
+    await new Promise((passed) => setTimeout(passed, RETRY_PAUSE_MS))
   }
 }
 
@@ -66,7 +82,7 @@ async function serviceJwt(
     .setIssuer(SERVICE_JWT_ISSUER)
     .setAudience(SERVICE_JWT_AUDIENCE)
     .setIssuedAt(issuedAt)
-    .setExpirationTime(issuedAt + SERVICE_JWT_MAX_AGE_SECONDS)
+    .setExpirationTime(issuedAt + REQUEST_JWT_MAX_AGE_SECONDS)
     .setJti(crypto.randomUUID())
     .sign(key)
 }

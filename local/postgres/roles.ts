@@ -14,6 +14,7 @@ export const WORKER_ROLES = [
   'flarewatch_vault',
   'flarewatch_ledger',
   'flarewatch_verifier',
+  'flarewatch_notifier',
 ] as const
 export type WorkerRole = (typeof WORKER_ROLES)[number]
 

@@ -17,6 +17,7 @@ const ROLES = {
   'durable-objects': 'flarewatch_ledger',
 } as const
 export const WORLD_SEED = 3
+const NOBODYS_KEY = JSON.stringify({ kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) })
 const NAMES = ['scheduler', 'connector', 'vault', 'durable-objects'] as const
 
 /** Scheduler, queue, connector, vault and ledger as they run: real workerd, real Postgres; the provider is simulated. */
@@ -42,7 +43,9 @@ export async function startPollingStack(now: number): Promise<PollingStack> {
     vault: {
       KEK_V1: toBase64Url(kek.bytes),
       DEMO_KEK_ACCEPTED: 'true',
-      EDGE_SERVICE_PUBLIC_KEY: JSON.stringify({ kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) }),
+      EDGE_SERVICE_PUBLIC_KEY: NOBODYS_KEY,
+      OPERATOR_PUBLIC_KEY: NOBODYS_KEY,
+      LOG_VKEY: '',
     },
   }
   const workers = []

@@ -37,6 +37,7 @@ export type ProbeBinding =
   | 'STEP_UP_TOKENS'
   | 'TENANT_ROSTER'
   | 'PROVIDER_LIMITS'
+  | 'KEK_VERSIONS'
   | 'CONNECTOR_DOOR'
   | 'GATEWAY_DOOR'
 
@@ -49,6 +50,7 @@ export function probeOptions(port: number): V4WorkerOptions {
       AUDIT_LEDGER: { className: 'AuditLedger', scriptName: HOST },
       STEP_UP_TOKENS: { className: 'StepUpTokens', scriptName: HOST },
       TENANT_ROSTER: { className: 'TenantRoster', scriptName: HOST },
+      KEK_VERSIONS: { className: 'KekVersions', scriptName: HOST },
       PROVIDER_LIMITS: { className: 'ProviderLimits', scriptName: HOST },
     },
     serviceBindings: {

@@ -13,6 +13,12 @@ import {
   STEP_UP_HEADER,
   USER_JWT_HEADER,
 } from '../../domain/contracts/edge-door.ts'
+import {
+  OPERATOR_DOOR_PATH,
+  OPERATOR_JWT_AUDIENCE,
+  OPERATOR_JWT_ISSUER,
+  type OperatorOperation,
+} from '../../domain/contracts/operator-door.ts'
 import { generateKek } from '../../domain/envelope/kek.ts'
 import { startPostgres } from '../postgres/postgres.ts'
 import type { ProbeBinding } from './probe.ts'
@@ -37,6 +43,17 @@ export type EdgeAnswer = {
   readonly body: Record<string, string>
 }
 
+export type OperatorCall = {
+  /** Claims that replace those of an honest operator JWT. */
+  readonly claims?: JWTPayload
+  readonly authorization?: string
+}
+export type OperatorAnswer = {
+  readonly status: number
+  readonly code: string | null
+  readonly body: Record<string, unknown>
+}
+
 export type Restart = {
   /** Null takes a binding away. */
   readonly bindings?: Record<string, string | null>
@@ -47,7 +64,10 @@ export type Restart = {
 
 const AUTH_ISSUER = 'http://auth.test/auth/v1'
 
-export async function startVaultStand() {
+/** Bindings beside the honest ones. */
+export type StandBindings = { readonly vault?: Record<string, string>; readonly host?: Record<string, string> }
+
+export async function startVaultStand(extra: StandBindings = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'flarewatch-stand-'))
   for (const folder of ['secrets', 'logs', 'workers']) mkdirSync(join(dir, folder), { recursive: true, mode: 0o700 })
   const database = await startPostgres({ dir })
@@ -57,6 +77,7 @@ export async function startVaultStand() {
   ])
   const auth = await startIssuer()
   const edge = await generateKeyPair('EdDSA', { extractable: true })
+  const operator = await generateKeyPair('EdDSA', { extractable: true })
   const sql = postgres(database.superuserUrl, { max: 2, onnotice: () => {} })
   const kek = generateKek()
   let offset = 0
@@ -65,7 +86,9 @@ export async function startVaultStand() {
     AUTH_ISSUER,
     AUTH_JWKS_URL: auth.jwksUrl,
     EDGE_SERVICE_PUBLIC_KEY: JSON.stringify(await exportJWK(edge.publicKey)),
+    OPERATOR_PUBLIC_KEY: JSON.stringify(await exportJWK(operator.publicKey)),
     KEK_V1: toBase64Url(kek),
+    ...extra.vault,
   }
   const boot = (bindings: Record<string, string>, ledger?: 'unreachable'): Promise<VaultWorkers> =>
     startVaultWorkers({
@@ -73,6 +96,7 @@ export async function startVaultStand() {
       vaultUrl: through(database.pooledUrlFor('flarewatch_vault'), vaultDoor),
       ledgerUrl: through(database.pooledUrlFor('flarewatch_ledger'), ledgerDoor),
       vaultBindings: bindings,
+      hostBindings: extra.host ?? {},
       clock: now,
       ...(ledger === undefined ? {} : { ledger }),
     })
@@ -81,7 +105,12 @@ export async function startVaultStand() {
   const userJwt = (user: User, claims: JWTPayload = {}) => auth.sign(user, now(), claims)
   const edgeCall = async (op: EdgeOperation, body: object, call: EdgeCall): Promise<EdgeAnswer> => {
     const text = JSON.stringify(body)
-    const serviceJwt = await signService(edge.privateKey, { op, text, at: now(), claims: call.service ?? {} })
+    const serviceJwt = await signRequest(edge.privateKey, {
+      op,
+      text,
+      at: now(),
+      claims: { ...SERVICE, ...call.service },
+    })
     const response = await fetch(`${workers.url}/edge/v1/${op}`, {
       method: 'POST',
       body: text,
@@ -94,17 +123,34 @@ export async function startVaultStand() {
     const answer = (await response.json()) as Record<string, string> & { error?: { code: string } }
     return { status: response.status, code: answer.error?.code ?? null, body: answer }
   }
+  const operatorCall = async (
+    op: OperatorOperation,
+    body: object,
+    { claims = {}, authorization }: OperatorCall = {},
+  ): Promise<OperatorAnswer> => {
+    const text = JSON.stringify(body)
+    const jwt = await signRequest(operator.privateKey, { op, text, at: now(), claims: { ...OPERATOR, ...claims } })
+    const response = await fetch(`${workers.url}${OPERATOR_DOOR_PATH}${op}`, {
+      method: 'POST',
+      body: text,
+      headers: { authorization: authorization ?? `Bearer ${jwt}` },
+    })
+    const answer = (await response.json()) as Record<string, unknown> & { error?: { code: string } }
+    return { status: response.status, code: answer.error?.code ?? null, body: answer }
+  }
   return {
     dir,
     sql,
     kek,
+    operatorKey: operator.privateKey,
     now,
     vaultDoor,
     ledgerDoor,
     userJwt,
     edgeCall,
+    operatorCall,
     signService: (op: string, text: string, claims: JWTPayload = {}) =>
-      signService(edge.privateKey, { op, text, at: now(), claims }),
+      signRequest(edge.privateKey, { op, text, at: now(), claims: { ...SERVICE, ...claims } }),
     advance: (ms: number) => {
       offset += ms
     },
@@ -112,6 +158,8 @@ export async function startVaultStand() {
       workers.call({ binding, object, method, args }),
     ready: async () => (await fetch(`${workers.url}/ready`)).json() as Promise<{ ok: boolean; code?: string }>,
     vaultUrl: () => workers.url,
+    operatorJwk: await exportJWK(operator.privateKey),
+    fireCron: () => workers.fireCron(now()),
     logged: () => workers.logged(),
     /** New isolates on the same disk, with other bindings where a test says so. */
     restart: async ({ bindings = {}, ledger, whileDown = async () => {} }: Restart = {}) => {
@@ -140,13 +188,13 @@ function through(url: string, door: TcpSwitch): string {
   return parsed.href
 }
 
-type ServiceRequest = { readonly op: string; readonly text: string; readonly at: number; readonly claims: JWTPayload }
+const SERVICE = { iss: SERVICE_JWT_ISSUER, aud: SERVICE_JWT_AUDIENCE }
+const OPERATOR = { iss: OPERATOR_JWT_ISSUER, aud: OPERATOR_JWT_AUDIENCE }
+type SignedRequest = { readonly op: string; readonly text: string; readonly at: number; readonly claims: JWTPayload }
 
-async function signService(key: CryptoKey, { op, text, at, claims }: ServiceRequest): Promise<string> {
+async function signRequest(key: CryptoKey, { op, text, at, claims }: SignedRequest): Promise<string> {
   const seconds = Math.floor(at / 1000)
   const honest = {
-    iss: SERVICE_JWT_ISSUER,
-    aud: SERVICE_JWT_AUDIENCE,
     iat: seconds,
     exp: seconds + 30,
     jti: randomUUID(),

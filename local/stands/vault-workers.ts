@@ -10,6 +10,7 @@ export type VaultWorkersOptions = {
   readonly vaultUrl: string
   readonly ledgerUrl: string
   readonly vaultBindings: Record<string, string>
+  readonly hostBindings: Record<string, string>
   readonly clock: () => number
   /** Stands in for a host of Durable Objects that cannot be reached: every call throws. */
   readonly ledger?: 'unreachable'
@@ -18,6 +19,8 @@ export type VaultWorkersOptions = {
 export type VaultWorkers = {
   readonly url: string
   readonly call: (call: ProbeCall) => Promise<unknown>
+  /** Runs the vault's scheduled handler and waits for it. */
+  readonly fireCron: (at: number) => Promise<void>
   /** Everything that the Workers logged. */
   readonly logged: () => string
   readonly stop: () => Promise<void>
@@ -33,7 +36,7 @@ export async function startVaultWorkers(options: VaultWorkersOptions): Promise<V
     clock: options.clock,
   })
   const host = await workerOptions('durable-objects', {
-    bindings: {},
+    bindings: options.hostBindings,
     databaseUrl: options.ledgerUrl,
     port: ports.host,
     clock: options.clock,
@@ -48,6 +51,7 @@ export async function startVaultWorkers(options: VaultWorkersOptions): Promise<V
       port: 0,
       cf: false,
       telemetry: { enabled: false },
+      unsafeTriggerHandlers: true,
       resourcePersistencePath: join(options.dir, 'workers'),
       resourceTmpPath: tmp,
       log: new Log(LogLevel.NONE),
@@ -58,6 +62,12 @@ export async function startVaultWorkers(options: VaultWorkersOptions): Promise<V
   return {
     url: `http://127.0.0.1:${ports.vault}`,
     call: (call) => probe(ports.probe, call),
+    fireCron: async (at) => {
+      const response = await miniflare.dispatchFetch(`http://localhost/cdn-cgi/local/scheduled?time=${at}`, {
+        headers: { 'MF-Route-Override': vault.name ?? '' },
+      })
+      if ((await response.text()) !== 'ok') throw new Error('the cron failed')
+    },
     logged: () => lines.join('\n'),
     stop: () => miniflare.dispose(),
   }
@@ -66,7 +76,7 @@ export async function startVaultWorkers(options: VaultWorkersOptions): Promise<V
 const THROWING_HOST = `
 import { DurableObject } from 'cloudflare:workers'
 class Unreachable extends DurableObject { constructor() { throw new Error('unreachable') } }
-export { Unreachable as AuditLedger, Unreachable as StepUpTokens, Unreachable as TenantRoster, Unreachable as ProviderLimits }
+export { Unreachable as AuditLedger, Unreachable as StepUpTokens, Unreachable as TenantRoster, Unreachable as KekVersions, Unreachable as ProviderLimits }
 export default { fetch: () => new Response(null, { status: 404 }) }
 `
 

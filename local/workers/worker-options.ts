@@ -10,6 +10,7 @@ export const WORKER_CONFIGS = {
   connector: 'workers/connector/wrangler.toml',
   vault: 'workers/vault/wrangler.toml',
   verifier: 'workers/verifier/wrangler.toml',
+  notifier: 'workers/notifier/wrangler.toml',
   'durable-objects': 'durable-objects/wrangler.toml',
 } as const
 export type WorkerName = keyof typeof WORKER_CONFIGS
@@ -34,7 +35,7 @@ export async function workerOptions(name: WorkerName, values: WorkerValues): Pro
   return {
     ...options,
     name: config.name ?? name,
-    modules: [{ type: 'ESModule', path: `${name}.mjs`, contents: await bundle(main) }],
+    modules: [{ type: 'ESModule', path: `${name}.mjs`, contents: await bundleOnce(main) }],
     bindings: { ...options.bindings, ...values.bindings },
     serviceBindings: {
       ...options.serviceBindings,
@@ -42,6 +43,17 @@ export async function workerOptions(name: WorkerName, values: WorkerValues): Pro
     },
     unsafeDirectSockets: [{ host: '127.0.0.1', port: values.port }],
   }
+}
+
+/** The code of a process does not change while it runs, and a stand that restarts its Workers need not bundle them again. */
+const bundled = new Map<string, Promise<string>>()
+
+function bundleOnce(main: string): Promise<string> {
+  const known = bundled.get(main)
+  if (known !== undefined) return known
+  const made = bundle(main)
+  bundled.set(main, made)
+  return made
 }
 
 /** A Worker as `wrangler deploy` would upload it: one file. */

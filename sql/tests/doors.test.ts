@@ -75,6 +75,39 @@ describe('V2: the vault reads wraps and never what they open', () => {
       expect(await refusal(tx, 'flarewatch_vault', record(randomBytes(31)))).toBe(CHECK_VIOLATION)
     }))
 
+  test('V4: it moves wraps to a KEK version that has a check value, and finds which versions are in use', () =>
+    inWorld(async (tx, { ash }) => {
+      await tx`insert into flarewatch.kek_checks (kek_version, check_value) values (78, ${randomBytes(32)})`
+      await as(tx, 'flarewatch_vault', async () => {
+        for (const [table, id] of [
+          ['tenant_keys', 'tenant_id'],
+          ['audit_keys', 'tenant_id'],
+          ['credentials', 'tenant_id'],
+        ] as const) {
+          const moved = await tx`update ${tx(`flarewatch.${table}`)} set kek_version = 78 where ${tx(id)} = ${ash.id}`
+          expect([table, moved.count]).toEqual([table, 1])
+        }
+        const used = await tx<
+          { version: number }[]
+        >`select version from flarewatch.used_kek_versions() as version order by 1`
+        expect(used.map(({ version }) => version)).toEqual([1, 78])
+      })
+    }))
+
+  test('V4: of two that re-wrap one tenant, one has the lease, until it runs out', () =>
+    inWorld(async (tx, { ash }) => {
+      const claim = (at: Date) => tx`
+        insert into flarewatch.rewrap_leases as held (tenant_id, lease, lease_until)
+        values (${ash.id}, ${randomUUID()}, ${new Date(at.getTime() + 60_000)})
+        on conflict (tenant_id) do update set lease = excluded.lease, lease_until = excluded.lease_until
+        where held.lease_until <= ${at} returning lease`
+      await as(tx, 'flarewatch_vault', async () => {
+        expect(await claim(NOW)).toHaveLength(1)
+        expect(await claim(NOW)).toHaveLength(0)
+        expect(await claim(new Date(NOW.getTime() + 60_000))).toHaveLength(1)
+      })
+    }))
+
   refuses('flarewatch_vault', [
     ['the ciphertext', (tx) => tx`select ciphertext from flarewatch.credentials`],
     ['the last four characters', (tx) => tx`select last4 from flarewatch.credentials`],
@@ -86,7 +119,23 @@ describe('V2: the vault reads wraps and never what they open', () => {
       'moving a job to another credential',
       (tx, { birch }) => tx`update flarewatch.jobs set credential_id = ${birch.credentialId}`,
     ],
-    ['replacing a wrap', (tx) => tx`update flarewatch.tenant_keys set wrapped_dek = wrapped_dek`],
+    [
+      'wrapping a DEK under a KEK version that nobody has seen',
+      (tx) => tx`update flarewatch.tenant_keys set kek_version = 77`,
+    ],
+    [
+      'wrapping an audit key under a KEK version that nobody has seen',
+      (tx) => tx`update flarewatch.audit_keys set kek_version = 77`,
+    ],
+    [
+      "wrapping a credential's DEK under a KEK version that nobody has seen",
+      (tx) => tx`update flarewatch.credentials set kek_version = 77`,
+    ],
+    ['moving a wrap to another tenant', (tx, { ash }) => tx`update flarewatch.tenant_keys set tenant_id = ${ash.id}`],
+    ['replacing a ciphertext', (tx) => tx`update flarewatch.credentials set ciphertext = salt`],
+    ['replacing a salt', (tx) => tx`update flarewatch.credentials set salt = salt`],
+    ['removing a wrap', (tx) => tx`delete from flarewatch.tenant_keys`],
+    ['forgetting who re-wraps', (tx) => tx`delete from flarewatch.rewrap_leases`],
     ['replacing a check value', (tx) => tx`update flarewatch.kek_checks set check_value = check_value`],
     [
       'making a member',

@@ -38,8 +38,19 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
       insert: ['kek_version', 'check_value', 'first_seen_at'],
     },
   },
-  tenant_keys: { flarewatch_vault: { select: ['tenant_id', 'version', 'kek_version', 'wrapped_dek'] } },
-  audit_keys: { flarewatch_vault: { select: ['tenant_id', 'version', 'kek_version', 'wrapped_key'] } },
+  tenant_keys: {
+    flarewatch_vault: {
+      select: ['tenant_id', 'version', 'kek_version', 'wrapped_dek'],
+      update: ['kek_version', 'wrapped_dek'],
+    },
+  },
+  audit_keys: {
+    flarewatch_vault: {
+      select: ['tenant_id', 'version', 'kek_version', 'wrapped_key'],
+      update: ['kek_version', 'wrapped_key'],
+    },
+  },
+  rewrap_leases: { flarewatch_vault: { select: 'all', insert: 'all', update: ['lease', 'lease_until'] } },
   credentials: {
     flarewatch_gateway: {
       select: [
@@ -76,6 +87,7 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
     flarewatch_verifier: { select: ['tenant_id', 'last_used_at'] },
     flarewatch_vault: {
       select: ['id', 'tenant_id', 'provider', 'kek_version', 'wrapped_dek', 'dek_version', 'salt', 'state'],
+      update: ['kek_version', 'wrapped_dek'],
     },
   },
   sites: {
@@ -166,6 +178,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.claim_user',
     'flarewatch.claimed_memberships',
     'flarewatch.is_member',
+    'flarewatch.mail_status',
     'flarewatch.stack_status',
     'flarewatch.totp_enrolled',
   ],
@@ -177,8 +190,16 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.leased_sites',
     'flarewatch.leased_tenant',
   ],
+  flarewatch_ledger: ['flarewatch.refeed_audit_row'],
   flarewatch_scheduler: ['flarewatch.claim_due', 'flarewatch.max_attempts', 'flarewatch.poll_interval'],
-  flarewatch_verifier: ['flarewatch.drop_month', 'flarewatch.open_month'],
+  flarewatch_verifier: ['flarewatch.drop_month', 'flarewatch.mail_receipt', 'flarewatch.open_month'],
+  flarewatch_notifier: [
+    'flarewatch.claim_mail',
+    'flarewatch.mail_given_up',
+    'flarewatch.mail_put_off',
+    'flarewatch.mail_sent',
+  ],
+  flarewatch_vault: ['flarewatch.used_kek_versions'],
   service_role: [
     'privileged.activate_tenant',
     'privileged.begin_tenant',

@@ -1,5 +1,6 @@
 import postgres from 'postgres'
 import type { TestProject } from 'vitest/node'
+import { createAuthUsers } from '../../local/postgres/auth-users.ts'
 import { LOGIN_ROLES, type LoginRole } from '../../local/postgres/roles.ts'
 import { startThrowawayPostgres } from '../../local/postgres/throwaway.ts'
 
@@ -14,10 +15,13 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const embedded = await startThrowawayPostgres()
   const urls = Object.fromEntries(LOGIN_ROLES.map((role) => [role, embedded.urlFor(role)]))
   project.provide('postgresUrls', urls as Record<LoginRole, string>)
-  // Committed once: tests that run side by side would wait for each other's insert of the same version.
+  // Committed once: tests that run side by side would wait for each other's insert of the same version, or for the same table.
   const sql = postgres(embedded.superuserUrl, { max: 1 })
-  await sql`insert into flarewatch.kek_checks (kek_version, check_value) values (1, sha256('first'))`.finally(() =>
-    sql.end(),
-  )
+  try {
+    await sql`insert into flarewatch.kek_checks (kek_version, check_value) values (1, sha256('first'))`
+    await createAuthUsers(sql)
+  } finally {
+    await sql.end()
+  }
   return () => embedded.stop()
 }

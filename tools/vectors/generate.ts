@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { auditVectors } from './audit.ts'
+import { backupVectors } from './backup.ts'
 import { certificateVectors } from './certificate.ts'
 import { envelopeVectors } from './envelope.ts'
 import { checkpointVectors, exportVectors, merkleVectors } from './log.ts'
@@ -13,6 +14,7 @@ const folder = join(import.meta.dirname, '../../conformance/vectors')
 const files = {
   envelope: await envelopeVectors(),
   audit: await auditVectors(),
+  backup: await backupVectors(),
   merkle: merkleVectors(),
   checkpoint: await checkpointVectors(),
   certificate: await certificateVectors(),

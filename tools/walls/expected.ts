@@ -21,13 +21,18 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
     'var CLOUDFLARE_API_URL',
   ],
   'workers/vault/wrangler.toml': [
+    'consumer flarewatch-rewrap',
     'durable object AUDIT_LEDGER AuditLedger',
+    'durable object KEK_VERSIONS KekVersions',
     'durable object STEP_UP_TOKENS StepUpTokens',
     'durable object TENANT_ROSTER TenantRoster',
     'hyperdrive DB',
+    'queue REWRAP flarewatch-rewrap',
     'var AUTH_ISSUER',
     'var AUTH_JWKS_URL',
     'var EDGE_SERVICE_PUBLIC_KEY',
+    'var LOG_VKEY',
+    'var OPERATOR_PUBLIC_KEY',
   ],
   'workers/verifier/wrangler.toml': [
     'consumer flarewatch-verify',
@@ -38,7 +43,14 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
     'r2 RECEIPTS flarewatch-receipts',
     'var LOG_NAME',
   ],
-  'durable-objects/wrangler.toml': ['hyperdrive DB'],
+  'workers/notifier/wrangler.toml': [
+    'hyperdrive DB',
+    'var GATEWAY_URL',
+    'var MAIL_FROM',
+    'var OPERATOR_EMAIL',
+    'var RESEND_API_URL',
+  ],
+  'durable-objects/wrangler.toml': ['hyperdrive DB', 'var BACKUP_PUBLIC_KEY'],
 }
 
 /** The enumerated privileged work: every Edge Function there is. */

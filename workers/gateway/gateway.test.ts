@@ -4,6 +4,7 @@ import { toBase64, u64be } from '../../domain/bytes.ts'
 import {
   AuditResponse,
   CredentialsResponse,
+  IncidentsResponse,
   MeResponse,
   MetricsResponse,
   SitesResponse,
@@ -34,7 +35,7 @@ beforeAll(async () => {
 })
 afterAll(() => stand?.stop())
 
-const TENANT_ROUTES = ['/api/sites', '/api/credentials', '/api/receipts', '/api/status', '/api/audit']
+const TENANT_ROUTES = ['/api/sites', '/api/credentials', '/api/receipts', '/api/incidents', '/api/status', '/api/audit']
 
 describe('T4: a user of one tenant', () => {
   it.each(TENANT_ROUTES)('gets nothing of another from %s by naming it', async (path) => {
@@ -89,6 +90,45 @@ describe('A2: a user at AAL1', () => {
 
   it('reads no audit content', async () => {
     expect(await codeOf(await ask('/api/audit', { user: own.user, aal: 'aal1' }))).toEqual([403, 'aal2_required'])
+  })
+})
+
+describe('L4: incidents', () => {
+  const raise = async ({ tenant }: Agency, kind: string, seq: number | null, at: string, acknowledged = false) => {
+    await stand.sql`insert into flarewatch.incidents (id, tenant_id, kind, seq, part, detail, at, acknowledged_at)
+      values (${randomUUID()}, ${tenant}, ${kind}, ${seq}, 'verifier', ${stand.sql.json({ stored_hash: 'never-shown' })}, ${at},
+        ${acknowledged ? at : null})`
+  }
+  const listed = async (query: string, aal: 'aal1' | 'aal2' = 'aal2') => {
+    const text = await (await ask(`/api/incidents${query}`, { user: own.user, aal })).text()
+    return { text, ...IncidentsResponse.parse(JSON.parse(text)) }
+  }
+  afterAll(() => stand.sql`delete from flarewatch.incidents`)
+
+  it("are the own tenant's, newest first, with kind, first bad row and part, and no detail", async () => {
+    expect(await listed('')).toMatchObject({ incidents: [], open: 0, more: false })
+    await raise(own, 'row_edited', 41, '2026-11-24T02:15:00Z')
+    await raise(own, 'fork', null, '2026-11-25T02:15:00Z', true)
+    await raise(other, 'tail_truncated', 7, '2026-11-25T02:15:00Z')
+    const { text, ...all } = await listed('', 'aal1')
+    expect(all).toMatchObject({ open: 1, more: false })
+    expect(all.incidents.map(({ kind, seq, part, acknowledged_at }) => [kind, seq, part, acknowledged_at])).toEqual([
+      ['fork', null, 'verifier', '2026-11-25T02:15:00.000Z'],
+      ['row_edited', 41, 'verifier', null],
+    ])
+    expect(text).not.toContain('never-shown')
+    expect((await listed('?state=open')).incidents.map(({ kind }) => kind)).toEqual(['row_edited'])
+  })
+
+  it('are at most a hundred, and say that there are more', async () => {
+    await stand.sql`insert into flarewatch.incidents (id, tenant_id, kind, part, at)
+      select gen_random_uuid(), ${own.tenant}, 'job_dead', 'connector', now() from generate_series(1, 101)`
+    const { incidents, open, more } = await listed('')
+    expect([incidents.length, open, more]).toEqual([100, 102, true])
+  })
+
+  it.each(['?state=closed', '?state=open&state=all', '?kind=fork'])('are not asked for by %s', async (query) => {
+    expect(await codeOf(await ask(`/api/incidents${query}`, { user: own.user }))).toEqual([422, 'query_invalid'])
   })
 })
 
@@ -268,6 +308,24 @@ describe('status', () => {
     const { figures } = StatusResponse.parse(await (await ask('/api/status', { user: other.user })).json())
     expect(figures).toMatchObject({ jobs_leased: 0, dead_letters_24h: 0 })
   })
+
+  it("L4: tells whether the owners' mails go out, and counts open incidents", async () => {
+    await stand.sql`delete from flarewatch.mail_outbox`
+    expect((await parts()).states).toMatchObject({ incidents: 'ok', mail: 'ok' })
+    await stand.sql`insert into flarewatch.incidents (id, tenant_id, kind, part, at)
+      values (${randomUUID()}, ${own.tenant}, 'fork', 'verifier', now() - interval '1 minute')`
+    const fresh = await parts()
+    expect(fresh.states).toMatchObject({ incidents: 'degraded', mail: 'ok' })
+    expect(fresh.figures).toMatchObject({ open_incidents: 1, mails_waiting: 1, mails_given_up_24h: 0 })
+    await stand.sql`update flarewatch.mail_outbox set due_at = due_at - interval '10 minutes'`
+    expect((await parts()).states).toMatchObject({ mail: 'degraded' })
+    await stand.sql`update flarewatch.mail_outbox set given_up_at = now() - interval '1 minute', reason = 'recipient_gone'`
+    const dead = await parts()
+    expect(dead.states).toMatchObject({ mail: 'degraded' })
+    expect(dead.figures).toMatchObject({ mails_waiting: 0, mails_given_up_24h: 1 })
+    const { figures } = StatusResponse.parse(await (await ask('/api/status', { user: other.user })).json())
+    expect(figures).toMatchObject({ open_incidents: 0, mails_waiting: 0, mails_given_up_24h: 0 })
+  })
 })
 
 describe('when the database does not answer', () => {
@@ -293,6 +351,7 @@ describe('when the database does not answer', () => {
       'receipts',
       'nights',
       'incidents',
+      'mail',
       'vault',
     ])
   })

@@ -7,6 +7,7 @@ import { assets } from './routes/assets.ts'
 import { audit } from './routes/audit.ts'
 import { auditExport } from './routes/audit-export.ts'
 import { auditProof } from './routes/audit-proof.ts'
+import { incidents } from './routes/incidents.ts'
 import { siteMetrics } from './routes/metrics.ts'
 import { consistency, epochCertificate, epochs, newestReceipt, receiptOfSize } from './routes/receipt-files.ts'
 import { status } from './routes/status.ts'
@@ -39,6 +40,7 @@ router
   .all('/api/audit', audit)
   .all('/api/audit/export', auditExport)
   .all('/api/audit/rows/:row/proof', auditProof)
+  .all('/api/incidents', incidents)
   .all('/api/status', status)
   .all('/api/*', nothingHere)
   // For anyone: what proves the audit log, and whom to tell.

@@ -14,7 +14,7 @@ import { askLedger } from './ledger.ts'
 import type { Visit } from './visit.ts'
 
 /** Who acts: told by the door, never by an argument of a caller. */
-export type Actor = `user:${UserId}` | 'connector'
+export type Actor = `user:${UserId}` | 'connector' | 'operator'
 export type AuditEvent = Omit<AuditContent, 'actor'> & { readonly tenantId: TenantId; readonly actor: Actor }
 export type AppendRefusal = AuditKeyRefusal | Extract<AppendAnswer, { ok: false }>['code']
 
@@ -85,11 +85,15 @@ export function outcomeRowId(intentRow: AuditRowId): AuditRowId {
   return derivedRowId('flarewatch/outcome-row/v1', intentRow)
 }
 
-/** A version 8 UUID (RFC 9562 section 5.8) over a hash. */
 function derivedRowId(purpose: string, id: string): AuditRowId {
-  const bytes = sha256(lengthPrefixed(utf8(purpose), uuidToBytes(id))).slice(0, 16)
+  return AuditRowId.parse(derivedUuid(lengthPrefixed(utf8(purpose), uuidToBytes(id))))
+}
+
+/** A version 8 UUID (RFC 9562 section 5.8) over a hash. */
+export function derivedUuid(over: Uint8Array): string {
+  const bytes = sha256(over).slice(0, 16)
   const [version = 0, variant = 0] = [bytes[6], bytes[8]]
   bytes[6] = (version & 0x0f) | 0x80
   bytes[8] = (variant & 0x3f) | 0x80
-  return AuditRowId.parse(bytesToUuid(bytes))
+  return bytesToUuid(bytes)
 }

@@ -3,7 +3,7 @@ import type { TenantId } from '../../domain/contracts/ids.ts'
 import { unwrapKey } from '../../domain/envelope/wrap.ts'
 import { failure, type Result, success } from '../../domain/result.ts'
 import { reach } from './call.ts'
-import { judgeKeks, type KekRefusal } from './keks.ts'
+import { currentKeks, type KekRefusal, type OpeningRefusal } from './keks.ts'
 import { askLedger } from './ledger.ts'
 import type { Visit } from './visit.ts'
 
@@ -16,8 +16,9 @@ export type AuditKeys = {
 }
 export type AuditKeyRefusal =
   | KekRefusal
-  | 'ledger_unreachable'
+  | OpeningRefusal
   | 'ledger_behind'
+  | 'ledger_lost'
   | 'tenant_mismatch'
   | 'audit_key_missing'
   | 'not_openable'
@@ -44,6 +45,12 @@ export async function withAuditKeys<Value>(
   }
 }
 
+/** Forgets what is held of a tenant, so that the next use shows that the ledger's share still opens its wraps. */
+export function forgetAuditKeys(tenantId: TenantId): void {
+  for (const key of held.get(tenantId)?.keys.values() ?? []) zeroize(key)
+  held.delete(tenantId)
+}
+
 async function auditKeys(visit: Visit, tenantId: TenantId): Promise<Result<AuditKeys, AuditKeyRefusal>> {
   dropExpired(visit.at)
   const known = held.get(tenantId)
@@ -56,21 +63,23 @@ async function auditKeys(visit: Visit, tenantId: TenantId): Promise<Result<Audit
 }
 
 async function load(visit: Visit, tenantId: TenantId): Promise<Result<Map<number, Uint8Array>, AuditKeyRefusal>> {
-  const ring = await judgeKeks(visit.bindings, visit.sql)
-  if (!ring.ok) return ring
   const wraps = await reach('store_unreachable', () => readWraps(visit, tenantId), { tenant_id: tenantId })
   if (!wraps.ok) return wraps
-  const given = await askLedger(visit.bindings, tenantId, (ledger) => ledger.auditShare(tenantId))
+  const [ring, given] = await Promise.all([
+    currentKeks(visit),
+    askLedger(visit.bindings, tenantId, (ledger) => ledger.auditShare(tenantId)),
+  ])
   if (!given.ok) return given
   if (!given.value.ok) return given.value
   const { share } = given.value
   const keys = new Map<number, Uint8Array>()
   try {
+    if (!ring.ok) return ring
     for (const { version, kek_version, wrapped_key } of wraps.value) {
-      const kek = ring.value.ofVersion(kek_version)
-      if (kek === null) return failure('kek_missing')
+      const kek = ring.value.opening(kek_version, 'audit')
+      if (!kek.ok) return kek
       const context = { purpose: 'audit-key', tenantId, keyVersion: version } as const
-      const key = await unwrapKey({ kek, share, context, wrapped: wrapped_key })
+      const key = await unwrapKey({ kek: kek.value, share, context, wrapped: wrapped_key })
       if (!key.ok) return key
       keys.set(version, key.value)
     }

@@ -1,12 +1,15 @@
 import { z } from 'zod'
 import type { AuditLedgerApi, StepUpTokensApi, TenantRosterApi } from '../../domain/contracts/durable-objects.ts'
-import { durableObjects, embeddedOnly, httpUrl, hyperdrive, parseBindings } from '../runtime/bindings.ts'
+import type { KekVersionsApi } from '../../domain/contracts/kek-versions.ts'
+import type { RewrapMessage } from '../../domain/contracts/queues.ts'
+import { durableObjects, embeddedOnly, httpUrl, hyperdrive, parseBindings, queue } from '../runtime/bindings.ts'
 
 const Ed25519PublicKey = z.object({
   kty: z.literal('OKP'),
   crv: z.literal('Ed25519'),
   x: z.base64url().length(43),
 })
+export type Ed25519PublicKey = z.output<typeof Ed25519PublicKey>
 const jsonText = z.string().transform((text, context): unknown => {
   try {
     return JSON.parse(text)
@@ -19,11 +22,16 @@ const jsonText = z.string().transform((text, context): unknown => {
 const Bindings = z.object({
   DB: hyperdrive,
   AUDIT_LEDGER: durableObjects<AuditLedgerApi>(),
+  KEK_VERSIONS: durableObjects<KekVersionsApi>(),
+  REWRAP: queue<RewrapMessage>(),
   STEP_UP_TOKENS: durableObjects<StepUpTokensApi>(),
   TENANT_ROSTER: durableObjects<TenantRosterApi>(),
   AUTH_ISSUER: httpUrl,
   AUTH_JWKS_URL: httpUrl,
   EDGE_SERVICE_PUBLIC_KEY: jsonText.pipe(Ed25519PublicKey),
+  /** The log's verifier key, as outsiders pin it: what a receipt must be signed by before a chain is taken over. */
+  LOG_VKEY: z.string().max(512),
+  OPERATOR_PUBLIC_KEY: jsonText.pipe(Ed25519PublicKey),
   /** Set by the demo and by tests alone; the check of the walls refuses it in a wrangler file. */
   DEMO_KEK_ACCEPTED: z
     .enum(['true', 'false'])

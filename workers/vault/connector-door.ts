@@ -119,7 +119,14 @@ const RETRYABLE: Record<DoorRefusalCode, boolean> = {
 }
 
 /** Refusals of the whole vault, not of this credential: a job need not die of a key that an operator is about to mend. */
-const MENDABLE: ReadonlySet<string> = new Set(['kek_missing', 'kek_malformed', 'kek_demo', 'kek_mismatch'])
+const MENDABLE: ReadonlySet<string> = new Set([
+  'kek_missing',
+  'kek_malformed',
+  'kek_demo',
+  'kek_mismatch',
+  'kek_version_unknown',
+  'kek_denied',
+])
 
 function refusal(jobId: JobId, code: DoorRefusalCode, cause: string = code): DoorRefusal {
   log(PART, 'warn', 'connector_door', { job_id: jobId, code })

@@ -4,12 +4,17 @@ import type { ActOutcome, ConnectorDoorApi } from '../../domain/contracts/connec
 import { EDGE_DOOR_PATH } from '../../domain/contracts/edge-door.ts'
 import type { AuditQuery, GatewayDoorApi } from '../../domain/contracts/gateway-door.ts'
 import { JobId } from '../../domain/contracts/ids.ts'
+import { OPERATOR_DOOR_PATH } from '../../domain/contracts/operator-door.ts'
 import { failureResponse } from '../runtime/failure-response.ts'
+import { log } from '../runtime/log.ts'
 import { PART } from './call.ts'
 import { openForJob, settleJob } from './connector-door.ts'
 import { edgeDoor } from './edge-door/door.ts'
 import { unsealAudit } from './gateway-door.ts'
 import { judgeKeks } from './keks.ts'
+import { operatorDoor } from './operator-door/door.ts'
+import { rewrapCron } from './rewrap/rewrap.cron.ts'
+import { consumeRewrap } from './rewrap/rewrap.queue.ts'
 import { type Visit, visited } from './visit.ts'
 
 const Outcome = z.strictObject({ succeeded: z.boolean(), code: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/) })
@@ -46,18 +51,28 @@ export default {
       return failureResponse(PART, error, crypto.randomUUID())
     }
   },
+
+  async queue(batch, env, context): Promise<void> {
+    await visited(env, context, (visit) => consumeRewrap(visit, batch.messages))
+  },
+
+  async scheduled(_, env, context): Promise<void> {
+    const done = await visited(env, context, rewrapCron)
+    if (!done.ok) log(PART, 'error', 'rewrap_cron_refused', { code: done.code })
+  },
 } satisfies ExportedHandler<unknown>
 
 async function answer(request: Request, visit: Visit): Promise<Response> {
   const { pathname } = new URL(request.url)
   if (pathname.startsWith(EDGE_DOOR_PATH)) return edgeDoor(request, visit)
+  if (pathname.startsWith(OPERATOR_DOOR_PATH)) return operatorDoor(request, visit)
   if (pathname !== '/ready' || request.method !== 'GET') return new Response(null, { status: 404 })
   const state = await readiness(visit)
   return Response.json(state, { status: state.ok ? 200 : 503, headers: { 'cache-control': 'no-store' } })
 }
 
 /** Whether a key could be released now; the code of a refusal names what the operator has to mend. */
-async function readiness({ bindings, sql }: Visit): Promise<{ ok: true } | { ok: false; code: string }> {
-  const ring = await judgeKeks(bindings, sql)
-  return ring.ok ? { ok: true } : { ok: false, code: ring.code }
+async function readiness(visit: Visit): Promise<{ ok: true } | { ok: false; code: string }> {
+  const keks = await judgeKeks(visit)
+  return keks.ok ? { ok: true } : { ok: false, code: keks.code }
 }

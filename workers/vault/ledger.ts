@@ -1,6 +1,7 @@
 import type { AuditLedgerApi, StepUpTokensApi, TenantRosterApi } from '../../domain/contracts/durable-objects.ts'
-import { ROSTER_NAME, type SERVICE_JTI_NAME } from '../../domain/contracts/durable-objects.ts'
+import { type OPERATOR_JTI_NAME, ROSTER_NAME, type SERVICE_JTI_NAME } from '../../domain/contracts/durable-objects.ts'
 import type { TenantId, UserId } from '../../domain/contracts/ids.ts'
+import { KEK_VERSIONS_NAME, type KekVersionsApi } from '../../domain/contracts/kek-versions.ts'
 import type { Result } from '../../domain/result.ts'
 import type { VaultBindings } from './bindings.ts'
 import { reach } from './call.ts'
@@ -24,9 +25,16 @@ export function askRoster<Value>(
   return reach('ledger_unreachable', async () => ask(TENANT_ROSTER.get(TENANT_ROSTER.idFromName(ROSTER_NAME))))
 }
 
+export function askKekVersions<Value>(
+  { KEK_VERSIONS }: Pick<VaultBindings, 'KEK_VERSIONS'>,
+  ask: (versions: KekVersionsApi) => Promise<Value>,
+): Promise<Result<Value, Unreachable>> {
+  return reach('ledger_unreachable', async () => ask(KEK_VERSIONS.get(KEK_VERSIONS.idFromName(KEK_VERSIONS_NAME))))
+}
+
 export function askStepUpTokens<Value>(
   { STEP_UP_TOKENS }: VaultBindings,
-  name: UserId | typeof SERVICE_JTI_NAME,
+  name: UserId | typeof SERVICE_JTI_NAME | typeof OPERATOR_JTI_NAME,
   ask: (tokens: StepUpTokensApi) => Promise<Value>,
 ): Promise<Result<Value, Unreachable>> {
   return reach('ledger_unreachable', async () => ask(STEP_UP_TOKENS.get(STEP_UP_TOKENS.idFromName(name))))

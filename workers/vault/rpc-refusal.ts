@@ -20,6 +20,9 @@ export function rpcRefusal(code: ReleaseRefusal | AppendRefusal): RpcRefusal {
     case 'not_openable':
       return code
     case 'ledger_behind':
+    case 'ledger_full':
+    case 'ledger_lost':
+    case 'ledger_unproven':
     case 'row_conflict':
     case 'already_released':
     case 'tenant_mismatch':
@@ -29,6 +32,9 @@ export function rpcRefusal(code: ReleaseRefusal | AppendRefusal): RpcRefusal {
     case 'kek_malformed':
     case 'kek_demo':
     case 'kek_mismatch':
+    case 'kek_version_unknown':
+    case 'kek_denied':
+    case 'kek_retired':
       return 'not_openable'
   }
 }

@@ -5,7 +5,6 @@ import {
   isPublished,
   type ListedReceipt,
   listedReceipts,
-  newestReceipt,
   type RememberedReceipt,
   rememberedByName,
 } from './receipt-store.ts'
@@ -19,11 +18,10 @@ type Compared = Walking['compared']
  * size both sides have the same receipts, whatever broke off when.
  */
 export async function compareReceipts(
-  tools: Instruments,
+  { bucket, sql, limits }: Instruments,
   log: TenantId,
   { signedSize, compared }: Pick<Walking, 'signedSize' | 'compared'>,
 ): Promise<Compared | Finding> {
-  const { bucket, sql, limits } = tools
   const { after } = compared
   const { receipts, lastName } = await listedReceipts(bucket, log, after, limits.receipts)
   const published = new Map(receipts.filter(({ size }) => size <= signedSize).map((listed) => [listed.size, listed]))
@@ -36,21 +34,7 @@ export async function compareReceipts(
     const finding = await compareOne(bucket, log, size, published.get(size), remembered.get(size))
     if (finding !== null) return finding
   }
-  const beyond = compared.beyond + receipts.length - published.size
-  const done = lastName === null
-  if (done && beyond > MAX_UNPOINTED && (await isPointerAt(tools, log, signedSize))) {
-    return { kind: 'receipt_inconsistent', seq: signedSize, detail: { differs: 'newest' } }
-  }
-  return { after: lastName ?? after, count: compared.count + published.size, beyond, done }
-}
-
-/** A run that broke off leaves one receipt that the pointer has not come to, and the next run completes it before it signs another. */
-const MAX_UNPOINTED = 1
-
-/** Runs that sign go on beside a night: a pointer that has moved on since is none that was set back. */
-async function isPointerAt({ bucket, signer }: Instruments, log: TenantId, size: number): Promise<boolean> {
-  const newest = await newestReceipt(bucket, log, signer)
-  return newest !== 'none' && newest !== 'unreadable' && newest.receipt.size === size
+  return { after: lastName ?? after, count: compared.count + published.size, done: lastName === null }
 }
 
 function inOrderOfNames(...sides: readonly ReadonlyMap<number, unknown>[]): number[] {

@@ -2,7 +2,7 @@ import { HASH_BYTES, type HashedFields } from '../../domain/audit/row.ts'
 import { concat } from '../../domain/bytes.ts'
 
 /** A stored row as it came over the wire: its bytes are views into what was read. */
-export type CopiedRow = Omit<HashedFields, 'tenantId'> & { readonly tenantId: string; readonly hash: Uint8Array }
+export type CopiedRow = HashedFields & { readonly tenantId: string; readonly hash: Uint8Array }
 /** In the order that the decoder expects. */
 export const COPIED_COLUMNS = [
   'epoch',

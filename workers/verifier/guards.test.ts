@@ -42,11 +42,13 @@ describe('T3: what guards the log', () => {
     expect(await check()).toEqual([])
   })
 
-  it('is as the migrations left it, and stays so while rows, statistics and months come', async () => {
+  it('is as the migrations left it, and stays so while statistics are taken and months come and go', async () => {
     await superuser`analyze flarewatch.audit_log`
     await superuser`vacuum flarewatch.audit_log`
     await superuser`select flarewatch.open_month(date '2031-06-01')`
     expect(await check()).toEqual([])
+    const [row] = await superuser`select flarewatch.drop_month((now() - interval '25 months')::date, now()) as dropped`
+    expect(row?.dropped).toBe(true)
     expect(await check()).toEqual([])
   })
 
@@ -69,6 +71,12 @@ describe('T3: what guards the log', () => {
       'alter table flarewatch.audit_log enable trigger refuse_change',
       'alter table flarewatch.audit_log enable always trigger refuse_change',
       'trigger refuse_change on audit_log',
+    ],
+    [
+      'the trigger that mails incidents',
+      'alter table flarewatch.incidents disable trigger mail_incident',
+      'alter table flarewatch.incidents enable always trigger mail_incident',
+      'trigger mail_incident on incidents',
     ],
   ])('%s off is raised as off, and told again as changed once it is on', async (_, off, on, name) => {
     await superuser.unsafe(off)

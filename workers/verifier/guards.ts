@@ -99,19 +99,23 @@ async function readGuards(sql: Sql): Promise<Guard[]> {
   const rows = await sql`
     with guarded as (
       select class.oid, class.relname, class.xmin, class.relrowsecurity and class.relforcerowsecurity as is_closed,
-        class.relname = 'audit_log' or class.relispartition as is_log
+        case
+          when class.relname = 'audit_log' or class.relispartition then array['extend_chain', 'refuse_change']
+          when class.relname = 'epoch_certificates' then array['refuse_change']
+          else array[]::text[]
+        end as triggers
       from pg_catalog.pg_class class left join pg_catalog.pg_inherits parent on parent.inhrelid = class.oid
       where class.oid in (
-          'flarewatch.audit_log'::regclass, 'flarewatch.audit_heads'::regclass,
+          'flarewatch.audit_log'::regclass, 'flarewatch.audit_heads'::regclass, 'flarewatch.epoch_certificates'::regclass,
           'flarewatch.receipts'::regclass, 'flarewatch.incidents'::regclass)
         or parent.inhparent = 'flarewatch.audit_log'::regclass
     )
     select 'table ' || relname as name, is_closed as is_on, xmin::text as version from guarded
     union all
     select 'trigger ' || needed.tgname || ' on ' || relname, coalesce(tgenabled = 'A', false), coalesce(stored.xmin::text, '')
-    from guarded cross join (values ('extend_chain'), ('refuse_change')) needed (tgname)
+    from guarded join (values ('extend_chain', true), ('refuse_change', true), ('mail_incident', false)) needed (tgname, of_log)
+        on case when of_log then is_log else relname = 'incidents' end
       left join pg_catalog.pg_trigger stored on stored.tgrelid = guarded.oid and stored.tgname = needed.tgname
-    where is_log
     union all
     select 'policy ' || polname || ' on ' || relname, true, stored.xmin::text
     from guarded join pg_catalog.pg_policy stored on stored.polrelid = guarded.oid

@@ -6,6 +6,7 @@ import type { Finding } from './finding.ts'
 import { raiseIncident } from './incidents.ts'
 import type { Instruments } from './instruments.ts'
 import { recordNight } from './night-record.ts'
+import { mailReceipt } from './receipt-mail.ts'
 import { countRemembered, largestRemembered, newestReceipt, rememberedReceipts } from './receipt-store.ts'
 import { openRemembered, signedStates } from './signed-states.ts'
 import type { KnownTenant } from './tenants.ts'
@@ -31,8 +32,11 @@ export async function walkNight(tools: Instruments, tenant: KnownTenant, dueAt: 
   const state = await believed(tools, tenant, stored)
   if (state.last !== null && state.last.dueAt >= dueAt) return endedBefore(state.last)
   const walking = state.walking?.dueAt === dueAt ? state.walking : await begin(tools, tenant, dueAt)
+  const signedBefore = state.last?.signedSize ?? 0
   const step: Step =
-    'kind' in walking ? { kind: 'end', size: 0, finding: walking } : await takeStep(tools, tenant, walking)
+    'kind' in walking
+      ? { kind: 'end', size: 0, finding: walking }
+      : await takeStep(tools, tenant, walking, signedBefore)
   if (step.kind === 'more') {
     await saveState(bucket, tenantId, signer, { last: state.last, walking: step.walking }, stored.etag)
     return { kind: 'more' }
@@ -40,10 +44,12 @@ export async function walkNight(tools: Instruments, tenant: KnownTenant, dueAt: 
   const { finding, size } = step
   const now = tools.at.getTime()
   const startedAt = 'kind' in walking ? now : walking.startedAt
-  const last = { dueAt, startedAt, finishedAt: now, size, sound: finding === null }
-  // Incident and record are out before the night counts as ended: a crash in between repeats this step.
+  const signedSize = 'kind' in walking ? signedBefore : Math.max(signedBefore, walking.signedSize)
+  const last = { dueAt, startedAt, finishedAt: now, size, signedSize, sound: finding === null }
+  // Incident, record and mail are out before the night counts as ended: a crash in between repeats this step.
   if (finding !== null) await raiseIncident(tools.sql, tenantId, finding, tools.at)
   await recordNight(tools.sql, tenantId, last)
+  if (finding === null) await mailReceipt(tools.sql, tenantId, tools.at)
   await saveState(bucket, tenantId, signer, { last, walking: null }, stored.etag)
   return finding === null ? { kind: 'sound', size, signed: null, more: true } : { kind: 'finding', finding }
 }
@@ -75,18 +81,31 @@ async function begin(tools: Instruments, { tenantId }: KnownTenant, dueAt: numbe
     dueAt,
     startedAt: tools.at.getTime(),
     signedSize: newest === 'none' ? 0 : newest.receipt.size,
-    compared: { after: '', count: 0, beyond: 0, done: false },
+    compared: { after: '', count: 0, done: false },
     position: genesisStart(tenantId),
     passed: 0,
   }
 }
 
-async function takeStep(tools: Instruments, tenant: KnownTenant, walking: Walking): Promise<Step> {
+async function takeStep(
+  tools: Instruments,
+  tenant: KnownTenant,
+  walking: Walking,
+  signedBefore: number,
+): Promise<Step> {
   if (walking.compared.done) return walkRows(tools, tenant, walking)
-  const compared = await compareReceipts(tools, tenant.tenantId, walking)
+  const compared =
+    walking.signedSize < signedBefore
+      ? setBack(walking.signedSize)
+      : await compareReceipts(tools, tenant.tenantId, walking)
   if ('kind' in compared) return { kind: 'end', size: 0, finding: await firstOf(tools, tenant, walking, compared) }
   const further = { ...walking, compared }
   return compared.done ? walkRows(tools, tenant, further) : { kind: 'more', walking: further }
+}
+
+/** A receipt that was the newest once is put in the place of a later one, or the newest taken away. */
+function setBack(size: number): Finding {
+  return { kind: 'receipt_inconsistent', seq: Math.max(1, size), detail: { differs: 'newest' } }
 }
 
 /** A receipt that is missing or another may be the end of something that began with an earlier row: as far as one step can tell. */

@@ -20,7 +20,7 @@ export class RowHasher {
   hash(row: CopiedRow): Uint8Array {
     const length = rowInputBytes(row)
     if (length > this.#input.length) this.#input = new Uint8Array(length)
-    layOutRow({ ...row, tenantId: this.#tenantId }, this.#input)
+    layOutRow(this.#tenantId, row, this.#input)
     return createHash('sha256').update(this.#input.subarray(0, length)).digest()
   }
 }

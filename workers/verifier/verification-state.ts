@@ -12,7 +12,15 @@ const Count = z.int().nonnegative()
 const VerificationState = z.strictObject({
   /** The last walk that came to an end, whatever it found. */
   last: z
-    .strictObject({ dueAt: Count, startedAt: Count, finishedAt: Count, size: Count, sound: z.boolean() })
+    .strictObject({
+      dueAt: Count,
+      startedAt: Count,
+      finishedAt: Count,
+      size: Count,
+      /** The largest size that the pointer to the newest receipt has named: it never goes back. */
+      signedSize: Count,
+      sound: z.boolean(),
+    })
     .nullable(),
   /** The walk that is under way. */
   walking: z
@@ -22,7 +30,7 @@ const VerificationState = z.strictObject({
       /** The newest receipt when it began: sizes up to there must be on both sides. */
       signedSize: Count,
       /** The comparison of both sides' receipts, in the order of their names. */
-      compared: z.strictObject({ after: z.string().max(20), count: Count, beyond: Count, done: z.boolean() }),
+      compared: z.strictObject({ after: z.string().max(20), count: Count, done: z.boolean() }),
       position: EncodedWalkStart,
       /** Receipts that the walk has passed. */
       passed: Count,

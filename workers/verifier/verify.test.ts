@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { AuditRow } from '../../domain/audit/row.ts'
 import type { AuditLedgerApi } from '../../domain/contracts/durable-objects.ts'
-import type { TenantId } from '../../domain/contracts/ids.ts'
+import { TenantId } from '../../domain/contracts/ids.ts'
 import type { VerifyMessage } from '../../domain/contracts/queues.ts'
 import { newestReceiptKey, tileKey } from '../../domain/contracts/receipt-store.ts'
 import { consistencyProofFromTiles } from '../../domain/merkle/tiles.ts'
@@ -110,6 +111,32 @@ describe('a tenant that cannot be looked at', () => {
     expect((await stand.publishedReceipt(other.tenantId)).checkpoint.size).toBe(2)
     expect(await stand.incidentsOf(silent.tenantId)).toEqual([])
     expect(await (await stand.bucket()).head(newestReceiptKey(silent.tenantId))).toBeNull()
+  })
+})
+
+describe('L2: both sides go back', () => {
+  it('a receipt that was the newest before is put in the place of the newest: an incident, until it is put right', async () => {
+    const { tenantId } = await stand.grownTenant(3)
+    await stand.fire(EVERY_FEW_MINUTES)
+    const { text: earlier } = await stand.publishedReceipt(tenantId)
+    await stand.append(tenantId, 3, 2)
+    await stand.fire(EVERY_FEW_MINUTES)
+    await stand.fire(NIGHTLY)
+    const { text: newest } = await stand.publishedReceipt(tenantId)
+    const bucket = await stand.bucket()
+    await bucket.put(newestReceiptKey(tenantId), earlier)
+    await stand.fire(NIGHTLY)
+    expect(await stand.incidentsOf(tenantId)).toEqual([{ kind: 'receipt_inconsistent', seq: 3 }])
+    await bucket.put(newestReceiptKey(tenantId), newest)
+    await stand.fire(NIGHTLY)
+    expect(await stand.incidentsOf(tenantId)).toHaveLength(1)
+  })
+
+  it('a tenant that neither Postgres nor the roster knows any more is missed, for its receipts', async () => {
+    const log = randomUUID()
+    await (await stand.bucket()).put(`receipts/${log}/3`, 'a receipt')
+    await stand.fire(NIGHTLY)
+    expect(await stand.incidentsOf(TenantId.parse(log))).toEqual([{ kind: 'tenant_missing', seq: 1 }])
   })
 })
 

@@ -1,66 +1,59 @@
-import { chmodSync, closeSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { exportJWK, generateKeyPair } from 'jose'
 import { toBase64Url, zeroize } from '../../../domain/bytes.ts'
 import { generateKek } from '../../../domain/envelope/kek.ts'
-import { type Arguments, type Command, CommandRefused, EXIT } from '../../command.ts'
-
-/** As many digits as the vault reads in a binding's name. */
-const MAX_VERSION = 999_999_999
+import { type Answer, type Arguments, type Command, CommandRefused, EXIT } from '../../command.ts'
+import { operatorKeyPath } from '../../operator.ts'
+import { writeOnce } from '../../private-file.ts'
+import { parseVersion } from './version.ts'
 
 /** S2: there is no default KEK. The operator makes one, and it is never printed, only written. */
 export const keysGenerate: Command = {
-  usage: 'flarewatch keys generate [--version N]',
-  summary: 'make a key encryption key in DIR/secrets',
-  options: { version: { type: 'string', default: '1' } },
+  usage: 'flarewatch keys generate [--version N | --operator]',
+  summary: "make a key encryption key, or the operator's own key, in DIR/secrets",
+  options: { version: { type: 'string' }, operator: { type: 'boolean', default: false } },
   positionals: 0,
   async run({ dir, values }: Arguments) {
-    const version = parseVersion(values.version)
-    const path = writeKek(dir, version)
-    return {
-      document: { ok: true, version, path },
-      text: [
-        `KEK version ${version} is in ${path}`,
-        'Keep a copy where neither the database nor its backups are: without it nothing stored can be opened.',
-        `For a deployment: npx wrangler secret put KEK_V${version} --config workers/vault/wrangler.toml`,
-      ].join('\n'),
-      exit: EXIT.ok,
-    }
+    if (!values.operator) return newKek(dir, parseVersion(values.version ?? '1'))
+    if (values.version === undefined) return newOperatorKey(dir)
+    throw new CommandRefused('usage', "The operator's key has no version", EXIT.usage)
   },
 }
 
-function parseVersion(text: unknown): number {
-  const version = typeof text === 'string' && /^[1-9]\d{0,9}$/.test(text) ? Number(text) : Number.NaN
-  if (version <= MAX_VERSION) return version
-  throw new CommandRefused('usage', '--version is a whole number from 1', EXIT.usage)
-}
-
-function writeKek(dir: string, version: number): string {
-  const secrets = join(dir, 'secrets')
-  mkdirSync(secrets, { recursive: true, mode: 0o700 })
-  chmodSync(secrets, 0o700)
-  const path = join(secrets, `kek.v${version}`)
-  const draft = join(secrets, `.kek.v${version}.${process.pid}`)
-  try {
-    writeDurably(draft, `# Flarewatch key encryption key, version ${version}\n`, generateKek())
-    // Unlike a rename, a link never replaces what is there: two that run at once cannot both win.
-    linkSync(draft, path)
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+function newKek(dir: string, version: number): Answer {
+  const path = join(dir, 'secrets', `kek.v${version}`)
+  const key = generateKek()
+  const written = writeOnce(path, `# Flarewatch key encryption key, version ${version}\n${toBase64Url(key)}\n`)
+  zeroize(key)
+  if (!written) {
     const message = `${path} exists and is not overwritten. A further version: flarewatch keys generate --version ${version + 1}`
     throw new CommandRefused('kek_exists', message)
-  } finally {
-    rmSync(draft, { force: true })
   }
-  return path
+  return {
+    document: { ok: true, version, path },
+    text: [
+      `KEK version ${version} is in ${path}`,
+      'Keep a copy where neither the database nor its backups are: without it nothing stored can be opened.',
+      `For a deployment: npx wrangler secret put KEK_V${version} --config workers/vault/wrangler.toml`,
+    ].join('\n'),
+    exit: EXIT.ok,
+  }
 }
 
-function writeDurably(path: string, comment: string, key: Uint8Array): void {
-  const file = openSync(path, 'wx', 0o600)
-  try {
-    writeSync(file, `${comment}${toBase64Url(key)}\n`)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-    zeroize(key)
+/** A stack on this machine makes its own at first boot; a deployment's operator makes it here. */
+async function newOperatorKey(dir: string): Promise<Answer> {
+  const path = operatorKeyPath(dir)
+  const { privateKey, publicKey } = await generateKeyPair('EdDSA', { extractable: true })
+  const publicJwk = await exportJWK(publicKey)
+  if (!writeOnce(path, `${JSON.stringify(await exportJWK(privateKey))}\n`)) {
+    throw new CommandRefused('operator_key_exists', `${path} exists and is not overwritten`)
+  }
+  return {
+    document: { ok: true, path, public_key: publicJwk },
+    text: [
+      `The operator's key is in ${path}. Whoever has it can freeze tenants and rotate keys.`,
+      `For a deployment, the vault's variable OPERATOR_PUBLIC_KEY: ${JSON.stringify(publicJwk)}`,
+    ].join('\n'),
+    exit: EXIT.ok,
   }
 }

@@ -4,6 +4,7 @@ import { type Arguments, type Command, CommandRefused, EXIT } from '../../comman
 import { fetchJson, fetchText } from '../../http.ts'
 import { type RunFile, requireRunFile } from '../../run-file.ts'
 import { currentSession, findSession } from '../../session.ts'
+import { logParts } from './log-part.ts'
 
 /** A tenant's own parts are shown to its members alone: by the session that login left, or by an access token given here. */
 const TOKEN_VARIABLE = 'FLAREWATCH_TOKEN'
@@ -54,7 +55,11 @@ async function tenantOf(run: RunFile, dir: string): Promise<Tenant> {
     const token = process.env[TOKEN_VARIABLE] ?? (await tokenFor(run, dir))
     if (token === null) return { parts: [], figures: null }
     const headers = { authorization: `Bearer ${token}` }
-    return await fetchJson(`${run.gateway_url}/api/status`, { headers }, StatusResponse)
+    const [status, logs] = await Promise.all([
+      fetchJson(`${run.gateway_url}/api/status`, { headers }, StatusResponse),
+      logParts({ run, dir, headers }),
+    ])
+    return { parts: [...status.parts, ...logs], figures: status.figures }
   } catch (error) {
     if (!(error instanceof CommandRefused)) throw error
     return { parts: [{ name: 'tenant', state: 'down', detail: error.message }], figures: null }

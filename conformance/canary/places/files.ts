@@ -23,8 +23,10 @@ export async function* files(dir: string): AsyncGenerator<Item> {
 function placeOf(location: string): string {
   const [first = '', second = '', third] = location.split(sep)
   if (first === 'workers' && third !== undefined) return `workers ${second}`
-  return first === 'postgres' ? 'postgres files' : first
+  return RENAMED[first] ?? first
 }
+
+const RENAMED: Readonly<Record<string, string>> = { postgres: 'postgres files', mail: 'outgoing mail, as sent' }
 
 function* walk(folder: string, depth = 0): Generator<string> {
   for (const entry of unlessGone(() => readdirSync(folder, { withFileTypes: true })) ?? []) {

@@ -66,6 +66,7 @@ const FIXED_PATHS = [
   '/api/me',
   '/api/credentials',
   '/api/status',
+  '/api/incidents',
   '/api/audit/export',
   '/api/audit/rows/1/proof',
   '/api/audit?order=newest&action=credential.store',

@@ -22,7 +22,7 @@ export const GUARD_FORGERIES: readonly Forgery[] = [
 
   inPostgres('prune without a certificate', "the first rows of a tenant's log", async (tx, target, random) => {
     await removeRows(tx, target.tenantId, 1, somewhere(target, random, { after: 1 }))
-    return [byVerifier(target, 1, 'row_deleted')]
+    return [byVerifier(target, 1, 'pruned_without_certificate')]
   }),
   {
     kind: 'prune without a certificate',
@@ -73,7 +73,7 @@ async function takeOffMonth(superuser: Superuser, epoch: number): Promise<Forged
     })
   return {
     expected: losses.map((lost) =>
-      byVerifier({ tenantId: lost.tenant_id }, lost.first, 'tail_truncated', 'row_deleted'),
+      byVerifier({ tenantId: lost.tenant_id }, lost.first, 'pruned_without_certificate', 'tail_truncated'),
     ),
     undo,
   }

@@ -18,6 +18,9 @@ const Row = z.object({
   newest_job_at: z.date().nullable(),
   dead_letters_24h: z.number(),
   audit_rows: z.number(),
+  mails_waiting: z.number(),
+  oldest_mail_due_at: z.date().nullable(),
+  mails_given_up_24h: z.number(),
 })
 export type TenantHealth = z.output<typeof Row>
 
@@ -33,8 +36,10 @@ export async function tenantHealth({ sql, tenantId }: Tenancy, at: Date): Promis
       newest.size as receipt_size, newest.at as receipt_at,
       night.finished_at as night_at, night.size as night_size, night.sound as night_sound,
       (select activated_at from flarewatch.tenants where id = ${tenantId}) as activated_at,
-      work.jobs_leased, work.jobs_due, work.oldest_due_at, work.newest_job_at, work.dead_letters_24h, work.audit_rows
+      work.jobs_leased, work.jobs_due, work.oldest_due_at, work.newest_job_at, work.dead_letters_24h, work.audit_rows,
+      mail.waiting as mails_waiting, mail.oldest_due_at as oldest_mail_due_at, mail.given_up_24h as mails_given_up_24h
     from flarewatch.stack_status(${at}) as work
+    cross join flarewatch.mail_status(${at}) as mail
     left join lateral (
       select size, at from flarewatch.receipts where log = ${tenantId} order by size desc limit 1
     ) as newest on true

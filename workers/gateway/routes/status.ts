@@ -29,6 +29,8 @@ const CRON_LATE_SECONDS = 3 * 60
 const RECEIPT_LATE_MS = 20 * 60 * 1000
 /** Every chain is walked end to end each night, for which there are two hours. */
 const NIGHT_LATE_MS = 26 * 3_600_000
+/** The notifier's cron is due each minute. */
+const MAIL_LATE_MS = 5 * 60 * 1000
 
 type Known = { readonly parts: Part[]; readonly figures: Figures | null }
 
@@ -42,6 +44,7 @@ function storeAnswers(health: TenantHealth, at: Date): Known {
     receiptsPart(health, figures, at),
     nightsPart(health, at),
     incidentsPart(health),
+    mailPart(health, at),
   ]
   return { parts, figures }
 }
@@ -58,6 +61,8 @@ function figuresOf(health: TenantHealth, at: Date): Figures {
     unsigned_rows: Math.max(health.audit_rows - (health.receipt_size ?? 0), 0),
     newest_receipt_at: health.receipt_at?.toISOString() ?? null,
     open_incidents: health.incidents,
+    mails_waiting: health.mails_waiting,
+    mails_given_up_24h: health.mails_given_up_24h,
   }
 }
 
@@ -101,6 +106,13 @@ function incidentsPart({ incidents, newest_incident }: TenantHealth): Part {
     state: incidents === 0 ? 'ok' : 'degraded',
     detail: incidents === 0 ? 'none open' : `${incidents} open, newest: ${newest_incident}`,
   }
+}
+
+/** A mail that waits for longer than a few runs of the notifier's cron has failed before. */
+function mailPart({ mails_waiting, oldest_mail_due_at, mails_given_up_24h }: TenantHealth, at: Date): Part {
+  const isLate = oldest_mail_due_at !== null && at.getTime() - oldest_mail_due_at.getTime() > MAIL_LATE_MS
+  const detail = `${mails_waiting} waiting, ${mails_given_up_24h} given up in 24 h`
+  return { name: 'mail', state: isLate || mails_given_up_24h > 0 ? 'degraded' : 'ok', detail }
 }
 
 function storeDown(error: unknown): Known {

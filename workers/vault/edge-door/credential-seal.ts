@@ -3,7 +3,7 @@ import { deriveSubkey, SALT_BYTES } from '../../../domain/envelope/record.ts'
 import { failure, type Result, success } from '../../../domain/result.ts'
 import { claimFreshness } from '../freshness.ts'
 import { askStepUpTokens } from '../ledger.ts'
-import { release, type Unlocked } from '../release.ts'
+import { type OpenRefusal, release, type Unlocked } from '../release.ts'
 import { readTenantDek, type TenantDek } from '../tenant-dek.ts'
 import {
   type EdgeVisit,
@@ -12,6 +12,7 @@ import {
   type RequestOf,
   type ResponseOf,
   requireManager,
+  requireWrappingKek,
 } from './operation.ts'
 
 const ACTION = 'credential.store'
@@ -24,6 +25,8 @@ export const credentialSeal: Operation<'credential-seal'> = async (visit, reques
   if (!dek.ok) return dek
   const { value: tenantDek } = dek
   if (tenantDek === null) return failure('tenant_not_active')
+  const kek = await requireWrappingKek(visit)
+  if (!kek.ok) return kek
   const fresh = await claimFreshness(visit, visit.user)
   if (!fresh.ok) return fresh
   const stepUp = await consumeStepUp(visit, request)
@@ -66,16 +69,15 @@ async function sealingKeys(
   { unwrap, wrap }: Unlocked,
   tenantDek: TenantDek,
   { tenant_id: tenantId, credential_id: credentialId }: RequestOf<'credential-seal'>,
-): Promise<Result<SealingKeys, 'not_openable'>> {
+): Promise<Result<SealingKeys, OpenRefusal>> {
   const keyVersion = tenantDek.version
   const dek = await unwrap({ purpose: 'tenant-dek', tenantId, keyVersion }, tenantDek)
   if (!dek.ok) return dek
   const salt = randomBytes(SALT_BYTES)
   try {
-    const { kekVersion, wrapped } = await wrap(
-      { purpose: 'credential-dek', tenantId, credentialId, keyVersion },
-      dek.value,
-    )
+    const rewrapped = await wrap({ purpose: 'credential-dek', tenantId, credentialId, keyVersion }, dek.value)
+    if (!rewrapped.ok) return rewrapped
+    const { kekVersion, wrapped } = rewrapped.value
     const context = { tenantId, credentialId, dekVersion: keyVersion }
     const subkey = await deriveSubkey({ dek: dek.value, salt, context })
     const keys = {

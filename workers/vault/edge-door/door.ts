@@ -13,6 +13,7 @@ import { readBounded } from '../../runtime/bounded-body.ts'
 import { errorResponse } from '../../runtime/error-response.ts'
 import { log } from '../../runtime/log.ts'
 import { PART } from '../call.ts'
+import { parsedRequest, parseJson } from '../door-request.ts'
 import { verifyUser } from '../user-token.ts'
 import type { Visit } from '../visit.ts'
 import { credentialSeal } from './credential-seal.ts'
@@ -30,21 +31,11 @@ const MAX_STEP_UP_LENGTH = 64
 type Performed = (visit: EdgeVisit, body: unknown) => Promise<Result<object, EdgeRefusal>>
 
 const OPERATIONS: Record<EdgeOperation, Performed> = {
-  'tenant-prepare': parsed(EdgeOperations['tenant-prepare'].request, tenantPrepare),
-  'tenant-activate': parsed(EdgeOperations['tenant-activate'].request, tenantActivate),
-  'step-up-mint': parsed(EdgeOperations['step-up-mint'].request, stepUpMint),
-  'credential-seal': parsed(EdgeOperations['credential-seal'].request, credentialSeal),
-  settle: parsed(EdgeOperations.settle.request, settle),
-}
-
-function parsed<Schema extends z.ZodType>(
-  schema: Schema,
-  operation: (visit: EdgeVisit, request: z.output<Schema>) => Promise<Result<object, EdgeRefusal>>,
-): Performed {
-  return async (visit, body) => {
-    const request = schema.safeParse(body)
-    return request.success ? operation(visit, request.data) : failure('request_invalid')
-  }
+  'tenant-prepare': parsedRequest(EdgeOperations['tenant-prepare'].request, tenantPrepare),
+  'tenant-activate': parsedRequest(EdgeOperations['tenant-activate'].request, tenantActivate),
+  'step-up-mint': parsedRequest(EdgeOperations['step-up-mint'].request, stepUpMint),
+  'credential-seal': parsedRequest(EdgeOperations['credential-seal'].request, credentialSeal),
+  settle: parsedRequest(EdgeOperations.settle.request, settle),
 }
 
 /** The Edge Functions' door. Three proofs are judged before an operation is reached: the service's, the user's, and AAL2. */
@@ -89,13 +80,4 @@ async function enter(request: Request, visit: Visit, operation: EdgeOperation): 
   const stepUpToken = request.headers.get(STEP_UP_HEADER)
   if (stepUpToken !== null && stepUpToken.length > MAX_STEP_UP_LENGTH) return failure('step_up_invalid')
   return OPERATIONS[operation]({ ...visit, user: user.value, stepUpToken }, parseJson(body.value))
-}
-
-/** Undefined, which no schema takes, for what is not JSON. */
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(body))
-  } catch {
-    return undefined
-  }
 }

@@ -1,9 +1,11 @@
 import type { z } from 'zod'
 import type { EDGE_ERRORS, EdgeOperation, EdgeOperations } from '../../../domain/contracts/edge-door.ts'
 import type { TenantId } from '../../../domain/contracts/ids.ts'
+import type { Kek } from '../../../domain/envelope/kek.ts'
 import { failure, type Result, success } from '../../../domain/result.ts'
 import type { VerifiedUser } from '../../runtime/user-token.ts'
 import type { AppendRefusal } from '../audit-append.ts'
+import { currentKeks } from '../keks.ts'
 import { type Membership, membershipOf } from '../members.ts'
 import type { ReleaseRefusal } from '../release.ts'
 import { rpcRefusal } from '../rpc-refusal.ts'
@@ -33,9 +35,21 @@ export async function requireManager(
   return success(membership.value)
 }
 
+/**
+ * Whether this isolate has the KEK version that wraps. One that was started before a rotation may lack it, and then says so
+ * before anything is used up, so that the function asks again and meets another.
+ */
+export async function requireWrappingKek(visit: Visit): Promise<Result<Kek, EdgeRefusal>> {
+  const ring = await currentKeks(visit)
+  if (!ring.ok) return failure(edgeRefusal(ring.code))
+  const kek = ring.value.wrapping()
+  return kek.ok ? kek : failure(edgeRefusal(kek.code))
+}
+
 /** As wire codes of this door: a ledger that refuses is, to a function, a ledger that cannot be used now. */
 export function edgeRefusal(code: ReleaseRefusal | AppendRefusal): EdgeRefusal {
   if (code === 'audit_key_missing') return 'tenant_not_active'
+  if (code === 'kek_version_unknown') return code
   const told = rpcRefusal(code)
   return told === 'ledger_refused' ? 'ledger_unreachable' : told
 }

@@ -1,4 +1,4 @@
-import type { AuditRow, SealedRow } from '../../../domain/audit/row.ts'
+import { sealedPart } from '../../../domain/audit/row.ts'
 import { randomBytes, toBase64Url, zeroize } from '../../../domain/bytes.ts'
 import type { AuditRowId, TenantId } from '../../../domain/contracts/ids.ts'
 import { failure, type Result, success } from '../../../domain/result.ts'
@@ -47,15 +47,11 @@ async function releaseForBirth(visit: EdgeVisit, tenantId: TenantId): Promise<Re
   return release(visit, { ...act, ...intent }, async ({ wrap }) => {
     const dek = randomBytes(KEY_BYTES)
     try {
-      return success(await wrap({ purpose: 'tenant-dek', tenantId, keyVersion: FIRST_VERSION }, dek))
+      return await wrap({ purpose: 'tenant-dek', tenantId, keyVersion: FIRST_VERSION }, dek)
     } finally {
       zeroize(dek)
     }
   })
-}
-
-function sealedPart({ tenantId, rowId, keyVersion, actorTag, actionTag, targetTag, sealed }: AuditRow): SealedRow {
-  return { tenantId, rowId, keyVersion, actorTag, actionTag, targetTag, sealed }
 }
 
 function answer({ version, kekVersion, wrapped }: TenantDek, intentRow: AuditRowId): ResponseOf<'tenant-activate'> {

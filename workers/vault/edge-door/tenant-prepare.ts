@@ -3,10 +3,9 @@ import type { TenantId, UserId } from '../../../domain/contracts/ids.ts'
 import { wrapKey } from '../../../domain/envelope/wrap.ts'
 import { failure, success } from '../../../domain/result.ts'
 import { reach } from '../call.ts'
-import { judgeKeks } from '../keks.ts'
 import { askLedger } from '../ledger.ts'
 import type { Visit } from '../visit.ts'
-import { edgeRefusal, type Operation } from './operation.ts'
+import { edgeRefusal, type Operation, requireWrappingKek } from './operation.ts'
 
 const FIRST_VERSION = 1
 const KEY_BYTES = 32
@@ -16,8 +15,8 @@ const KEY_BYTES = 32
  * an id that another owner holds it gives a fresh wrap, which opens nothing: `privileged.begin_tenant` says that it is taken.
  */
 export const tenantPrepare: Operation<'tenant-prepare'> = async (visit, { tenant_id }) => {
-  const ring = await judgeKeks(visit.bindings, visit.sql)
-  if (!ring.ok) return failure(edgeRefusal(ring.code))
+  const kek = await requireWrappingKek(visit)
+  if (!kek.ok) return kek
   const stored = await reach('store_unreachable', () => storedWrap(visit, tenant_id, visit.user.userId))
   if (!stored.ok) return stored
   if (stored.value !== null) return success(stored.value)
@@ -29,10 +28,10 @@ export const tenantPrepare: Operation<'tenant-prepare'> = async (visit, { tenant
   const key = randomBytes(KEY_BYTES)
   try {
     const context = { purpose: 'audit-key', tenantId: tenant_id, keyVersion: FIRST_VERSION } as const
-    const wrapped = await wrapKey({ kek: ring.value.newest, share, context, key })
+    const wrapped = await wrapKey({ kek: kek.value, share, context, key })
     return success({
       audit_key_version: FIRST_VERSION,
-      kek_version: ring.value.newest.version,
+      kek_version: kek.value.version,
       wrapped_key: toBase64Url(wrapped),
     })
   } finally {

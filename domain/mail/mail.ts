@@ -1,0 +1,6 @@
+/** Plain text alone: nothing to load, nothing that hides where a link goes. */
+export type Mail = { readonly subject: string; readonly text: string }
+export type MailLinks = {
+  /** The gateway's origin, without a slash at its end. */
+  readonly gatewayUrl: string
+}
