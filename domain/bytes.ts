@@ -102,12 +102,35 @@ export function toBase64Url(bytes: Uint8Array): string {
   return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
 }
 
-/** Canonical encodings only (RFC 4648 section 3.5): bytes have one text, so a text can be compared or hashed in their place. */
+/**
+ * Canonical encodings only (RFC 4648 section 3.5): bytes have one text, so a text can be compared or hashed in their place. By
+ * a table, since an export has several texts a row: `atob`, and a string a character, took most of a verifier's time.
+ */
 export function fromBase64(text: string): Result<Uint8Array<ArrayBuffer>, 'not_base64'> {
-  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return failure('not_base64')
-  const binary = atob(text)
-  if (btoa(binary) !== text) return failure('not_base64')
-  return success(Uint8Array.from(binary, (character) => character.charCodeAt(0)))
+  if (text.length % 4 !== 0) return failure('not_base64')
+  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0
+  const digits = text.length - padding
+  const bytes = new Uint8Array((text.length / 4) * 3 - padding)
+  let [bits, pending, at, wrong] = [0, 0, 0, 0]
+  for (let i = 0; i < digits; i += 1) {
+    const digit = BASE64_DIGITS[text.charCodeAt(i)] ?? NO_DIGIT
+    wrong |= digit
+    bits = ((bits << 6) | digit) & 0xffff
+    pending += 6
+    if (pending < 8) continue
+    pending -= 8
+    bytes[at] = bits >> pending
+    at += 1
+  }
+  // What the last digit has over whole bytes is zero, and says nothing twice.
+  const isCanonical = (bits & ((1 << pending) - 1)) === 0
+  return wrong < NO_DIGIT && isCanonical ? success(bytes) : failure('not_base64')
+}
+
+const NO_DIGIT = 0x40
+const BASE64_DIGITS = new Uint8Array(128).fill(NO_DIGIT)
+for (const [value, digit] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].entries()) {
+  BASE64_DIGITS[digit.charCodeAt(0)] = value
 }
 
 export function fromBase64Url(text: string): Result<Uint8Array<ArrayBuffer>, 'not_base64url'> {

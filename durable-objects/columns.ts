@@ -8,3 +8,8 @@ export const bytes32 = bytesOf(32)
 export function fromBlob(blob: ArrayBuffer): Uint8Array {
   return new Uint8Array(blob)
 }
+
+/** A copy: what is a view into a larger buffer would take all of that along. */
+export function toBlob(bytes: Uint8Array): ArrayBuffer {
+  return Uint8Array.from(bytes).buffer
+}

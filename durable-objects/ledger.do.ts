@@ -89,6 +89,7 @@ const Restore = z.strictObject({
 const Refeed = z.strictObject({ actRow: AuditRowId, below: z.int().positive() })
 
 const Shred = z.strictObject({ row: Row, at: Moment, inventory: KeyInventory })
+const MISMATCH = { ok: false, code: 'tenant_mismatch' } as const
 
 export class AuditLedger extends DurableObject<unknown> implements AuditLedgerApi {
   readonly #ledger: Ledger
@@ -118,14 +119,13 @@ export class AuditLedger extends DurableObject<unknown> implements AuditLedgerAp
 
   async append(request: AppendRequest): Promise<AppendAnswer> {
     const parsed = Append.parse(request)
-    if (!this.#isOf(parsed.row.tenantId)) return { ok: false, code: 'tenant_mismatch' }
-    const [answer] = await this.#ledger.append([parsed])
-    if (answer === undefined) throw new Error('an append was not answered')
-    return answer
+    return this.#isNamed(parsed.row.tenantId) ? this.#ledger.append(parsed) : MISMATCH
   }
 
   async appendMany(requests: readonly AppendRequest[]): Promise<AppendAnswer[]> {
-    return this.#ledger.append(z.array(Append).min(1).max(MAX_PAGE).parse(requests))
+    const parsed = z.array(Append).min(1).max(MAX_PAGE).parse(requests)
+    if (parsed.some(({ row }) => !this.#isNamed(row.tenantId))) return parsed.map(() => MISMATCH)
+    return this.#ledger.appendMany(parsed)
   }
 
   async rowOf(rowId: AuditRowId): Promise<AuditRow | null> {
@@ -195,7 +195,12 @@ export class AuditLedger extends DurableObject<unknown> implements AuditLedgerAp
 
   #isOf(tenantId: TenantId): boolean {
     const known = this.#ledger.book.head().tenantId
+    return (known === null || known === tenantId) && this.#isNamed(tenantId)
+  }
+
+  /** All that an append needs to know here: whose rows it takes, the book judges with the rest. */
+  #isNamed(tenantId: TenantId): boolean {
     const { name } = this.ctx.id
-    return (known === null || known === tenantId) && (name === undefined || name === tenantId)
+    return name === undefined || name === tenantId
   }
 }

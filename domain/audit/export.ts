@@ -106,14 +106,19 @@ function rowFields(row: ExportedRow): Record<string, unknown> {
 export function parseExportLine(text: string): Result<ExportLine, 'line_malformed'> {
   if (text.length > MAX_EXPORT_LINE_CHARACTERS) return failure('line_malformed')
   const fields = parseJson(text)
-  const header = HeaderLine.safeParse(fields)
-  if (header.success) return success(headerOf(header.data))
+  // Nearly every line is a row: what says that it is none is not tried first.
+  const header = claimsHeader(fields) ? HeaderLine.safeParse(fields) : null
+  if (header?.success) return success(headerOf(header.data))
   const row = RowLine.safeParse(fields)
   if (row.success) return success({ kind: 'row', row: rowOf(row.data) })
   const checkpoint = CheckpointLine.safeParse(fields)
   return checkpoint.success
     ? success({ kind: 'checkpoint', note: checkpoint.data.checkpoint })
     : failure('line_malformed')
+}
+
+function claimsHeader(fields: unknown): boolean {
+  return typeof fields === 'object' && fields !== null && 'format' in fields && fields.format === EXPORT_FORMAT
 }
 
 function parseJson(text: string): unknown {

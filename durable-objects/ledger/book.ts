@@ -11,7 +11,7 @@ import type {
   Shredding,
 } from '../../domain/contracts/durable-objects.ts'
 import { TenantId } from '../../domain/contracts/ids.ts'
-import { fromBlob } from '../columns.ts'
+import { fromBlob, toBlob } from '../columns.ts'
 import type { LedgerSql } from './platform.ts'
 import { Restored } from './restored.ts'
 import { readShredding } from './shredding.ts'
@@ -28,11 +28,19 @@ export const MAX_WAITING_ROWS = 250_000
 const BIRTH_SEQ = 1
 
 const Detail = z.record(z.string(), z.string())
+type Batch = {
+  /** As it is while the batch goes on; what changes of it besides the head is written at once. */
+  readonly ledger: LedgerColumns
+  /** Ids that have a row already. */
+  readonly known: Set<string>
+}
 export type Incident = Omit<IncidentColumns, 'detail'> & { readonly detail: z.infer<typeof Detail> }
 
 /** One tenant's ledger in SQLite. Every method is synchronous: what it reads cannot change before it has written. */
 export class Book {
   readonly #sql: LedgerSql
+  /** Set while many rows are appended in one go. */
+  #batch: Batch | null = null
   readonly restored: Restored
 
   constructor(sql: LedgerSql) {
@@ -42,6 +50,7 @@ export class Book {
   }
 
   ledger(): LedgerColumns | null {
+    if (this.#batch !== null) return this.#batch.ledger
     return this.#sql.exec<LedgerColumns>('SELECT * FROM ledger').toArray()[0] ?? null
   }
 
@@ -73,6 +82,33 @@ export class Book {
     }
   }
 
+  /** Appends in order, each row judged by itself. The head is read once and written once: statements are what appending costs. */
+  appendAll(requests: readonly AppendRequest[]): AppendAnswer[] {
+    const ledger = this.ledger()
+    if (ledger === null) return requests.map((request) => this.append(request))
+    this.#batch = { ledger: { ...ledger }, known: this.#knownOf(requests) }
+    try {
+      const answers = requests.map((request) => this.append(request))
+      if (this.#batch.ledger.seq > ledger.seq) this.#writeHead(this.#batch.ledger)
+      return answers
+    } finally {
+      this.#batch = null
+    }
+  }
+
+  #knownOf(requests: readonly AppendRequest[]): Set<string> {
+    const ids = JSON.stringify(requests.map(({ row }) => row.rowId))
+    return new Set(
+      this.#sql
+        .exec<Pick<RowColumns, 'row_id'>>(
+          'SELECT row_id FROM rows WHERE row_id IN (SELECT value FROM json_each(?))',
+          ids,
+        )
+        .toArray()
+        .map(({ row_id }) => row_id),
+    )
+  }
+
   /** Appends one row and, when a release is asked, judges it in the same step (L1). */
   append(request: AppendRequest): AppendAnswer {
     const ledger = this.ledger()
@@ -80,7 +116,8 @@ export class Book {
     if (ledger.tenant_id !== request.row.tenantId) return { ok: false, code: 'tenant_mismatch' }
     if (ledger.behind === 1) return { ok: false, code: 'ledger_behind' }
     if (this.restored.bars(request.row.rowId)) return { ok: false, code: 'ledger_unproven' }
-    const known = this.rowOf(request.row.rowId)
+    const isNew = this.#batch !== null && !this.#batch.known.has(request.row.rowId)
+    const known = isNew ? null : this.rowOf(request.row.rowId)
     if (known !== null) return this.#appendAgain(known, ledger, request)
     if (this.shredding() !== null) return { ok: false, code: 'tenant_shredded' }
     if (ledger.seq - ledger.flushed_seq >= MAX_WAITING_ROWS) return { ok: false, code: 'ledger_full' }
@@ -174,7 +211,10 @@ export class Book {
       this.noteIncident('budget_exceeded', row.seq, now, { door: release.door })
       return { ok: false, code: 'budget_exceeded', ...place }
     }
-    if (row.seq !== BIRTH_SEQ) this.#sql.exec('UPDATE ledger SET released_since_birth = 1')
+    if (row.seq !== BIRTH_SEQ && ledger.released_since_birth === 0) {
+      this.#sql.exec('UPDATE ledger SET released_since_birth = 1')
+      if (this.#batch !== null) this.#batch.ledger.released_since_birth = 1
+    }
     return { ok: true, ...place, share: fromBlob(ledger.release_share) }
   }
 
@@ -206,12 +246,23 @@ export class Book {
       row.sealed,
       row.hash,
     )
-    this.#sql.exec('UPDATE ledger SET seq = ?, hash = ?, epoch = ?, at = ?', row.seq, row.hash, row.epoch, row.at)
+    const head = { seq: row.seq, hash: toBlob(row.hash), epoch: row.epoch, at: row.at }
+    if (this.#batch === null) {
+      this.#writeHead(head)
+      return
+    }
+    Object.assign(this.#batch.ledger, head)
+    this.#batch.known.add(row.rowId)
+  }
+
+  #writeHead({ seq, hash, epoch, at }: Pick<LedgerColumns, 'seq' | 'hash' | 'epoch' | 'at'>): void {
+    this.#sql.exec('UPDATE ledger SET seq = ?, hash = ?, epoch = ?, at = ?', seq, hash, epoch, at)
   }
 
   /** Stops releases, never appends. A reason once set stays until the flag is lifted. */
   freeze(reason: string, at: number): void {
     this.#sql.exec('UPDATE ledger SET frozen_reason = ?, frozen_at = ? WHERE frozen_reason IS NULL', reason, at)
+    if (this.#batch !== null) this.#batch.ledger.frozen_reason ??= reason
   }
 
   /** The hour's budgets begin anew: the first release would otherwise freeze again a tenant that was over one. */
@@ -276,7 +327,11 @@ export class Book {
   }
 
   markFed(throughSeq: number, at: number): void {
-    this.#sql.exec('UPDATE rows SET fed_at = ? WHERE seq <= ? AND fed_at IS NULL', at, throughSeq)
+    this.#sql.exec(
+      'UPDATE rows SET fed_at = ? WHERE seq > (SELECT flushed_seq FROM ledger) AND seq <= ?',
+      at,
+      throughSeq,
+    )
     this.#sql.exec('UPDATE ledger SET flushed_seq = ? WHERE flushed_seq < ?', throughSeq, throughSeq)
   }
 

@@ -18,6 +18,8 @@ const FEED_ALARM_MS = 5_000
 const FIRST_COMPARISON_MS = 2_000
 const MAX_BATCH = 256
 
+const LOST = { ok: false, code: 'ledger_lost' } as const
+
 type Waiting = {
   readonly request: AppendRequest
   readonly resolve: (answer: AppendAnswer) => void
@@ -31,6 +33,9 @@ export class Ledger {
   readonly #feed: Feed
   #waiting: Waiting[] = []
   #committing = false
+  /** Rows in the last commit. */
+  #company = 0
+  #compared = false
   #alarmAt: number | null = null
   #firstComparison: Promise<unknown> | null = null
 
@@ -50,17 +55,20 @@ export class Ledger {
     return { ok: true, share: fromBlob(audit_share) }
   }
 
+  async append(request: AppendRequest): Promise<AppendAnswer> {
+    if (!this.#compared && (await this.#isLost(request))) return LOST
+    const answer = this.#enqueue(request)
+    this.#startCommitting()
+    return answer
+  }
+
   /** Rows of one call are numbered in its order; each is answered for by itself. */
-  async append(requests: readonly AppendRequest[]): Promise<AppendAnswer[]> {
-    if (this.book.ledger() === null) return this.#refuseLost(requests)
-    await this.#compareOnce()
-    const answers = requests.map(
-      (request) =>
-        new Promise<AppendAnswer>((resolve, reject) => {
-          this.#waiting.push({ request, resolve, reject })
-        }),
-    )
-    this.#platform.waitUntil(this.#commitWaiting())
+  async appendMany(requests: readonly AppendRequest[]): Promise<AppendAnswer[]> {
+    const [first] = requests
+    if (first === undefined) return []
+    if (!this.#compared && (await this.#isLost(first))) return requests.map(() => LOST)
+    const answers = requests.map((request) => this.#enqueue(request))
+    this.#startCommitting()
     return Promise.all(answers)
   }
 
@@ -109,14 +117,27 @@ export class Ledger {
     else if (keepsRows) this.#wakeIn(DAY_MS)
   }
 
-  async #commitWaiting(): Promise<void> {
+  #enqueue(request: AppendRequest): Promise<AppendAnswer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ request, resolve, reject })
+    })
+  }
+
+  #startCommitting(): void {
     if (this.#committing) return
     this.#committing = true
-    const { storage } = this.#platform
+    this.#platform.waitUntil(this.#commitWaiting())
+  }
+
+  async #commitWaiting(): Promise<void> {
+    const { storage, machine } = this.#platform
+    // Callers that were answered together mostly come back together: one turn more, and they share the next commit too.
+    if (this.#company > 1) await machine.wait(0)
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, MAX_BATCH)
+      this.#company = batch.length
       try {
-        const answers = storage.transactionSync(() => batch.map(({ request }) => this.book.append(request)))
+        const answers = storage.transactionSync(() => this.book.appendAll(batch.map(({ request }) => request)))
         this.#wakeIn(Math.max(FEED_ALARM_MS, this.#feed.restMs))
         await storage.sync()
         for (const [index, { resolve, reject }] of batch.entries()) {
@@ -132,17 +153,19 @@ export class Ledger {
     await this.#feed.runUntilEmpty()
   }
 
-  /** A vault that still holds the audit key can ask for rows of a ledger that is no more. */
-  async #refuseLost(requests: readonly AppendRequest[]): Promise<AppendAnswer[]> {
-    const [first] = requests
-    if (first !== undefined) await this.#feed.reportIfLost(TenantId.parse(first.row.tenantId))
-    return requests.map(() => ({ ok: false, code: 'ledger_lost' }))
-  }
-
-  /** Once a start, before anything is numbered. Postgres out of reach is no reason to refuse: the feed compares later. */
-  async #compareOnce(): Promise<void> {
+  /**
+   * Compares once a start, before anything is numbered. Postgres out of reach is no reason to refuse: the feed compares later. A
+   * vault that still holds the audit key can ask for rows of a ledger that is no more.
+   */
+  async #isLost({ row }: AppendRequest): Promise<boolean> {
+    if (this.book.ledger() === null) {
+      await this.#feed.reportIfLost(TenantId.parse(row.tenantId))
+      return true
+    }
     this.#firstComparison ??= Promise.race([this.#feed.run(), this.#platform.machine.wait(FIRST_COMPARISON_MS)])
     await this.#firstComparison
+    this.#compared = true
+    return false
   }
 
   /** The alarm is written in the same turn as the rows that it is for. */

@@ -11,12 +11,17 @@ const USUAL_DELAY_MS = 30
 const SLOW_DELAY_MS = 4_000
 const GIVE_UP_MS = 10_000
 
+/** An outage, as opposed to a refusal. */
+export class ConnectionLost extends Error {}
+
 export type Weather = {
   /** Nothing reaches Postgres while this is set. */
   outage: boolean
   /** Of each call: its answer is lost, or it is cut off and may still be carried out later. */
   lostAnswers: number
   slowness: number
+  /** Of each call: the ledger dies in the moment in which Postgres has carried it out. */
+  strikes: number
 }
 
 type Line = {
@@ -55,7 +60,7 @@ function call<Value>(line: Line, work: () => Value): Promise<Value> {
   life.tick()
   const delay = () => random.between(0, random.chance(weather.slowness) ? SLOW_DELAY_MS : USUAL_DELAY_MS)
   const answer = new Promise<Value>((resolve, reject) => {
-    const lose = (ms: number) => timeline.after(ms, () => reject(new Error('connection lost')))
+    const lose = (ms: number) => timeline.after(ms, () => reject(new ConnectionLost()))
     timeline.after(delay(), () => {
       if (weather.outage) return lose(random.pick([0, GIVE_UP_MS]))
       if (random.chance(weather.lostAnswers)) {
@@ -66,6 +71,7 @@ function call<Value>(line: Line, work: () => Value): Promise<Value> {
         return random.pick([carryOut, () => timeline.after(delay() + SLOW_DELAY_MS, carryOut), () => {}])()
       }
       const outcome = attempt(work)
+      if (random.chance(weather.strikes)) life.die()
       timeline.after(delay(), () => (outcome.ok ? resolve(outcome.value) : reject(outcome.error)))
     })
   })

@@ -35,7 +35,7 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'awaits-inside',
     breaks: 'another call can run between reading the head and writing it',
     file: 'ledger.ts',
-    search: 'const answers = storage.transactionSync(() => batch.map(({ request }) => this.book.append(request)))',
+    search: 'const answers = storage.transactionSync(() => this.book.appendAll(batch.map(({ request }) => request)))',
     replacement:
       'const answers = await Promise.all(batch.map(async ({ request }) => { await this.#platform.clock(); return this.book.append(request) }))',
   },
@@ -43,8 +43,8 @@ export const MUTATIONS: readonly Mutation[] = [
     name: 'compares-never',
     breaks: 'rows are numbered before Postgres was asked',
     file: 'ledger.ts',
-    search: 'await this.#compareOnce()\n    const answers',
-    replacement: 'const answers',
+    search: 'Promise.race([this.#feed.run(), ',
+    replacement: 'Promise.race([',
   },
   {
     name: 'wakes-never',

@@ -3,7 +3,7 @@ import { equalConstantTime } from '../../domain/bytes.ts'
 import type { AppendAnswer, AppendRequest, Door } from '../../domain/contracts/durable-objects.ts'
 import { TenantId } from '../../domain/contracts/ids.ts'
 import { Disk, type DiskImage, ignoringCut, PowerCut } from './disk.ts'
-import type { Weather } from './faulty-store.ts'
+import { ConnectionLost, type Weather } from './faulty-store.ts'
 import { hasForeignRows, judgeAlways, judgeDrained, judgeEnd } from './judgement.ts'
 import { Life } from './life.ts'
 import { ModelLog, type ModelState } from './model-log.ts'
@@ -25,7 +25,7 @@ const SETTLING_MS = 20 * MINUTE_MS
 /** Operations on storage and network, of a life that a crash ends. */
 const LONGEST_LIFE = 120
 const PRUNED_AFTER_MS = 37 * DAY_MS
-const CALM: Weather = { outage: false, lostAnswers: 0, slowness: 0 }
+const CALM: Weather = { outage: false, lostAnswers: 0, slowness: 0, strikes: 0 }
 
 /** What is set back to an older state in a run, besides crashes, outages and lost answers. */
 type SetBack = 'nothing' | 'ledger' | 'postgres' | 'both'
@@ -157,6 +157,7 @@ class World {
       outage: false,
       lostAnswers: this.#random.pick([0, 0.1, 0.4]),
       slowness: this.#random.pick([0, 0, 0.3]),
+      strikes: this.#random.pick([0, 0.1]),
     }
   }
 
@@ -324,7 +325,7 @@ class World {
     this.#tally.count('appends_asked', sent.length)
     const before = { known: life.knowsItIsBehind, shown: life.couldCompare && hasForeignRows(life, this.#log) }
     const frozen = this.#frozen ? this.#unfreezes : null
-    this.#hear(life, life.ledger.append(sent.map(({ request }) => request)), (answers) => {
+    this.#hear(life, life.ledger.appendMany(sent.map(({ request }) => request)), (answers) => {
       const circumstances = {
         knownBehind: before.known || (before.shown && life.couldCompare),
         frozen: frozen === this.#unfreezes,
@@ -351,8 +352,7 @@ class World {
     if (life === null) return
     this.#hear(life, life.ledger.auditShare(this.#tenantId), (answer) => {
       if (!answer.ok) {
-        if (!this.#witness.ledgerSetBack) throw new Violation('share_refused', answer.code)
-        return
+        throw new Violation('share_refused', answer.code)
       }
       this.#auditShare ??= answer.share
       if (!equalConstantTime(this.#auditShare, answer.share)) throw new Violation('audit_share_changed', '')
@@ -390,7 +390,10 @@ class World {
         }
       },
       (error: unknown) => {
-        if (!life.isDead && !(error instanceof PowerCut)) this.#fail(new Violation('ledger_threw', String(error)))
+        // A birth waits for Postgres: whether the tenant had a ledger before is known only there.
+        const isRefusedBirth = error instanceof ConnectionLost && this.#auditShare === null
+        if (!life.isDead && !isRefusedBirth && !(error instanceof PowerCut))
+          this.#fail(new Violation('ledger_threw', String(error)))
       },
     )
   }

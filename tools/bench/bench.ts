@@ -1,18 +1,23 @@
 import { parseArgs } from 'node:util'
 import type { BenchResult } from './compare.ts'
 import { type MachineFacts, machineFacts } from './machine.ts'
+import { writePage } from './page.ts'
 import type { Bench, Scale } from './scale.ts'
-import { benchVault } from './vault.ts'
 
 /** `npm run bench -- vault ledger verify`: both sides of each comparison in one run. Exits 1 when a limit was not reached. */
-const BENCHES: Readonly<Record<string, Bench>> = { vault: benchVault }
-const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join(' ')} [--scale ci|full] [--seed N] [--json]`
+const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  vault: async () => (await import('./vault.ts')).benchVault,
+  ledger: async () => (await import('./ledger.ts')).benchLedger,
+  verify: async () => (await import('./verify.ts')).benchVerify,
+}
+const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join(' ')} [--scale ci|full] [--seed N] [--write] [--json]`
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const
 
 type Options = {
   readonly names: readonly string[]
   readonly scale: Scale
   readonly seed: number
+  readonly write: boolean
   readonly json: boolean
 }
 export type BenchDocument = {
@@ -24,12 +29,15 @@ export type BenchDocument = {
   readonly results: readonly BenchResult[]
 }
 
+// wrangler tells where a connection string came from on standard output, which is the document's.
+process.env.WRANGLER_LOG = 'error'
 const json = process.argv.includes('--json')
 const options = readOptions(process.argv.slice(2))
 if (options === null) fail('usage', USAGE, EXIT.usage)
 else {
   try {
     const document = await run(options)
+    if (options.write) writePage(document.results, document.machine)
     process.stdout.write(json ? `${JSON.stringify(document)}\n` : table(document))
     process.exitCode = document.ok ? EXIT.ok : EXIT.failed
   } catch (error) {
@@ -43,7 +51,8 @@ async function run({ names, scale, seed }: Options): Promise<BenchDocument> {
   const results: BenchResult[] = []
   for (const name of names) {
     say(name)
-    results.push(...((await BENCHES[name]?.({ scale, seed, say })) ?? []))
+    const bench = await BENCHES[name]?.()
+    if (bench !== undefined) results.push(...(await bench({ scale, seed, say })))
   }
   return { ok: results.every(({ reached }) => reached), scale, seed, machine, results }
 }
@@ -56,6 +65,7 @@ function readOptions(args: readonly string[]): Options | null {
       options: {
         scale: { type: 'string', default: 'full' },
         seed: { type: 'string', default: '1' },
+        write: { type: 'boolean', default: false },
         json: { type: 'boolean' },
       },
     })
@@ -63,8 +73,8 @@ function readOptions(args: readonly string[]): Options | null {
     const seed = Number(values.seed)
     if (scale !== 'ci' && scale !== 'full') return null
     if (!Number.isSafeInteger(seed) || seed < 0) return null
-    if (positionals.length === 0 || positionals.some((name) => !(name in BENCHES))) return null
-    return { names: positionals, scale, seed, json: values.json ?? false }
+    if (positionals.length === 0 || positionals.some((name) => !Object.hasOwn(BENCHES, name))) return null
+    return { names: positionals, scale, seed, write: values.write, json: values.json ?? false }
   } catch {
     return null
   }

@@ -7,6 +7,7 @@ import { type Arguments, type Command, CommandRefused, EXIT } from '../../comman
 import { reach, refusedBy } from '../../http.ts'
 import { linesOf } from '../../lines.ts'
 import { pinCheckpoint } from '../../pins.ts'
+import { hashRowNatively } from '../../row-hash.ts'
 import { asUser, chosenTenant, currentSession, type Session } from '../../session.ts'
 import { trustFor } from '../../trust.ts'
 import { documentOf, exitOf, textOf } from './report.ts'
@@ -24,7 +25,7 @@ export const auditExport: Command = {
     const tenantId = await chosenTenant(session, values.tenant)
     const gatewayUrl = session.gateway_url
     const trust = trustFor(values.trust, { dir, tenantId, gatewayUrl })
-    const verifier = new ExportVerifier(trust === null ? [] : [trust.verifier])
+    const verifier = new ExportVerifier(trust === null ? [] : [trust.verifier], hashRowNatively)
     const { report, note } = await download(session, tenantId, file, verifier)
     if (trust !== null && report.ok && note !== null) {
       await pinCheckpoint({ dir, tenantId, gatewayUrl, trust, note, isNewest: true })

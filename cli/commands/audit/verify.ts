@@ -5,6 +5,7 @@ import type { Checkpoint } from '../../../domain/note/checkpoint.ts'
 import { type Arguments, type Command, CommandRefused } from '../../command.ts'
 import { linesOf } from '../../lines.ts'
 import { advancePin, pinnedCheckpoint } from '../../pins.ts'
+import { hashRowNatively } from '../../row-hash.ts'
 import { parseTrust, type Trust } from '../../trust.ts'
 import { documentOf, exitOf, textOf } from './report.ts'
 
@@ -19,7 +20,7 @@ export const auditVerify: Command = {
   positionals: 1,
   async run({ dir, values, positionals }: Arguments) {
     const trust = typeof values.trust === 'string' ? parseTrust(values.trust) : null
-    const verifier = new ExportVerifier(trust === null ? [] : [trust.verifier])
+    const verifier = new ExportVerifier(trust === null ? [] : [trust.verifier], hashRowNatively)
     const lines = linesOf(readFile(positionals[0] ?? ''))
     const { value: header } = await lines.next()
     const pinned = trust === null || header === undefined ? null : await pinnedLog(dir, header, trust)
