@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { BACKUP_WINDOW_MS } from '../domain/contracts/backup-window.ts'
 import {
-  BACKUP_WINDOW_MS,
   type KekMoved,
   type KekVersion,
   type KekVersionsApi,

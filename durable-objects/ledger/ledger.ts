@@ -74,13 +74,8 @@ export class Ledger {
 
   /** Not by way of the waiting batch: the row and the end of the shares are one transaction, or neither. */
   async shred(request: Parameters<typeof shred>[2]): Promise<ShredAnswer> {
-    await this.#compareOnce()
-    const { storage } = this.#platform
-    const answer = storage.transactionSync(() => shred(storage.sql, this.book, request))
-    this.#wakeIn(Math.max(FEED_ALARM_MS, this.#feed.restMs))
-    await storage.sync()
-    this.#platform.waitUntil(this.#feed.runUntilEmpty())
-    return answer
+    if (!this.#compared && (await this.#isLost(request))) return LOST
+    return this.write(() => shred(this.#platform.storage.sql, this.book, request))
   }
 
   /** A write beside the appends: on disk before it is answered for, like them, and fed. */
@@ -157,7 +152,7 @@ export class Ledger {
    * Compares once a start, before anything is numbered. Postgres out of reach is no reason to refuse: the feed compares later. A
    * vault that still holds the audit key can ask for rows of a ledger that is no more.
    */
-  async #isLost({ row }: AppendRequest): Promise<boolean> {
+  async #isLost({ row }: Pick<AppendRequest, 'row'>): Promise<boolean> {
     if (this.book.ledger() === null) {
       await this.#feed.reportIfLost(TenantId.parse(row.tenantId))
       return true
