@@ -120,6 +120,7 @@ describe('V2: a deleted tenant', () => {
     expect(await ledger.auditShare(agency.tenantId)).toEqual(refused)
     await stack.sql`update flarewatch.jobs set state = 'leased', finished_at = null where id = ${job?.id}`
     await stack.sql`update flarewatch.credentials set state = 'active' where id = ${agency.credentialId}`
+    await untilFlushed()
     const head = await ledger.head()
     const connector = await stack.miniflare.getWorker('flarewatch-connector')
     const body = { job_id: job?.id, credential_id: agency.credentialId }
