@@ -32,7 +32,12 @@ export class StreamingSocket extends EventEmitter {
     return new StreamingSocket(connect({ hostname, port: first }))
   }
 
+  /**
+   * Whoever writes waits for an answer. postgres.js holds the reader back at a COPY's last bytes when its consumer is slow, and lets it go
+   * only when more of the COPY is asked for: of one that has ended nobody asks.
+   */
   write(bytes: Uint8Array, written?: () => void): boolean {
+    this.resume()
     this.#writer.write(bytes).then(written, (error: unknown) => this.#fail(error))
     return true
   }
