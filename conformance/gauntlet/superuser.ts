@@ -99,7 +99,7 @@ export async function deleteTenants(tx: Tx, tables: readonly string[], tenantIds
 }
 
 /** The verifier's own tables name a log, which is a tenant's id by another word. */
-const OF_LOGS: ReadonlySet<string> = new Set(['receipts', 'epoch_certificates', 'verification_runs'])
+const OF_LOGS: ReadonlySet<string> = new Set(['receipts', 'epoch_certificates', 'shreddings', 'verification_runs'])
 
 function tenantColumn(table: string): string {
   if (table === 'tenants') return 'id'

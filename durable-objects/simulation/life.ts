@@ -38,6 +38,7 @@ export class Life {
   /** Set once Postgres has shown this life a row that its book does not have. */
   #knowsItIsBehind = false
   #couldCompare = true
+  #hasCompared = false
 
   constructor(options: LifeOptions) {
     this.#options = options
@@ -60,6 +61,11 @@ export class Life {
   /** Postgres has been within reach since this life began. */
   get couldCompare(): boolean {
     return this.#couldCompare
+  }
+
+  /** What a dead life had sent may still arrive after this: it shows when the next row is refused, and not before. */
+  get hasCompared(): boolean {
+    return this.#hasCompared
   }
 
   get isDead(): boolean {
@@ -108,6 +114,7 @@ export class Life {
   }
 
   compared(stored: StoredHead): void {
+    this.#hasCompared = true
     if (stored === null) return
     const isBehind = this.inspect(({ book }) => {
       if (stored.seq > book.head().seq) return true

@@ -207,14 +207,21 @@ class World {
     await this.#pass(SETTLING_MS)
     if (this.#plan.setBack === 'nothing') judgeDrained(this.#aliveAtTheEnd(), this.#log)
     this.#witness.budgetsCounted = false
-    let lastAnswer = 'none'
-    const { row, at } = this.#freshRequest()
-    this.#send([{ request: { row, at }, kind: 'fresh' }], (answer) => {
-      lastAnswer = answer.ok ? 'ok' : answer.code
-    })
-    await this.#pass(SETTLING_MS)
+    // What a dead life had sent may have arrived after the comparison: then the first row is refused by Postgres, and no further one begun.
+    await this.#appendOnce()
+    const lastAnswer = await this.#appendOnce()
     const setBack = this.#plan.setBack !== 'nothing'
     this.#tally.count(judgeEnd(this.#aliveAtTheEnd(), this.#log, this.#witness, { setBack, lastAnswer }))
+  }
+
+  async #appendOnce(): Promise<string> {
+    let told = 'none'
+    const { row, at } = this.#freshRequest()
+    this.#send([{ request: { row, at }, kind: 'fresh' }], (answer) => {
+      told = answer.ok ? 'ok' : answer.code
+    })
+    await this.#pass(SETTLING_MS)
+    return told
   }
 
   /** Off for longer than fed rows are kept, with some rows that were never fed, and Postgres still out of reach afterwards. */
@@ -323,7 +330,8 @@ class World {
     const life = this.#living()
     if (life === null) return
     this.#tally.count('appends_asked', sent.length)
-    const before = { known: life.knowsItIsBehind, shown: life.couldCompare && hasForeignRows(life, this.#log) }
+    const shown = life.couldCompare && !life.hasCompared && hasForeignRows(life, this.#log)
+    const before = { known: life.knowsItIsBehind, shown }
     const frozen = this.#frozen ? this.#unfreezes : null
     this.#hear(life, life.ledger.appendMany(sent.map(({ request }) => request)), (answers) => {
       const circumstances = {

@@ -71,7 +71,7 @@ async function leaseAnew(stand: VaultStand, tenantId: string, credentialId: stri
   const [job] = await stand.sql<{ id: string }[]>`
     insert into flarewatch.jobs (tenant_id, credential_id, lease_until, created_at)
     values (${tenantId}, ${credentialId}, ${until}, now())
-    on conflict (credential_id) where state = 'leased' do update set lease_until = excluded.lease_until
+    on conflict (credential_id, kind) where state = 'leased' do update set lease_until = excluded.lease_until
     returning id`
   return job?.id ?? ''
 }
