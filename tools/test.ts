@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { currentCommit } from './commitments/checkout.ts'
 import { clearResults, keepResults, parseReport } from './commitments/results.ts'
+import { failuresIn } from './failures.ts'
 
 /** `npm test`: every suite on the runtime that it speaks for. Arguments go to each vitest run, e.g. `npm test -- -t L2`. */
 const require = createRequire(import.meta.url)
@@ -50,12 +51,15 @@ const wanted = process.argv.slice(2)
 const isPartial = wanted.length > 0
 const scratch = mkdtempSync(join(tmpdir(), 'flarewatch-test-'))
 const total: Counts = { passed: 0, failed: 0, skipped: 0 }
+/** Said once more at the end, which is what a log that was cut still holds. */
+const failures: string[] = []
 if (!isPartial) clearResults(root)
 try {
   for (const [suite, command] of Object.entries(SUITES)) add(runSuite(suite, command))
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }
+for (const failure of failures) console.log(`\n${failure}`)
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
 process.exitCode = total.failed === 0 ? 0 : 1
 
@@ -72,6 +76,7 @@ function runSuite(suite: string, [program = '', ...args]: readonly string[]): Co
     },
   )
   keepForCommitments(suite, output)
+  failures.push(...failuresIn(suite, output))
   const counts = readCounts(output)
   // A runner that broke without counting a failure is a failure all the same.
   return { ...counts, failed: counts.failed === 0 && status !== 0 ? 1 : counts.failed }

@@ -5,6 +5,7 @@ import { afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
 import { z } from 'zod'
 import { runningStack } from '../running.ts'
 import { fireCron, issueToken, until } from '../stack.ts'
+import { connect, copy } from './places/postgres.ts'
 
 /**
  * T2 on the running stack. It fails when, say, `deposit.ts` stores `input.secret` in place of the sealed record, or
@@ -42,6 +43,21 @@ describe('T2: the canary', () => {
     expect(places).toEqual(expect.arrayContaining(EXPECTED_PLACES))
   })
 
+  test('reads a table to its end wherever its last bytes fall', async () => {
+    const sql = connect(runningStack().postgres_superuser_url)
+    try {
+      for (let rows = 100; rows < 4_000; rows += 130) {
+        await sql`create temp table canary_sizes as select g, repeat('x', 30) from generate_series(1, ${rows}::int) g`
+        let bytes = 0
+        for await (const chunk of copy(sql, 'canary_sizes')) bytes += chunk.length
+        expect(bytes).toBe(COPY_FRAME_BYTES + rows * COPY_ROW_BYTES)
+        await sql`drop table canary_sizes`
+      }
+    } finally {
+      await sql.end()
+    }
+  })
+
   test('finds a token that a log line holds in base64, and says where without saying what', async () => {
     const run = runningStack()
     const token = await issueToken(run)
@@ -61,6 +77,10 @@ describe('T2: the canary', () => {
     expect(stdout).not.toContain(token)
   })
 })
+
+/** COPY's signature, flags and trailer; then a row of a field count, an integer and thirty letters, each with its length. */
+const COPY_FRAME_BYTES = 21
+const COPY_ROW_BYTES = 2 + (4 + 4) + (4 + 30)
 
 const EXPECTED_PLACES = [
   'answers of the functions',

@@ -13,7 +13,9 @@ export function useSelectedRow(): [seq: number | null, close: () => void] {
     return () => removeEventListener('hashchange', onHash)
   }, [])
   const close = useCallback(() => {
-    history.replaceState(null, '', location.pathname + location.search)
+    // With the router's own state, which keeps it out of this: told of the change, it would write the address once more a moment
+    // later, over that of a page which the reader has gone to meanwhile.
+    history.replaceState(history.state, '', location.pathname + location.search)
     setSeq(null)
   }, [])
   return [seq, close]
