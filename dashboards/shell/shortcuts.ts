@@ -49,9 +49,10 @@ export function useShortcuts(actions: Readonly<Record<string, () => void>>): voi
   }, [])
 }
 
+/** A dialog that was closed a moment ago still holds the focus, and takes no key any more. */
 function isTyping(target: EventTarget | null): boolean {
   return (
     target instanceof Element &&
-    target.closest('input:not([type=radio], [type=checkbox]), select, textarea, dialog') !== null
+    target.closest('input:not([type=radio], [type=checkbox]), select, textarea, dialog[open]') !== null
   )
 }
