@@ -66,6 +66,22 @@ describe('L2: the chain grows at its end and nowhere else', () => {
       expect((await headOf(tx, ash.id)).seq).toBe(4)
     }))
 
+  test('the trigger hashes a row and tells its epoch as the functions do that stand for it elsewhere', () =>
+    inWorld(async (tx, ash) => {
+      let previous = await headOf(tx, ash.id)
+      for (const sealedBytes of [285, 286, 4_000, 65_536]) {
+        const at = new Date(LATER.getTime() + sealedBytes)
+        const row = rowAfter(ash.id, previous, at, { sealed: randomBytes(sealedBytes), keyVersion: sealedBytes })
+        expect(await as(tx, 'flarewatch_ledger', () => insertRow(tx, row))).toBe(1)
+        previous = { seq: row.seq, hash: row.hash }
+      }
+      const judged = await tx`
+        select count(*)::int as rows,
+          bool_and(r.hash = flarewatch.audit_row_hash(r)) as hashes, bool_and(r.epoch = flarewatch.audit_epoch(r.at)) as epochs
+        from flarewatch.audit_log as r where r.tenant_id = ${ash.id}`
+      expect(judged[0]).toEqual({ rows: 6, hashes: true, epochs: true })
+    }))
+
   const lies: [string, string, Parameters<typeof rowAfter>[3]][] = [
     ['a gap', 'FW101', { seq: 4 }],
     ['another row at a place that is taken', 'FW102', { seq: 2 }],
