@@ -64,14 +64,97 @@ describe('the provider fails', () => {
     await page.context().close()
     await simulate(run, 'faults', {}, 'DELETE')
   })
+})
 
-  test('at every try: the job is given up, and its reason is told', { timeout: GIVEN_UP_MS }, async () => {
-    const [failing, timingOut, empty] = [
-      await agencyWith(GIVEN_UP),
-      await agencyWith([TIMEOUT]),
-      await agencyWith([EMPTY]),
-    ]
+describe('while the provider goes on failing', () => {
+  let failing: Agency
+  let timingOut: Agency
+  let empty: Agency
+  beforeAll(async () => {
+    failing = await agencyWith(GIVEN_UP)
+    timingOut = await agencyWith([TIMEOUT])
+    empty = await agencyWith([EMPTY])
     await fireCron(run, 'scheduler', '* * * * *')
+  })
+
+  test('half a page at a time: the rest is asked for, and the numbers are whole', async () => {
+    const agency = await agencyWith([PARTIAL])
+    await fireCron(run, 'scheduler', '* * * * *')
+    await until(async () => (await linesOf(agency))[0]?.last_success_at !== null, 'the poll succeeded')
+    const page = await opened(agency)
+    await page.getByText(PARTIAL.badge, { exact: true }).waitFor()
+    await page.getByRole('link', { name: 'Overview' }).click()
+    await page.locator('svg.recharts-surface').first().waitFor({ timeout: 30_000 })
+    expect(await page.getByText(/\d hours? missing/).count()).toBe(0)
+    await page.context().close()
+  })
+
+  describe('what is between fails', () => {
+    let page: Page
+    beforeAll(async () => {
+      const { demo } = run
+      if (demo === undefined) throw new Error('the stack has no demo agency')
+      page = await (await browser.newContext()).newPage()
+      await signInWithPassword(page, run, demo)
+      await enterCode(page, demo.totp_secret)
+      await page.locator('svg.recharts-surface').first().waitFor({ timeout: 30_000 })
+    })
+
+    test('the network is off: what was known stays, marked as not refreshed', async () => {
+      await page.context().setOffline(true)
+      await page.getByRole('button', { name: 'Refresh' }).click()
+      await page.getByText('No answer. Check your connection, then try again.').first().waitFor()
+      await page.getByText('not refreshed: no answer').first().waitFor()
+      expect(await page.locator('svg.recharts-surface').count()).toBeGreaterThan(0)
+      await looksRight(page, 'overview-offline')
+      await page.context().setOffline(false)
+      await page.getByRole('button', { name: 'Try again' }).first().click()
+      await page.getByText('not refreshed: no answer').first().waitFor({ state: 'detached' })
+    })
+
+    test('numbers that are old are called stale, and the connection late', async () => {
+      const later = await page.context().newPage()
+      await later.clock.setFixedTime(Date.now() + 20 * 60_000)
+      await later.goto(run.gateway_url)
+      await later
+        .getByText(/^stale: newest data \d+ min ago$/)
+        .first()
+        .waitFor()
+      await later.getByText(/Its last successful poll was \d+ min ago/).waitFor()
+      await looksRight(later, 'overview-stale')
+      await later.close()
+    })
+
+    test.each([
+      ['/', 'Overview'],
+      ['/credentials/', 'Credentials'],
+      ['/audit/', 'Audit log'],
+    ])('the database is away on %s: said in words, and gone once it is back', async (path, heading) => {
+      await page.route(/\/api\/(sites|credentials|audit)/, (route) => route.fulfill(refusal(503, 'store_unreachable')))
+      await page.goto(run.gateway_url + path)
+      await page.getByRole('heading', { name: heading, level: 1 }).waitFor()
+      await page.getByText('The database does not answer.').first().waitFor()
+      await looksRight(page, `store-away-${heading.toLowerCase().replace(' ', '-')}`)
+      await page.unrouteAll()
+      await page.getByRole('button', { name: 'Try again' }).first().click()
+      await page.getByText('The database does not answer.').first().waitFor({ state: 'detached' })
+    })
+
+    test('the gateway is away: the page says so instead of staying blank, and comes back', async () => {
+      await page.route(/\/api\//, (route) =>
+        route.fulfill({ status: 502, contentType: 'text/html', body: '<h1>Bad gateway</h1>' }),
+      )
+      await page.goto(run.gateway_url)
+      await page.getByRole('heading', { name: 'Flarewatch does not answer' }).waitFor()
+      await looksRight(page, 'gateway-away')
+      await page.unrouteAll()
+      await page.getByRole('button', { name: 'Try again' }).click()
+      await page.getByRole('heading', { name: 'Overview' }).waitFor()
+    })
+  })
+
+  /** Last, since it waits for six tries and what is between them. */
+  test('at every try: the job is given up, and its reason is told', { timeout: GIVEN_UP_MS }, async () => {
     await untilToldOf(empty, [EMPTY])
     const emptyPage = await opened(empty)
     await readsOn(emptyPage, empty, [EMPTY])
@@ -89,83 +172,6 @@ describe('the provider fails', () => {
       await shoot(page, `credentials-${cases[0]?.kind}`)
       await page.context().close()
     }
-    await simulate(run, 'faults', {}, 'DELETE')
-  })
-
-  test('half a page at a time: the rest is asked for, and the numbers are whole', async () => {
-    const agency = await agencyWith([PARTIAL])
-    await fireCron(run, 'scheduler', '* * * * *')
-    await until(async () => (await linesOf(agency))[0]?.last_success_at !== null, 'the poll succeeded')
-    const page = await opened(agency)
-    await page.getByText(PARTIAL.badge, { exact: true }).waitFor()
-    await page.getByRole('link', { name: 'Overview' }).click()
-    await page.locator('svg.recharts-surface').first().waitFor({ timeout: 30_000 })
-    expect(await page.getByText(/\d hours? missing/).count()).toBe(0)
-    await page.context().close()
-  })
-})
-
-describe('what is between fails', () => {
-  let page: Page
-  beforeAll(async () => {
-    const { demo } = run
-    if (demo === undefined) throw new Error('the stack has no demo agency')
-    page = await (await browser.newContext()).newPage()
-    await signInWithPassword(page, run, demo)
-    await enterCode(page, demo.totp_secret)
-    await page.locator('svg.recharts-surface').first().waitFor({ timeout: 30_000 })
-  })
-
-  test('the network is off: what was known stays, marked as not refreshed', async () => {
-    await page.context().setOffline(true)
-    await page.getByRole('button', { name: 'Refresh' }).click()
-    await page.getByText('No answer. Check your connection, then try again.').first().waitFor()
-    await page.getByText('not refreshed: no answer').first().waitFor()
-    expect(await page.locator('svg.recharts-surface').count()).toBeGreaterThan(0)
-    await looksRight(page, 'overview-offline')
-    await page.context().setOffline(false)
-    await page.getByRole('button', { name: 'Try again' }).first().click()
-    await page.getByText('not refreshed: no answer').first().waitFor({ state: 'detached' })
-  })
-
-  test('numbers that are old are called stale, and the connection late', async () => {
-    const later = await page.context().newPage()
-    await later.clock.setFixedTime(Date.now() + 20 * 60_000)
-    await later.goto(run.gateway_url)
-    await later
-      .getByText(/^stale: newest data \d+ min ago$/)
-      .first()
-      .waitFor()
-    await later.getByText(/Its last successful poll was \d+ min ago/).waitFor()
-    await looksRight(later, 'overview-stale')
-    await later.close()
-  })
-
-  test.each([
-    ['/', 'Overview'],
-    ['/credentials/', 'Credentials'],
-    ['/audit/', 'Audit log'],
-  ])('the database is away on %s: said in words, and gone once it is back', async (path, heading) => {
-    await page.route(/\/api\/(sites|credentials|audit)/, (route) => route.fulfill(refusal(503, 'store_unreachable')))
-    await page.goto(run.gateway_url + path)
-    await page.getByRole('heading', { name: heading, level: 1 }).waitFor()
-    await page.getByText('The database does not answer.').first().waitFor()
-    await looksRight(page, `store-away-${heading.toLowerCase().replace(' ', '-')}`)
-    await page.unrouteAll()
-    await page.getByRole('button', { name: 'Try again' }).first().click()
-    await page.getByText('The database does not answer.').first().waitFor({ state: 'detached' })
-  })
-
-  test('the gateway is away: the page says so instead of staying blank, and comes back', async () => {
-    await page.route(/\/api\//, (route) =>
-      route.fulfill({ status: 502, contentType: 'text/html', body: '<h1>Bad gateway</h1>' }),
-    )
-    await page.goto(run.gateway_url)
-    await page.getByRole('heading', { name: 'Flarewatch does not answer' }).waitFor()
-    await looksRight(page, 'gateway-away')
-    await page.unrouteAll()
-    await page.getByRole('button', { name: 'Try again' }).click()
-    await page.getByRole('heading', { name: 'Overview' }).waitFor()
   })
 })
 

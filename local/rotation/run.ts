@@ -35,7 +35,7 @@ export type RotationReport = {
  * batch, which is the grain in which a rotation can be caught half-way.
  */
 const SCALES = {
-  ci: { credentials: 300, per_tenant: 20, slow_row_ms: 20 },
+  ci: { credentials: 160, per_tenant: 20, slow_row_ms: 20 },
   full: { credentials: 10_000, per_tenant: 150, slow_row_ms: 0 },
 } as const
 const KILL_AT = [0.15, 0.4, 0.65]
