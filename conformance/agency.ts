@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Answer, enrolTotp, type Person, signUp } from './person.ts'
+import { type Body, requestDigest } from './request-digest.ts'
 import type { RunFile } from './run-file.ts'
 
 /** An agency of its own for one test: its owner at AAL2, fresh, and the calls that store a credential. */
@@ -22,7 +23,6 @@ export async function foundAgency(run: RunFile): Promise<Agency> {
     totpSecret,
     tenantId,
     store: async (secret, credentialId = randomUUID()) => {
-      const stepUp = await mintStepUp(owner, tenantId, credentialId)
       const body = {
         tenant_id: tenantId,
         credential_id: credentialId,
@@ -30,17 +30,34 @@ export async function foundAgency(run: RunFile): Promise<Agency> {
         label: 'Under test',
         secret,
       }
+      const stepUp = await mintStepUp(owner, { action: 'credential.store', target_id: credentialId }, body)
       return owner.call('credential-store', body, { 'flarewatch-step-up': stepUp })
     },
   }
 }
 
-export async function mintStepUp(person: Person, tenantId: string, credentialId: string): Promise<string> {
-  const request = { tenant_id: tenantId, credential_id: credentialId, action: 'credential.store' }
-  const answer = await person.call('step-up', request)
+/** The token for one act on one target, by the request that the function is to get. */
+export async function mintStepUp(
+  person: Person,
+  { action, target_id }: { readonly action: string; readonly target_id: string },
+  request: Body & { readonly tenant_id: string },
+): Promise<string> {
+  const request_digest = requestDigest(action, request)
+  const answer = await person.call('step-up', { tenant_id: request.tenant_id, action, target_id, request_digest })
   const { token } = answer.body as { token?: string }
   if (token === undefined) throw new Error(`no step-up token: ${answer.status} ${answer.text}`)
   return token
+}
+
+/** Steps up for exactly this request, then makes it. */
+export async function act(
+  person: Person,
+  functionName: string,
+  target: { readonly action: string; readonly target_id: string },
+  request: Body & { readonly tenant_id: string },
+): Promise<Answer> {
+  const stepUp = await mintStepUp(person, target, request)
+  return person.call(functionName, request, { 'flarewatch-step-up': stepUp })
 }
 
 export function codeOf(answer: Answer): string | undefined {

@@ -29,8 +29,12 @@ export function targetText(target: string, { credentials }: Pick<Names, 'credent
 type Phrase = { readonly did: string; readonly label: string; readonly onTarget: boolean }
 const PHRASES: Readonly<Record<string, Phrase>> = {
   'tenant.create': { did: 'created the agency', label: 'Agency created', onTarget: false },
-  'step_up.mint': { did: 'got permission to store', label: 'Permission given', onTarget: true },
+  'step_up.mint': { did: 'got permission for an act on', label: 'Permission given', onTarget: true },
+  'step_up.refused': { did: 'was refused permission for an act on', label: 'Permission refused', onTarget: true },
   'credential.store': { did: 'stored', label: 'Credential stored', onTarget: true },
+  'credential.rotate': { did: 'replaced the token of', label: 'Token replaced', onTarget: true },
+  'credential.delete': { did: 'deleted', label: 'Credential deleted', onTarget: true },
+  'provider.purge_cache': { did: 'purged a cache with', label: 'Cache purged', onTarget: true },
   'credential.open': { did: 'opened', label: 'Credential opened', onTarget: true },
   'credential.reseal': { did: 're-encrypted', label: 'Credential re-encrypted', onTarget: true },
   'tenant_dek.rotate': { did: "made the agency's next encryption key", label: 'Key rotated', onTarget: false },
@@ -47,10 +51,14 @@ const PHRASES: Readonly<Record<string, Phrase>> = {
 export const ACTIONS = [
   'credential.open',
   'credential.store',
+  'credential.rotate',
+  'credential.delete',
+  'provider.purge_cache',
   'credential.reseal',
   'tenant_dek.rotate',
   'tenant_dek.destroy',
   'step_up.mint',
+  'step_up.refused',
   'audit.read',
   'tenant.create',
 ] as const

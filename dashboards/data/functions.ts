@@ -1,8 +1,11 @@
+import { type DigestedRequest, requestDigest } from '../../domain/contracts/request-digest.ts'
 import type { AccessToken, Config } from './gateway.ts'
 import {
-  type CredentialId,
+  CredentialDelete,
+  CredentialRotate,
   CredentialStore,
   IDEMPOTENCY_HEADER,
+  ProviderAction,
   STEP_UP_HEADER,
   StepUp,
   TenantCreate,
@@ -30,17 +33,59 @@ export class Functions {
     )
   }
 
-  stepUp(tenantId: TenantId, credentialId: CredentialId): Promise<Answer<z.output<typeof StepUp.response>>> {
-    const body = { tenant_id: tenantId, credential_id: credentialId, action: 'credential.store' }
+  /** A token for one act on one target by this very request. */
+  async stepUp(
+    { action, target_id }: Pick<z.input<typeof StepUp.request>, 'action' | 'target_id'>,
+    request: DigestedRequest & { readonly tenant_id: TenantId },
+  ): Promise<Answer<z.output<typeof StepUp.response>>> {
+    const { tenant_id } = request
+    const body = { tenant_id, action, target_id, request_digest: await requestDigest(action, request) }
     return this.#post({ name: 'step-up', body }, StepUp.response)
   }
 
   storeCredential(
-    body: z.input<typeof CredentialStore.request>,
+    body: z.output<typeof CredentialStore.request>,
     proof: { readonly stepUp: string; readonly key: string },
   ): Promise<Answer<z.output<typeof CredentialStore.response>>> {
     const headers = { [STEP_UP_HEADER]: proof.stepUp, [IDEMPOTENCY_HEADER]: proof.key }
     return this.#post({ name: 'credential-store', body, headers }, CredentialStore.response)
+  }
+
+  rotateCredential(
+    request: z.output<typeof CredentialRotate.request>,
+    key: string,
+  ): Promise<Answer<z.output<typeof CredentialRotate.response>>> {
+    const act = { action: 'credential.rotate', name: 'credential-rotate', target_id: request.credential_id } as const
+    return this.#act(act, request, key, CredentialRotate.response)
+  }
+
+  deleteCredential(
+    request: z.output<typeof CredentialDelete.request>,
+    key: string,
+  ): Promise<Answer<z.output<typeof CredentialDelete.response>>> {
+    const act = { action: 'credential.delete', name: 'credential-delete', target_id: request.credential_id } as const
+    return this.#act(act, request, key, CredentialDelete.response)
+  }
+
+  purgeCache(
+    request: z.output<typeof ProviderAction.request>,
+    key: string,
+  ): Promise<Answer<z.output<typeof ProviderAction.response>>> {
+    const act = { action: 'provider.purge_cache', name: 'provider-action', target_id: request.credential_id } as const
+    return this.#act(act, request, key, ProviderAction.response)
+  }
+
+  /** A token for exactly this request, and then the request. */
+  async #act<Schema extends z.ZodType>(
+    { name, ...target }: Pick<z.input<typeof StepUp.request>, 'action' | 'target_id'> & { readonly name: string },
+    request: DigestedRequest & { readonly tenant_id: TenantId },
+    key: string,
+    schema: Schema,
+  ): Promise<Answer<z.output<Schema>>> {
+    const permission = await this.stepUp(target, request)
+    if (!permission.ok) return permission
+    const headers = { [STEP_UP_HEADER]: permission.value.token, [IDEMPOTENCY_HEADER]: key }
+    return this.#post({ name, body: request, headers }, schema)
   }
 
   async #post<Schema extends z.ZodType>(

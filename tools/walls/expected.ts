@@ -55,4 +55,11 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
 }
 
 /** The enumerated privileged work: every Edge Function there is. */
-export const EXPECTED_FUNCTIONS: readonly string[] = ['credential-store', 'step-up', 'tenant-create']
+export const EXPECTED_FUNCTIONS: readonly string[] = [
+  'credential-delete',
+  'credential-rotate',
+  'credential-store',
+  'provider-action',
+  'step-up',
+  'tenant-create',
+]
