@@ -1,0 +1,32 @@
+import { CanaryFailed, EXIT, readArguments } from '../canary/arguments.ts'
+import { attach } from '../canary/attach.ts'
+import type { RunFile } from '../run-file.ts'
+import { documentOf, type MatrixDocument, table } from './document.ts'
+import { playSql } from './isolation.ts'
+import { playEndpoints } from './reach.ts'
+import { setScene } from './visitors.ts'
+
+/** `npm run matrix`: T1 and T4, cell by cell, on a running stack. */
+const json = process.argv.includes('--json')
+try {
+  const { dir } = readArguments(process.argv.slice(2))
+  const { run, stop } = await attach(dir)
+  const document = await play(run).finally(stop)
+  process.stdout.write(json ? `${JSON.stringify(document)}\n` : table(document))
+  process.exitCode = document.ok ? EXIT.ok : EXIT.failed
+} catch (error) {
+  const code = error instanceof CanaryFailed ? error.code : 'failed'
+  const message = error instanceof Error ? error.message : String(error)
+  if (json) process.stdout.write(`${JSON.stringify({ ok: false, error: { code, message } })}\n`)
+  process.stderr.write(`${code}: ${message}\n`)
+  process.exitCode = error instanceof CanaryFailed ? error.exit : EXIT.failed
+}
+
+async function play(run: RunFile): Promise<MatrixDocument> {
+  const scene = await setScene(run)
+  const endpoints = await playEndpoints(run, scene)
+  const owner = scene.visitors.find(({ name }) => name === 'owner, AAL2 fresh')?.person
+  const { data } = (await owner?.supabase.auth.getUser()) ?? { data: { user: null } }
+  const own = { tenantId: scene.place.tenantId, userId: data.user?.id ?? '' }
+  return documentOf(endpoints, await playSql(run, { own, other: { tenantId: scene.otherTenantId } }))
+}

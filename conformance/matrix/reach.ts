@@ -1,0 +1,115 @@
+import { mintStepUp } from '../agency.ts'
+import type { Person } from '../person.ts'
+import type { RunFile } from '../run-file.ts'
+import type { Cell } from './document.ts'
+import { type Demand, FUNCTIONS, type FunctionCall, type PrivilegedFunction, ROUTES, type Route } from './endpoints.ts'
+import type { Scene, Visitor } from './visitors.ts'
+
+/** T1 and T4 at every address: what each visitor is answered, beside what they should be. */
+export async function playEndpoints(run: RunFile, scene: Scene): Promise<Cell[]> {
+  const cells: Cell[] = []
+  for (const route of ROUTES) {
+    for (const visitor of scene.visitors) cells.push(await playRoute(run, scene, route, visitor))
+  }
+  for (const called of FUNCTIONS) {
+    for (const visitor of scene.visitors) cells.push(...(await playFunction(run, scene, called, visitor)))
+  }
+  return cells
+}
+
+const ORDER: readonly Demand[] = ['nothing', 'session', 'enrolment', 'aal2', 'fresh', 'step-up']
+const ANSWERED = 'answered'
+
+function falls(visitor: Visitor, demand: Demand): boolean {
+  return ORDER.indexOf(visitor.shows) < ORDER.indexOf(demand)
+}
+
+async function playRoute(run: RunFile, scene: Scene, route: Route, visitor: Visitor): Promise<Cell> {
+  const headers = { ...(await bearer(visitor)), 'flarewatch-tenant': scene.place.tenantId }
+  const response = await fetch(run.gateway_url + route.path(scene.place), { headers })
+  return {
+    what: `GET ${route.pattern}`,
+    who: visitor.name,
+    expected: expectedOfRoute(route, visitor),
+    actual: await outcomeOf(response),
+  }
+}
+
+function expectedOfRoute({ pattern, demand, roles }: Route, visitor: Visitor): string {
+  if (demand === 'nothing') return ANSWERED
+  if (visitor.shows === 'nothing') return 'unauthenticated'
+  if (falls(visitor, demand)) return demand === 'enrolment' ? 'totp_enrolment_required' : 'aal2_required'
+  if (pattern === '/api/me') return ANSWERED
+  if (visitor.role === 'outsider') return 'not_a_member'
+  return roles?.includes(visitor.role) === false ? 'role_insufficient' : ANSWERED
+}
+
+async function playFunction(run: RunFile, scene: Scene, called: PrivilegedFunction, visitor: Visitor): Promise<Cell[]> {
+  const tries: ('no token' | 'for another act' | 'right token')[] =
+    called.action !== null && mayMint(called, visitor) ? ['no token', 'for another act', 'right token'] : ['no token']
+  const cells: Cell[] = []
+  for (const token of tries) {
+    const call = await called.call(scene.place)
+    const stepUp = token === 'no token' ? {} : await stepUpFor(called, visitor, call, token)
+    const response = await fetch(`${run.functions_url}/${called.name}`, {
+      method: 'POST',
+      headers: {
+        ...(await bearer(visitor)),
+        apikey: run.publishable_key,
+        'content-type': 'application/json',
+        'idempotency-key': crypto.randomUUID(),
+        ...stepUp,
+      },
+      body: JSON.stringify(call.body),
+    })
+    cells.push({
+      what: `POST ${called.name}, ${called.action === null ? 'no token needed' : token}`,
+      who: visitor.name,
+      expected: expectedOfFunction(called, visitor, token),
+      actual: await outcomeOf(response),
+    })
+  }
+  return cells
+}
+
+function mayMint({ roles }: PrivilegedFunction, { shows, role }: Visitor): boolean {
+  return shows === 'fresh' && roles.includes(role)
+}
+
+function expectedOfFunction(called: PrivilegedFunction, visitor: Visitor, token: string): string {
+  if (visitor.shows === 'nothing') return 'user_token_invalid'
+  if (falls(visitor, 'aal2')) return 'aal2_required'
+  if (visitor.shows === 'aal2' && called.demand !== 'aal2') return 'aal2_stale'
+  if (called.action !== null && token === 'no token') return 'step_up_required'
+  if (!called.roles.includes(visitor.role)) return visitor.role === 'outsider' ? 'not_a_member' : 'role_insufficient'
+  return token === 'for another act' ? 'step_up_invalid' : ANSWERED
+}
+
+async function stepUpFor(
+  called: PrivilegedFunction,
+  { person }: Visitor,
+  { body, targetId }: FunctionCall,
+  token: 'for another act' | 'right token',
+): Promise<Record<string, string>> {
+  if (person === null || called.action === null) return {}
+  const action = token === 'right token' ? called.action : otherThan(called.action)
+  const request = body as Parameters<typeof mintStepUp>[2]
+  return { 'flarewatch-step-up': await mintStepUp(person, { action, target_id: targetId }, request) }
+}
+
+/** Another act that the same roles may do: it is the token that has to be refused, not the minting. */
+function otherThan(action: string): 'credential.store' | 'credential.rotate' {
+  return action === 'credential.store' ? 'credential.rotate' : 'credential.store'
+}
+
+async function bearer({ person }: { readonly person: Person | null }): Promise<Record<string, string>> {
+  return person === null ? {} : { authorization: `Bearer ${await person.token()}` }
+}
+
+/** A receipt or certificate that is not there yet is an answer: nobody was kept from it. */
+async function outcomeOf(response: Response): Promise<string> {
+  const text = await response.text()
+  if (response.ok) return ANSWERED
+  const code = /"code":"([a-z0-9_]+)"/.exec(text)?.[1] ?? `status ${response.status}`
+  return code === 'not_found' || code === 'not_signed_yet' ? ANSWERED : code
+}

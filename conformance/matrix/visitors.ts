@@ -1,0 +1,84 @@
+import postgres from 'postgres'
+import { foundAgency } from '../agency.ts'
+import { enrolTotp, type Person, signInAgain, signUp, stepUpToAal2 } from '../person.ts'
+import type { RunFile } from '../run-file.ts'
+import { fireCron, issueToken, until, untilPolled } from '../stack.ts'
+import type { Demand, Place } from './endpoints.ts'
+
+export type Visitor = {
+  readonly name: string
+  readonly role: string
+  /** The most that this visitor has shown. */
+  readonly shows: Demand
+  readonly person: Person | null
+}
+export type Scene = { readonly place: Place; readonly otherTenantId: string; readonly visitors: readonly Visitor[] }
+
+/** Older than A3's 300 seconds, and than the clock's tolerance. */
+const STALE_SECONDS = 900
+
+/** One agency with a credential that was polled, everybody who may come to it, and the owner of another. */
+export async function setScene(run: RunFile): Promise<Scene> {
+  const [agency, other] = [await foundAgency(run), await foundAgency(run)]
+  await agency.store(await issueToken(run))
+  await fireCron(run, 'scheduler', '* * * * *')
+  await untilPolled(agency.owner)
+  await signedOnce(run, agency.tenantId)
+  const { sites } = (await agency.owner.read('/api/sites')).body as { sites: { id: string }[] }
+  const place: Place = { tenantId: agency.tenantId, siteId: sites[0]?.id ?? '', issueToken: () => issueToken(run) }
+  const [operator, viewer, unenrolled] = [await signUp(run), await signUp(run), await signUp(run)]
+  await enrolTotp(operator)
+  await enrolTotp(viewer)
+  await join(run, agency.tenantId, { operator, viewer, owner: unenrolled })
+  const password = await signInAgain(run, agency.owner)
+  const stale = await signInAgain(run, agency.owner)
+  await stepUpToAal2(stale, agency.totpSecret)
+  await letAge(run, stale)
+  const visitors: Visitor[] = [
+    { name: 'nobody', role: 'none', shows: 'nothing', person: null },
+    { name: 'owner, not enrolled', role: 'owner', shows: 'session', person: unenrolled },
+    { name: 'owner, password alone', role: 'owner', shows: 'enrolment', person: password },
+    { name: 'owner, AAL2 gone stale', role: 'owner', shows: 'aal2', person: stale },
+    { name: 'owner, AAL2 fresh', role: 'owner', shows: 'fresh', person: agency.owner },
+    { name: 'operator, AAL2 fresh', role: 'operator', shows: 'fresh', person: operator },
+    { name: 'viewer, AAL2 fresh', role: 'viewer', shows: 'fresh', person: viewer },
+    { name: 'owner of another agency, AAL2 fresh', role: 'outsider', shows: 'fresh', person: other.owner },
+  ]
+  return { place, otherTenantId: other.tenantId, visitors }
+}
+
+async function signedOnce(run: RunFile, tenantId: string): Promise<void> {
+  await until(async () => {
+    await fireCron(run, 'verifier', '*/5 * * * *')
+    return (await fetch(`${run.gateway_url}/receipts/${tenantId}`)).ok
+  }, 'the log is signed')
+}
+
+/** As a superuser: the matrix asks what each role may do, not how one comes to it. */
+async function join(run: RunFile, tenantId: string, people: Readonly<Record<string, Person>>): Promise<void> {
+  const sql = postgres(run.postgres_superuser_url, { max: 1, onnotice: () => {} })
+  try {
+    for (const [role, person] of Object.entries(people)) {
+      const { data } = await person.supabase.auth.getUser()
+      const userId = data.user?.id ?? ''
+      await sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenantId}, ${userId}, ${role})`
+    }
+  } finally {
+    await sql.end()
+  }
+}
+
+/** A TOTP of a quarter of an hour ago: the session's own record of it is set back, and a refresh puts it into the token. */
+async function letAge(run: RunFile, person: Person): Promise<void> {
+  const sql = postgres(run.postgres_superuser_url, { max: 1, onnotice: () => {} })
+  try {
+    const { data } = await person.supabase.auth.getClaims()
+    await sql`
+      update auth.mfa_amr_claims set updated_at = updated_at - make_interval(secs => ${STALE_SECONDS})
+      where session_id = ${data?.claims.session_id ?? ''}::uuid and authentication_method = 'totp'`
+  } finally {
+    await sql.end()
+  }
+  const { error } = await person.supabase.auth.refreshSession()
+  if (error !== null) throw error
+}
