@@ -1,4 +1,4 @@
-import { generateHpkeKeyPair } from '../../domain/backup/hpke.ts'
+import { generateHpkeKeyPair } from '../../domain/hpke.ts'
 import { openFromBackup, sealForBackup } from '../../domain/backup/seal.ts'
 import { decodeShares, encodeSecrets, zeroizeShares } from '../../domain/backup/shares.ts'
 import { equalConstantTime, zeroize } from '../../domain/bytes.ts'

@@ -1,5 +1,5 @@
 import { BackupWriter } from '../../domain/backup/file.ts'
-import { publicHalf } from '../../domain/backup/hpke.ts'
+import { publicHalf } from '../../domain/hpke.ts'
 import { backupKeyId, formatBackupPrivateKey, formatBackupPublicKey } from '../../domain/backup/key.ts'
 import { type BackupContext, backupInfo, sealForBackupWithEphemeral } from '../../domain/backup/seal.ts'
 import { encodeSecrets, encodeShares } from '../../domain/backup/shares.ts'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { generateHpkeKeyPair } from '../../../domain/backup/hpke.ts'
+import { generateHpkeKeyPair } from '../../../domain/hpke.ts'
 import { backupKeyId, formatBackupPublicKey } from '../../../domain/backup/key.ts'
 import { openFromBackup } from '../../../domain/backup/seal.ts'
 import { toBase64Url } from '../../../domain/bytes.ts'
