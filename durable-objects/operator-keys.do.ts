@@ -49,7 +49,7 @@ const Enrol = z.strictObject({
   at: Moment,
 })
 const Announce = z.strictObject({ keyId: OperatorKeyId, at: Moment })
-const Remove = z.strictObject({ keyId: OperatorKeyId, of: UserId.nullable(), at: Moment })
+const Remove = z.strictObject({ keyId: OperatorKeyId, at: Moment })
 const Expect = z.strictObject({
   userId: UserId,
   keyId: OperatorKeyId,
@@ -146,9 +146,8 @@ export class OperatorKeys extends DurableObject<unknown> implements OperatorKeys
   }
 
   async remove(request: RequestOf<'remove'>): Promise<{ ok: true } | { ok: false; code: 'operator_key_unknown' }> {
-    const { keyId, of, at } = Remove.parse(request)
-    const row = this.#key(keyId)
-    if (row === undefined || (of !== null && row.user_id !== of)) return { ok: false, code: 'operator_key_unknown' }
+    const { keyId, at } = Remove.parse(request)
+    if (this.#key(keyId) === undefined) return { ok: false, code: 'operator_key_unknown' }
     this.#sql.exec('UPDATE keys SET removed_at = coalesce(removed_at, ?) WHERE key_id = ?', at, keyId)
     this.#sql.exec('DELETE FROM reveals WHERE key_id = ?', keyId)
     return { ok: true }
@@ -235,7 +234,7 @@ export class OperatorKeys extends DurableObject<unknown> implements OperatorKeys
       at,
       activeAt,
     )
-    return { ok: true, keyId, state: isVouched ? 'active' : 'unannounced', activeAt }
+    return { ok: true, keyId, state: isVouched ? 'active' : 'unannounced', isFirst: route === 'first', activeAt }
   }
 
   #key(keyId: OperatorKeyId): KeyRow | undefined {
@@ -281,5 +280,6 @@ function stateOf({ active_at }: Pick<KeyRow, 'active_at'>, at: number): Operator
 }
 
 function standing(row: KeyRow, at: number): EnrolAnswer {
-  return { ok: true, keyId: OperatorKeyId.parse(row.key_id), state: stateOf(row, at), activeAt: row.active_at }
+  const { key_id, route, active_at: activeAt } = row
+  return { ok: true, keyId: OperatorKeyId.parse(key_id), state: stateOf(row, at), isFirst: route === 'first', activeAt }
 }

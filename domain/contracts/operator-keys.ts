@@ -1,11 +1,8 @@
 import { z } from 'zod'
 import type { AuditRowId, TenantId, UserId } from './ids.ts'
 
-/** The fingerprint: 128 bits over both public halves. */
-export const OperatorKeyId = z
-  .string()
-  .regex(/^[0-9a-f]{32}$/)
-  .brand<'OperatorKeyId'>()
+/** Derived from both public halves: the fingerprint that a person compares. */
+export const OperatorKeyId = z.uuid().lowercase().brand<'OperatorKeyId'>()
 export type OperatorKeyId = z.infer<typeof OperatorKeyId>
 
 /** `unannounced`: the owners' mails are not in the outbox yet, so its 24 hours have not begun. */
@@ -25,7 +22,7 @@ export interface OperatorKeysApi {
   announce(request: { readonly keyId: OperatorKeyId; readonly at: number }): Promise<EnrolAnswer>
   /** All keys of the tenant that were not removed. */
   list(at: number): Promise<OperatorKeyEntry[]>
-  /** Ends a key, active or not, for good; `of` bounds it to one member's keys. Answers that wait under it go too. */
+  /** Ends a key, active or not, for good. Answers that wait under it go too. */
   remove(
     request: RemoveRequest,
   ): Promise<{ readonly ok: true } | { readonly ok: false; readonly code: 'operator_key_unknown' }>
@@ -51,6 +48,8 @@ export type EnrolAnswer =
       readonly ok: true
       readonly keyId: OperatorKeyId
       readonly state: OperatorKeyState
+      /** Its member's first key ever, which once announced does not wait. */
+      readonly isFirst: boolean
       /** From when on reveals are sealed to it; null while unannounced. */
       readonly activeAt: number | null
     }
@@ -71,7 +70,7 @@ export type OperatorKeyEntry = {
   readonly enrolledAt: number
   readonly activeAt: number | null
 }
-export type RemoveRequest = { readonly keyId: OperatorKeyId; readonly of: UserId | null; readonly at: number }
+export type RemoveRequest = { readonly keyId: OperatorKeyId; readonly at: number }
 export type RevealRequest = {
   readonly userId: UserId
   readonly keyId: OperatorKeyId

@@ -1,5 +1,5 @@
-import { sha256 } from '@noble/hashes/sha2.js'
-import { concat, fromBase64Url, lengthPrefixed, toBase64Url, toHex, utf8, uuidToBytes, zeroize } from '../bytes.ts'
+import { concat, fromBase64Url, lengthPrefixed, toBase64Url, utf8, uuidToBytes, zeroize } from '../bytes.ts'
+import { derivedUuid } from '../derived-uuid.ts'
 import { hkdfPair, unshared } from '../envelope/primitives.ts'
 import { HPKE_KEY_BYTES, publicHalf } from '../hpke.ts'
 import { importSeed, signerOfSeed, verifyEd25519 } from '../note/keys.ts'
@@ -11,7 +11,6 @@ import { failure, type Result, success } from '../result.ts'
  */
 export const OPERATOR_SEED_BYTES = 32
 export const OPERATOR_PUBLIC_BYTES = 64
-export const OPERATOR_KEY_ID_BYTES = 16
 export const VOUCH_BYTES = 64
 
 const PUBLIC_PREFIX = 'fwok_pub_'
@@ -47,13 +46,13 @@ export function hpkeHalf(publicKey: Uint8Array): Uint8Array {
   return publicKey.slice(0, HPKE_KEY_BYTES)
 }
 
-/** Which key, over both halves: 128 bits, as 32 hexadecimal digits. A person compares it as `formatFingerprint` shows it. */
+/** Which key, over both halves: a UUID of 122 hashed bits. A person compares it as `formatFingerprint` shows it. */
 export function operatorKeyId(publicKey: Uint8Array): string {
-  return toHex(sha256(lengthPrefixed(KEY_ID_LABEL, publicKey)).subarray(0, OPERATOR_KEY_ID_BYTES))
+  return derivedUuid(lengthPrefixed(KEY_ID_LABEL, publicKey))
 }
 
 export function formatFingerprint(keyId: string): string {
-  return (keyId.match(/.{4}/g) ?? []).join(' ')
+  return (keyId.replaceAll('-', '').match(/.{4}/g) ?? []).join(' ')
 }
 
 export function formatOperatorPublicKey(publicKey: Uint8Array): string {

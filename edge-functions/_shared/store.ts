@@ -1,5 +1,5 @@
 import { createClient } from '@supabase/supabase-js'
-import { CredentialStore, TenantCreate } from 'domain/contracts/functions.ts'
+import { CredentialStore, SealedRecord, TenantCreate } from 'domain/contracts/functions.ts'
 import { z } from 'zod'
 import { type Environment, secretKey } from './environment.ts'
 import { isErrorCode, Refused } from './errors.ts'
@@ -10,6 +10,7 @@ const ANSWERS = {
   activate_tenant: TenantCreate.response,
   idempotent_response: z.object({ response: CredentialStore.response }).nullable(),
   store_credential: CredentialStore.response,
+  sealed_record: SealedRecord,
 }
 export type PrivilegedFunction = keyof typeof ANSWERS
 type AnswerOf<Name extends PrivilegedFunction> = z.infer<(typeof ANSWERS)[Name]>

@@ -204,6 +204,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.dek_standing',
     'flarewatch.destroy_old_deks',
     'flarewatch.erase_tenant',
+    'flarewatch.mail_operator_key',
     'flarewatch.used_kek_versions',
   ],
   flarewatch_verifier: [
@@ -223,6 +224,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'privileged.activate_tenant',
     'privileged.begin_tenant',
     'privileged.idempotent_response',
+    'privileged.sealed_record',
     'privileged.store_credential',
   ],
 }

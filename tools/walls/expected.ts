@@ -56,4 +56,10 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
 }
 
 /** The enumerated privileged work: every Edge Function there is. */
-export const EXPECTED_FUNCTIONS: readonly string[] = ['credential-store', 'step-up', 'tenant-create']
+export const EXPECTED_FUNCTIONS: readonly string[] = [
+  'credential-reveal',
+  'credential-store',
+  'operator-key',
+  'step-up',
+  'tenant-create',
+]

@@ -7,13 +7,14 @@ import type {
   ResealKeys,
 } from '../../domain/contracts/connector-door.ts'
 import type { JobId } from '../../domain/contracts/ids.ts'
-import { commitmentUnder, deriveSubkey, SALT_BYTES } from '../../domain/envelope/record.ts'
-import { failure, type Result, success } from '../../domain/result.ts'
+import { commitmentUnder } from '../../domain/envelope/record.ts'
+import { type Result, success } from '../../domain/result.ts'
 import { log } from '../runtime/log.ts'
 import { appendOutcome } from './audit-append.ts'
 import { PART } from './call.ts'
 import { destroyOldDeks } from './dek-rotation.ts'
 import { type Job, keepIntent, noteJobIncident, readJob, readSealedDek, type SealedDek } from './jobs.ts'
+import { openingSubkey } from './opening-subkey.ts'
 import { type OpenFault, release, type Unlocked } from './release.ts'
 import { rpcRefusal } from './rpc-refusal.ts'
 import { sealingKeys } from './sealing-keys.ts'
@@ -35,7 +36,7 @@ export async function openForJob(visit: Visit, jobId: JobId): Promise<OpenedCred
     target: `credential:${job.credential_id}`,
     detail: { job: jobId },
   } as const
-  const released = await release(visit, act, (unlocked) => openingSubkey(unlocked, job, sealed))
+  const released = await release(visit, act, (unlocked) => openingSubkey(unlocked, recordOf(job), sealed))
   if (!released.ok) return refusal(jobId, rpcRefusal(released.code), released.code)
   const { opened: subkey, intentRow } = released.value
   const kept = await keepIntentOf(visit, jobId, { ...act, rowId: intentRow })
@@ -139,40 +140,25 @@ async function leasedJob(
   return { ok: true, job, sealed: sealed.value }
 }
 
-async function openingSubkey(
-  { unwrap }: Unlocked,
-  { tenant_id: tenantId, credential_id: credentialId }: Job,
-  { kek_version, wrapped_dek, dek_version, dek_known, salt }: SealedDek,
-): Promise<Result<Uint8Array, OpenFault>> {
-  if (!dek_known) return failure('dek_version_unknown')
-  if (salt.length !== SALT_BYTES) return failure('salt_malformed')
-  const wrapContext = { purpose: 'credential-dek', tenantId, credentialId, keyVersion: dek_version } as const
-  const dek = await unwrap(wrapContext, { kekVersion: kek_version, wrapped: wrapped_dek })
-  if (!dek.ok) return dek
-  try {
-    return success(
-      await deriveSubkey({ dek: dek.value, salt, context: { tenantId, credentialId, dekVersion: dek_version } }),
-    )
-  } finally {
-    zeroize(dek.value)
-  }
-}
-
 async function resealingKeys(
   unlocked: Unlocked,
   job: Job,
   sealed: SealedDek,
   tenantDek: TenantDek,
 ): Promise<Result<Pick<ResealKeys, 'from' | 'to'>, OpenFault>> {
-  const to = await sealingKeys(unlocked, tenantDek, { tenantId: job.tenant_id, credentialId: job.credential_id })
+  const to = await sealingKeys(unlocked, tenantDek, recordOf(job))
   if (!to.ok) return to
-  const from = await openingSubkey(unlocked, job, sealed)
+  const from = await openingSubkey(unlocked, recordOf(job), sealed)
   if (!from.ok) {
     zeroize(to.value.subkey)
     return from
   }
   const commitment = await commitmentUnder(to.value.subkey)
   return success({ from: { dekVersion: sealed.dek_version, subkey: from.value }, to: { ...to.value, commitment } })
+}
+
+function recordOf({ tenant_id: tenantId, credential_id: credentialId }: Job) {
+  return { tenantId, credentialId }
 }
 
 /** Whether waiting can help. A frozen tenant or a wrong key is for people to mend. */

@@ -33,10 +33,10 @@ export function readJob({ sql }: Visit, jobId: JobId): Promise<Result<Job | null
   return reach('store_unreachable', read, { job_id: jobId })
 }
 
-/** The credential by tenant and id: a job that names another tenant's finds nothing. */
+/** The credential by tenant and id: a job or a request that names another tenant's finds nothing. */
 export function readSealedDek(
   { sql }: Visit,
-  { tenant_id, credential_id }: Job,
+  { tenant_id, credential_id }: Pick<Job, 'tenant_id' | 'credential_id'>,
 ): Promise<Result<SealedDek | null, 'store_unreachable'>> {
   const read = async () => {
     const [row] = await sql`
