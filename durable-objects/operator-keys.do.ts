@@ -22,13 +22,8 @@ import {
   PICKUP_LIFETIME_MS,
   type SealedAnswer,
 } from '../domain/contracts/operator-keys.ts'
-import {
-  hpkeHalf,
-  isVouchedFor,
-  OPERATOR_PUBLIC_BYTES,
-  operatorKeyId,
-  VOUCH_BYTES,
-} from '../domain/operator-key/key.ts'
+import { isVouchedFor, VOUCH_BYTES } from '../domain/operator-key/key.ts'
+import { hpkeHalf, OPERATOR_PUBLIC_BYTES, operatorKeyId } from '../domain/operator-key/public-key.ts'
 import { PICKUP_BYTES, pickupIdOf } from '../domain/operator-key/reveal.ts'
 import { parseBindings } from '../workers/runtime/bindings.ts'
 import { currentTime } from '../workers/runtime/clock.ts'

@@ -1,5 +1,5 @@
 import type { MailTenant, OperatorKeyPayload } from '../contracts/mail.ts'
-import { formatFingerprint } from '../operator-key/key.ts'
+import { formatFingerprint } from '../operator-key/public-key.ts'
 import type { Mail, MailLinks } from './mail.ts'
 import { oneLine, wrap } from './wrap.ts'
 

@@ -1,16 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { randomBytes, toHex, utf8 } from '../bytes.ts'
+import { isVouchedFor, OPERATOR_SEED_BYTES, operatorKeyOf, vouchFor } from './key.ts'
 import {
   formatFingerprint,
   formatOperatorPublicKey,
   hpkeHalf,
-  isVouchedFor,
-  OPERATOR_SEED_BYTES,
   operatorKeyId,
-  operatorKeyOf,
   parseOperatorPublicKey,
-  vouchFor,
-} from './key.ts'
+} from './public-key.ts'
 import { openReveal, PICKUP_BYTES, pickupIdOf, type RevealContext, revealInfo, sealReveal } from './reveal.ts'
 
 const TENANT = '4f9d6c3e-1d55-4b8e-9a2b-3c6a7e8f9a01'

@@ -3,7 +3,7 @@ import type { EnrolAnswer, EnrolRequest } from '../../../domain/contracts/operat
 import { OPERATOR_KEY_WAIT_MS, type OperatorKeyId } from '../../../domain/contracts/operator-keys.ts'
 import { requestDigest } from '../../../domain/contracts/request-digest.ts'
 import { targetOf } from '../../../domain/contracts/step-up.ts'
-import { operatorKeyId } from '../../../domain/operator-key/key.ts'
+import { operatorKeyId } from '../../../domain/operator-key/public-key.ts'
 import { failure, type Result, success } from '../../../domain/result.ts'
 import { appendEvent, appendOutcome, newRowId } from '../audit-append.ts'
 import { reach } from '../call.ts'
