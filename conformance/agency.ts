@@ -50,6 +50,17 @@ export async function mintStepUp(
   return token
 }
 
+/** Steps up for exactly this request, then makes it. */
+export async function act(
+  person: Person,
+  functionName: string,
+  target: { readonly action: StepUpAction; readonly target_id: string },
+  request: DigestedRequest & { readonly tenant_id: string },
+): Promise<Answer> {
+  const stepUp = await mintStepUp(person, target, request)
+  return person.call(functionName, request, { 'flarewatch-step-up': stepUp })
+}
+
 export function codeOf(answer: Answer): string | undefined {
   return (answer.body as { error?: { code?: string } } | undefined)?.error?.code
 }

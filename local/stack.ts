@@ -266,6 +266,7 @@ function functionsOptions({ options, ports, keys, clock, supabase, simulator }: 
       VAULT_URL: loopback(ports.vault),
       VAULT_SERVICE_KEY: JSON.stringify(keys.edgeServicePrivate),
       CLOUDFLARE_API_URL: simulator?.apiUrl ?? CLOUDFLARE_API,
+      DASHBOARD_URL: loopback(ports.gateway),
     },
   }
 }

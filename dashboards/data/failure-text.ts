@@ -64,7 +64,6 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
     'The key that signed for this one is not an active key of yours. Enrol it without a signature; it then waits 24 hours.',
   pickup_taken: 'This reveal was confirmed already. Start it again on the command line.',
   reveal_unknown: 'Nothing waits for this any more. Start it again on the command line.',
-  credential_unknown: 'This credential is gone, or was never here. Go back to the list.',
   tenant_not_active: 'The agency is not ready yet. Finish creating it, then try again.',
   tenant_deleted: 'This agency was deleted, and its id is not given again. Reload the page and create another.',
   tenant_frozen:
@@ -74,6 +73,13 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   credential_exists: 'This credential is stored already. Reload the page to see it.',
   tenant_key_rotated:
     'The agency’s encryption key was replaced at this moment, so nothing was stored. Store the credential again.',
+  credential_unknown: 'This credential is gone, or was never here. Reload the page.',
+  credential_moved: 'The credential was changed at this moment, so nothing was done. Try again.',
+  provider_refused: 'Cloudflare refused the request, so nothing was purged. Check the addresses.',
+  provider_permission_missing:
+    'Cloudflare does not let this token purge. Give it “Cache Purge: Purge” for the zone, or replace it by one that has it.',
+  provider_outcome_unknown:
+    'Cloudflare gave no clear answer: the cache may or may not have been purged. Purging again does no harm.',
   credential_malformed: 'This is not a Cloudflare API token. Copy the token once more, without blanks around it.',
   credential_global_key:
     'This is a global API key, which can do anything in the account. Create an API token that can only read, and paste that.',
@@ -125,6 +131,7 @@ const RETRYABLE: ReadonlySet<string> = new Set<KnownCode>([
   'service_token_replayed',
   'step_up_invalid',
   'tenant_key_rotated',
+  'credential_moved',
 ])
 export function isRetryable({ code }: Failure): boolean {
   return RETRYABLE.has(code)

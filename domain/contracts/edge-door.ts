@@ -78,6 +78,8 @@ export const EdgeOperations = {
       salt: bytes(32),
       subkey: bytes(32),
       intent_row: AuditRowId,
+      /** The salt of the record whose place the new one takes, in a rotation: by it the store knows that none came between. */
+      replaces: bytes(32).nullable(),
     }),
   },
   /** The public halves of a member's operator key, and the signature of an earlier one of theirs if there is one. */
@@ -134,6 +136,16 @@ export const EdgeOperations = {
   'reveal-collect': {
     request: z.strictObject({ tenant_id: TenantId, pickup_secret: bytes(32) }),
     response: z.object({ answer: z.object({ dek_version: keyVersion, sealed: z.base64url() }).nullable() }),
+  },
+  /** The key of one record for one write at the provider. */
+  'credential-open': {
+    request: z.strictObject({
+      tenant_id: TenantId,
+      credential_id: CredentialId,
+      action: StepUpAction.extract(['provider.purge_cache']),
+      request_digest: RequestDigest,
+    }),
+    response: z.object({ dek_version: keyVersion, subkey: bytes(32), intent_row: AuditRowId }),
   },
   settle: {
     request: z.strictObject({

@@ -16,6 +16,8 @@ const VARIABLES = {
     z.object({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.base64url(), d: z.base64url() }),
   ),
   CLOUDFLARE_API_URL: z.url(),
+  /** Where the dashboard is served: the one origin whose pages may read an answer. */
+  DASHBOARD_URL: z.url(),
 }
 type Variables = { [Name in keyof typeof VARIABLES]: z.infer<(typeof VARIABLES)[Name]> }
 export type VariableName = keyof Variables

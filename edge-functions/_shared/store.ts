@@ -1,16 +1,34 @@
 import { createClient } from '@supabase/supabase-js'
-import { CredentialStore, SealedRecord, TenantCreate } from 'domain/contracts/functions.ts'
+import { Provider } from 'domain/contracts/edge-door.ts'
+import {
+  CredentialDelete,
+  CredentialRotate,
+  CredentialStore,
+  SealedRecord,
+  TenantCreate,
+} from 'domain/contracts/functions.ts'
 import { z } from 'zod'
 import { type Environment, secretKey } from './environment.ts'
 import { isErrorCode, Refused } from './errors.ts'
+
+const MAX_CIPHERTEXT_TEXT = 5462
 
 /** The functions of schema `privileged`, each one transaction: what each answers. */
 const ANSWERS = {
   begin_tenant: z.object({ state: z.enum(['pending', 'active']) }),
   activate_tenant: TenantCreate.response,
-  idempotent_response: z.object({ response: CredentialStore.response }).nullable(),
+  idempotent_response: z.object({ response: z.unknown() }).nullable(),
   store_credential: CredentialStore.response,
   sealed_record: SealedRecord,
+  rotate_credential: CredentialRotate.response,
+  delete_credential: CredentialDelete.response,
+  sealed_credential: z.object({
+    ciphertext: z.base64url().max(MAX_CIPHERTEXT_TEXT),
+    provider: Provider,
+    provider_ref: z.string().regex(/^[0-9a-f]{32}$/),
+    name: z.string(),
+  }),
+  keep_response: z.unknown(),
 }
 export type PrivilegedFunction = keyof typeof ANSWERS
 type AnswerOf<Name extends PrivilegedFunction> = z.infer<(typeof ANSWERS)[Name]>

@@ -6,13 +6,20 @@ import { functionHandler } from '../_shared/handler.ts'
 import { createUserVerifier, requireAal2, requireFresh } from '../_shared/user.ts'
 import { createVault } from '../_shared/vault-client.ts'
 
-const environment = readEnvironment(Deno.env.get, ['AUTH_ISSUER', 'AUTH_JWKS_URL', 'VAULT_SERVICE_KEY', 'VAULT_URL'])
+const environment = readEnvironment(Deno.env.get, [
+  'AUTH_ISSUER',
+  'AUTH_JWKS_URL',
+  'DASHBOARD_URL',
+  'VAULT_SERVICE_KEY',
+  'VAULT_URL',
+])
 const vault = createVault(environment, ['operator-key-enrol', 'operator-key-list', 'operator-key-remove'])
 
 Deno.serve(
   functionHandler({
     name: 'operator-key',
     request: OperatorKey.request,
+    dashboardUrl: environment.DASHBOARD_URL,
     verifyUser: createUserVerifier(environment),
     act: ({ input, user, headers, requestId, now }) => {
       const proofs = { userJwt: user.jwt, requestId }

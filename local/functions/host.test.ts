@@ -173,6 +173,7 @@ test('D2: the enumerated functions of this project start with what their lines n
       VAULT_URL: project,
       VAULT_SERVICE_KEY: JSON.stringify(await exportJWK(privateKey)),
       CLOUDFLARE_API_URL: project,
+      DASHBOARD_URL: project,
     },
   })
   try {

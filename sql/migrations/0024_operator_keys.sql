@@ -45,7 +45,8 @@ begin
     'ciphertext', flarewatch.to_base64url(credentials.ciphertext)
   ) into answer
   from flarewatch.credentials
-  where credentials.tenant_id = of_tenant and credentials.id = (request ->> 'credential_id')::uuid;
+  where credentials.tenant_id = of_tenant and credentials.id = (request ->> 'credential_id')::uuid
+    and credentials.deleted_at is null;
   if answer is null then
     perform flarewatch.refuse_request('FW008', 'credential_unknown');
   end if;

@@ -57,9 +57,12 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
 
 /** The enumerated privileged work: every Edge Function there is. */
 export const EXPECTED_FUNCTIONS: readonly string[] = [
+  'credential-delete',
   'credential-reveal',
+  'credential-rotate',
   'credential-store',
   'operator-key',
+  'provider-action',
   'step-up',
   'tenant-create',
 ]

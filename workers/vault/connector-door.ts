@@ -36,7 +36,7 @@ export async function openForJob(visit: Visit, jobId: JobId): Promise<OpenedCred
     target: `credential:${job.credential_id}`,
     detail: { job: jobId },
   } as const
-  const released = await release(visit, act, (unlocked) => openingSubkey(unlocked, recordOf(job), sealed))
+  const released = await release(visit, act, (unlocked) => openingSubkey(unlocked, job, sealed))
   if (!released.ok) return refusal(jobId, rpcRefusal(released.code), released.code)
   const { opened: subkey, intentRow } = released.value
   const kept = await keepIntentOf(visit, jobId, { ...act, rowId: intentRow })
@@ -146,19 +146,15 @@ async function resealingKeys(
   sealed: SealedDek,
   tenantDek: TenantDek,
 ): Promise<Result<Pick<ResealKeys, 'from' | 'to'>, OpenFault>> {
-  const to = await sealingKeys(unlocked, tenantDek, recordOf(job))
+  const to = await sealingKeys(unlocked, tenantDek, { tenantId: job.tenant_id, credentialId: job.credential_id })
   if (!to.ok) return to
-  const from = await openingSubkey(unlocked, recordOf(job), sealed)
+  const from = await openingSubkey(unlocked, job, sealed)
   if (!from.ok) {
     zeroize(to.value.subkey)
     return from
   }
   const commitment = await commitmentUnder(to.value.subkey)
   return success({ from: { dekVersion: sealed.dek_version, subkey: from.value }, to: { ...to.value, commitment } })
-}
-
-function recordOf({ tenant_id: tenantId, credential_id: credentialId }: Job) {
-  return { tenantId, credentialId }
 }
 
 /** Whether waiting can help. A frozen tenant or a wrong key is for people to mend. */

@@ -5,10 +5,13 @@ import { failure, type Result, success } from '../../domain/result.ts'
 import type { SealedDek } from './jobs.ts'
 import type { OpenFault, Unlocked } from './release.ts'
 
-/** The subkey of one record as it is stored. Whoever gets it zeroes it. */
+/** What opens one version of one record, and nothing else. Whoever gets it zeroes it. */
 export async function openingSubkey(
   { unwrap }: Unlocked,
-  { tenantId, credentialId }: { readonly tenantId: TenantId; readonly credentialId: CredentialId },
+  {
+    tenant_id: tenantId,
+    credential_id: credentialId,
+  }: { readonly tenant_id: TenantId; readonly credential_id: CredentialId },
   { kek_version, wrapped_dek, dek_version, dek_known, salt }: SealedDek,
 ): Promise<Result<Uint8Array, OpenFault>> {
   if (!dek_known) return failure('dek_version_unknown')

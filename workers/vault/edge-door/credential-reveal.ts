@@ -50,8 +50,7 @@ export const credentialReveal: Operation<'credential-reveal'> = async (visit, re
     detail: { operator_key: key_id },
     rowId,
   } as const
-  const record = { tenantId, credentialId }
-  const released = await release(visit, act, (unlocked) => openingSubkey(unlocked, record, sealed))
+  const released = await release(visit, act, (unlocked) => openingSubkey(unlocked, request, sealed))
   if (!released.ok) return failure(edgeRefusal(released.code))
   const { opened: subkey, intentRow } = released.value
   try {

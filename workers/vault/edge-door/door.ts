@@ -17,6 +17,7 @@ import { parsedRequest, parseJson } from '../door-request.ts'
 import { verifyUser } from '../user-token.ts'
 import type { Visit } from '../visit.ts'
 import { actBegin } from './act-begin.ts'
+import { credentialOpen } from './credential-open.ts'
 import { credentialReveal } from './credential-reveal.ts'
 import { credentialSeal } from './credential-seal.ts'
 import type { EdgeRefusal, EdgeVisit } from './operation.ts'
@@ -45,6 +46,7 @@ const OPERATIONS: Record<EdgeOperation, Performed> = {
   'credential-reveal': parsedRequest(EdgeOperations['credential-reveal'].request, credentialReveal),
   'reveal-deliver': parsedRequest(EdgeOperations['reveal-deliver'].request, revealDeliver),
   'reveal-collect': parsedRequest(EdgeOperations['reveal-collect'].request, revealCollect),
+  'credential-open': parsedRequest(EdgeOperations['credential-open'].request, credentialOpen),
   settle: parsedRequest(EdgeOperations.settle.request, settle),
 }
 
