@@ -137,10 +137,9 @@ export function isRetryable({ code }: Failure): boolean {
   return RETRYABLE.has(code)
 }
 
-/** A code from the authenticator app, entered now, is what is missing. */
-const NEEDS_CODE: ReadonlySet<string> = new Set<KnownCode>(['aal2_required', 'aal2_stale', 'freshness_claimed'])
-export function needsCode({ code }: Failure): boolean {
-  return NEEDS_CODE.has(code)
+/** A code from the authenticator app, entered now, is what is missing: the answer itself says so. */
+export function needsCode({ challenged }: Failure): boolean {
+  return challenged
 }
 
 const ENDED: ReadonlySet<string> = new Set<KnownCode>(['unauthenticated', 'user_token_invalid', 'signed_out'])

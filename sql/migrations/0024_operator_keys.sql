@@ -31,7 +31,7 @@ end;
 revoke execute on function flarewatch.mail_operator_key(uuid, uuid, uuid, timestamptz, timestamptz) from public;
 grant execute on function flarewatch.mail_operator_key(uuid, uuid, uuid, timestamptz, timestamptz) to flarewatch_vault;
 
--- FW008 credential_unknown. Another tenant's credential is unknown like one that never was.
+-- FW024 credential_unknown. Another tenant's credential is unknown like one that never was.
 create function privileged.sealed_record(request jsonb) returns jsonb
   language plpgsql stable security definer set search_path = ''
 as $$
@@ -48,7 +48,7 @@ begin
   where credentials.tenant_id = of_tenant and credentials.id = (request ->> 'credential_id')::uuid
     and credentials.deleted_at is null;
   if answer is null then
-    perform flarewatch.refuse_request('FW008', 'credential_unknown');
+    perform flarewatch.refuse_request('FW024', 'credential_unknown');
   end if;
   return answer;
 end
