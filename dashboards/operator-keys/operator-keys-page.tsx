@@ -28,7 +28,7 @@ export function OperatorKeysPage() {
         person who holds it. Make yours with <code>flarewatch operator enrol</code>.
       </p>
       {enrolment && isMember && <EnrolKey enrolment={enrolment} onEnrolled={refresh} />}
-      {enrolment && !isMember && <FailureNotice failure={{ code: 'not_a_member', requestId: null }} />}
+      {enrolment && !isMember && <FailureNotice failure={failed('not_a_member').failure} />}
       {failure !== null && <FailureNotice failure={failure} onRetry={refresh} />}
       {value?.keys.length === 0 && (
         <div className="empty">

@@ -5,7 +5,7 @@ import { FreshCode } from '../connect/fresh-code.tsx'
 import { needsCode } from '../data/failure-text.ts'
 import { CredentialsResponse } from '../data/schemas.ts'
 import { usePolled } from '../data/use-polled.ts'
-import type { Failure } from '../data/wire.ts'
+import { type Failure, failed } from '../data/wire.ts'
 import { Fingerprint } from '../operator-keys/fingerprint.tsx'
 import { type RevealLink, revealOf } from '../operator-keys/link.ts'
 import { useFragment, useTenantOf } from '../operator-keys/use-fragment.ts'
@@ -33,7 +33,7 @@ export function RevealPage() {
   }
   return (
     <Card title="Reveal a credential">
-      {isMember ? <Confirm link={link} /> : <FailureNotice failure={{ code: 'not_a_member', requestId: null }} />}
+      {isMember ? <Confirm link={link} /> : <FailureNotice failure={failed('not_a_member').failure} />}
     </Card>
   )
 }
@@ -90,7 +90,7 @@ function CredentialLine({ credentialId }: { readonly credentialId: string }) {
   if (failure !== null) return <FailureNotice failure={failure} onRetry={refresh} />
   if (value === null) return <div className="skeleton skeleton-table" role="status" aria-label="Loading" />
   const line = value.credentials.find(({ id }) => id === credentialId)
-  if (line === undefined) return <FailureNotice failure={{ code: 'credential_unknown', requestId: null }} />
+  if (line === undefined) return <FailureNotice failure={failed('credential_unknown').failure} />
   return (
     <p>
       {line.label} <code>····{line.last4}</code>
