@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { StepUpAction } from '../domain/contracts/step-up.ts'
 import { type Agency, act, codeOf, foundAgency, mintStepUp } from './agency.ts'
 import type { Answer } from './person.ts'
 import { runningStack } from './running.ts'
@@ -107,7 +106,7 @@ describe('a stored credential', () => {
   })
 
   const names = () => ({ tenant_id: agency.tenantId, credential_id: id })
-  function perform(name: string, action: StepUpAction, body: Parameters<typeof act>[3]): Promise<Answer> {
+  function perform(name: string, action: string, body: Parameters<typeof act>[3]): Promise<Answer> {
     return act(agency.owner, name, { action, target_id: id }, body)
   }
   function rotate(secret: string): Promise<Answer> {

@@ -50,7 +50,7 @@ export async function purgeCache(parts: PurgeParts, call: Call<Input>): Promise<
   return response
 }
 
-/** An address of another host is refused here: the provider would take it for one that is not cached, and say that all is well. */
+/** An address of another host is refused here, before a key is released for it. */
 function requireOfSite({ purge: wanted }: Input, name: string): void {
   if (!('files' in wanted)) return
   const isOurs = (host: string) => host === name || host.endsWith(`.${name}`)

@@ -2,6 +2,7 @@
 -- does is to tell the owners of a key that was enrolled, and to hand a record's ciphertext to the function that seals a reveal.
 
 -- One mail an owner and a key, so that an enrolment that is taken up again tells nobody twice.
+set local lock_timeout = '5s';
 create unique index mail_outbox_operator_key_idx on flarewatch.mail_outbox (tenant_id, user_id, (payload ->> 'key_id'))
   where kind = 'operator_key';
 
