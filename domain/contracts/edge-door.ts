@@ -129,7 +129,7 @@ export const EdgeOperations = {
       tenant_id: TenantId,
       intent_row: AuditRowId,
       dek_version: keyVersion,
-      sealed: z.base64url().max(2048),
+      sealed: z.base64url().max(3072),
     }),
     response: z.object({}),
   },
