@@ -21,7 +21,7 @@ export type Arguments = {
   readonly positionals: readonly string[]
 }
 
-/** `document` is what `--json` prints; `text` is for a person. Neither ever holds a key. */
+/** `document` is what `--json` prints; `text` is for a person. Neither ever holds a key; one of them, `credential reveal`, holds a credential. */
 export type Answer = {
   readonly document: { readonly ok: boolean } & Readonly<Record<string, unknown>>
   readonly text: string

@@ -7,6 +7,7 @@ import { auditProve } from './commands/audit/prove.ts'
 import { auditVerify } from './commands/audit/verify.ts'
 import { backupGenerateKey } from './commands/backup/generate-key.ts'
 import { backupKeys } from './commands/backup/keys.ts'
+import { credentialReveal } from './commands/credential/reveal.ts'
 import { incidentsList } from './commands/incidents/list.ts'
 import { keysDeny } from './commands/keys/deny.ts'
 import { keysGenerate } from './commands/keys/generate.ts'
@@ -18,6 +19,7 @@ import { keysStatus } from './commands/keys/status.ts'
 import { ledgerAdopt } from './commands/ledger/adopt.ts'
 import { ledgerRefeed } from './commands/ledger/refeed.ts'
 import { ledgerStatus } from './commands/ledger/status.ts'
+import { operatorEnrol } from './commands/operator/enrol.ts'
 import { restoreKeys } from './commands/restore/keys.ts'
 import { login } from './commands/session/login.ts'
 import { logout } from './commands/session/logout.ts'
@@ -36,6 +38,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'incidents list': incidentsList,
   'backup generate-key': backupGenerateKey,
   'backup keys': backupKeys,
+  'credential reveal': credentialReveal,
   freeze,
   'keys deny': keysDeny,
   'ledger adopt': ledgerAdopt,
@@ -48,6 +51,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'keys rotate': keysRotate,
   'keys status': keysStatus,
   'keys rotate-dek': keysRotateDek,
+  'operator enrol': operatorEnrol,
   status: statusShow,
   'tenant delete': tenantDelete,
   unfreeze,

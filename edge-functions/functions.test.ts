@@ -46,14 +46,16 @@ describe('D2: the privileged work is the enumerated list, and what each function
 
   test.each(functions)(
     '$name is for the roles, and leaves the rows, that the one table says',
-    ({ name, aal, roles, step_up, audit }) => {
+    ({ name, aal, roles, step_up, audit, vault }) => {
       const code = sourceOf(name)
       expect(code.includes('requireFresh')).toBe(aal === 'aal2_fresh')
       expect(code.includes('STEP_UP_HEADER')).toBe(step_up !== null)
       if (step_up === null) return expect(roles).toBeNull()
       expect(roles).toEqual(ROLES_OF_ACT[step_up])
-      expect(audit).toEqual([step_up])
-      expect(code).toContain(`'${step_up}'`)
+      expect(audit).toContain(step_up)
+      // An operation that is for one act alone has that act's name.
+      const isNamed = vault.includes(step_up.replaceAll(/[._]/g, '-'))
+      expect(isNamed || code.includes(`'${step_up}'`)).toBe(true)
     },
   )
 

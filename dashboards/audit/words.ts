@@ -20,6 +20,7 @@ const ACTORS: Readonly<Record<string, string>> = { connector: 'Connector', opera
 export function targetText(target: string, { credentials }: Pick<Names, 'credentials'>): string {
   const [kind, id = ''] = splitName(target)
   if (kind === 'tenant') return 'the agency'
+  if (kind === 'operator_key') return `operator key ${id.slice(0, SHORT_ID)}`
   if (kind !== 'credential') return target
   const last4 = credentials.get(id)
   return last4 === undefined ? `credential ${id.slice(0, SHORT_ID)}` : `credential ····${last4}`
@@ -37,6 +38,9 @@ const PHRASES: Readonly<Record<string, Phrase>> = {
   'provider.purge_cache': { did: 'purged a cache with', label: 'Cache purged', onTarget: true },
   'credential.open': { did: 'opened', label: 'Credential opened', onTarget: true },
   'credential.reseal': { did: 're-encrypted', label: 'Credential re-encrypted', onTarget: true },
+  'credential.reveal': { did: 'revealed to an operator key', label: 'Credential revealed', onTarget: true },
+  'operator_key.enrol': { did: 'enrolled', label: 'Operator key enrolled', onTarget: true },
+  'operator_key.remove': { did: 'removed', label: 'Operator key removed', onTarget: true },
   'tenant_dek.rotate': { did: "made the agency's next encryption key", label: 'Key rotated', onTarget: false },
   'tenant_dek.destroy': {
     did: "destroyed the agency's old encryption key",
@@ -55,6 +59,9 @@ export const ACTIONS = [
   'credential.delete',
   'provider.purge_cache',
   'credential.reseal',
+  'credential.reveal',
+  'operator_key.enrol',
+  'operator_key.remove',
   'tenant_dek.rotate',
   'tenant_dek.destroy',
   'step_up.mint',
@@ -95,6 +102,7 @@ export function outcomeWords(outcome: Outcome): OutcomeWords | null {
 const DETAIL_LABELS: Readonly<Record<string, string>> = {
   job: 'Job',
   provider: 'Provider',
+  operator_key: 'Operator key',
   for: 'Permission for',
   after: 'Rows after',
   before: 'Rows before',

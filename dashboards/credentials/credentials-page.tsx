@@ -32,6 +32,9 @@ export function CredentialsPage() {
     <>
       <div className="page-head">
         <h1>Credentials</h1>
+        <Link href="/operator-keys/" className="button button-quiet">
+          Operator keys
+        </Link>
         <Link href="/connect/" className="button">
           Connect Cloudflare
         </Link>

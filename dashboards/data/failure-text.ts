@@ -52,6 +52,18 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   step_up_invalid: 'The permission for this act was used or has run out. Try again.',
   not_a_member: 'You are not a member of this agency. Ask one of its owners to add you.',
   role_insufficient: 'Your role may not do this. Ask an owner of the agency.',
+  operator_key_malformed:
+    'This is not an operator key. Run “flarewatch operator enrol” again and use the link it gives.',
+  operator_key_taken: 'Another member enrolled this operator key. Each member needs one of their own.',
+  operator_key_removed:
+    'This operator key was removed, which is for good. Make another with “flarewatch operator enrol”.',
+  operator_key_unknown: 'You have no operator key with this fingerprint. Enrol it first.',
+  operator_key_waiting: 'This operator key still waits. Nothing can be revealed to it before its 24 hours are over.',
+  operator_keys_full: 'The agency has as many operator keys as it may have. Remove one that is no longer used.',
+  vouch_invalid:
+    'The key that signed for this one is not an active key of yours. Enrol it without a signature; it then waits 24 hours.',
+  pickup_taken: 'This reveal was confirmed already. Start it again on the command line.',
+  reveal_unknown: 'Nothing waits for this any more. Start it again on the command line.',
   tenant_not_active: 'The agency is not ready yet. Finish creating it, then try again.',
   tenant_deleted: 'This agency was deleted, and its id is not given again. Reload the page and create another.',
   tenant_frozen:

@@ -2,9 +2,13 @@ import { type DigestedRequest, requestDigest } from '../../domain/contracts/requ
 import type { AccessToken, Config } from './gateway.ts'
 import {
   CredentialDelete,
+  CredentialReveal,
   CredentialRotate,
   CredentialStore,
+  type EdgeOperations,
   IDEMPOTENCY_HEADER,
+  OperatorKey,
+  type OperatorKeyId,
   ProviderAction,
   STEP_UP_HEADER,
   StepUp,
@@ -49,6 +53,39 @@ export class Functions {
   ): Promise<Answer<z.output<typeof CredentialStore.response>>> {
     const headers = { [STEP_UP_HEADER]: proof.stepUp, [IDEMPOTENCY_HEADER]: proof.key }
     return this.#post({ name: 'credential-store', body, headers }, CredentialStore.response)
+  }
+
+  operatorKeys(tenantId: TenantId): Promise<Answer<z.output<typeof OperatorKey.listed>>> {
+    return this.#post({ name: 'operator-key', body: { act: 'list', tenant_id: tenantId } }, OperatorKey.listed)
+  }
+
+  removeOperatorKey(tenantId: TenantId, keyId: OperatorKeyId): Promise<Answer<z.output<typeof OperatorKey.removed>>> {
+    const body = { act: 'remove', tenant_id: tenantId, key_id: keyId }
+    return this.#post({ name: 'operator-key', body }, OperatorKey.removed)
+  }
+
+  /** Permission for this very key first: the person's code is asked for once, for both. */
+  async enrolOperatorKey(
+    keyId: OperatorKeyId,
+    request: z.output<(typeof EdgeOperations)['operator-key-enrol']['request']>,
+  ): Promise<Answer<z.output<typeof OperatorKey.enrolled>>> {
+    const permission = await this.stepUp({ action: 'operator_key.enrol', target_id: keyId }, request)
+    if (!permission.ok) return permission
+    const headers = { [STEP_UP_HEADER]: permission.value.token }
+    return this.#post({ name: 'operator-key', body: { act: 'enrol', ...request }, headers }, OperatorKey.enrolled)
+  }
+
+  /** V7: what comes back says that something waits for the command line, and nothing else. */
+  async revealCredential(
+    request: z.output<(typeof EdgeOperations)['credential-reveal']['request']>,
+  ): Promise<Answer<z.output<typeof CredentialReveal.revealed>>> {
+    const permission = await this.stepUp({ action: 'credential.reveal', target_id: request.credential_id }, request)
+    if (!permission.ok) return permission
+    const headers = { [STEP_UP_HEADER]: permission.value.token }
+    return this.#post(
+      { name: 'credential-reveal', body: { act: 'reveal', ...request }, headers },
+      CredentialReveal.revealed,
+    )
   }
 
   rotateCredential(

@@ -7,4 +7,5 @@ export * from '../../domain/contracts/api.ts'
 export * from '../../domain/contracts/edge-door.ts'
 export * from '../../domain/contracts/functions.ts'
 export * from '../../domain/contracts/ids.ts'
+export * from '../../domain/contracts/operator-keys.ts'
 export { z }

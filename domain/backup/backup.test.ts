@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import vectors from '../../conformance/vectors/backup.json' with { type: 'json' }
 import { concat, toHex, utf8 } from '../bytes.ts'
+import { generateHpkeKeyPair } from '../hpke.ts'
 import { parseBackup } from './file.ts'
-import { generateHpkeKeyPair } from './hpke.ts'
 import {
   backupKeyId,
   formatBackupPrivateKey,

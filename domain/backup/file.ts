@@ -3,8 +3,8 @@ import { z } from 'zod'
 import { fromBase64Url, toBase64Url, utf8 } from '../bytes.ts'
 import { AuditRowId, TenantId } from '../contracts/ids.ts'
 import { WRAPPED_BYTES } from '../envelope/wrap.ts'
+import { HPKE_OVERHEAD_BYTES } from '../hpke.ts'
 import { failure, type Result, success } from '../result.ts'
-import { HPKE_OVERHEAD_BYTES } from './hpke.ts'
 
 /** One file of lines: a header, a line for each tenant of the roster, and a digest of all bytes before it. */
 const FORMAT = 'flarewatch-backup'

@@ -1,7 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { fromBase64Url, lengthPrefixed, toBase64Url, toHex, utf8 } from '../bytes.ts'
+import { HPKE_KEY_BYTES, publicHalf } from '../hpke.ts'
 import { failure, type Result, success } from '../result.ts'
-import { HPKE_KEY_BYTES, publicHalf } from './hpke.ts'
 
 /**
  * The operator's backup key, as text. The halves have prefixes of their own, so that neither passes for the other: a

@@ -1,6 +1,6 @@
 import { lengthPrefixed, u32be, utf8, uuidToBytes } from '../bytes.ts'
+import { hpkeOpen, hpkeSeal, hpkeSealWithEphemeral } from '../hpke.ts'
 import { failure, type Result } from '../result.ts'
-import { hpkeOpen, hpkeSeal, hpkeSealWithEphemeral } from './hpke.ts'
 
 /** What is sealed to a backup key, or on its way back, and where it belongs: moved elsewhere it does not open. */
 export type BackupContext =

@@ -8,6 +8,7 @@ const INTENT_ACTIONS: ReadonlySet<string> = new Set([
   'tenant.create',
   'credential.open',
   'credential.reseal',
+  'operator_key.remove',
   'tenant_dek.rotate',
   'tenant_dek.destroy',
 ])

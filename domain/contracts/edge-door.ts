@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { AuditRowId, CredentialId, TenantId } from './ids.ts'
+import { AuditRowId, CredentialId, TenantId, UserId } from './ids.ts'
+import { OperatorKeyId, OperatorKeyState } from './operator-keys.ts'
 import { RequestClaims } from './request-token.ts'
 import { KeylessAction, StepUpAction } from './step-up.ts'
 
@@ -81,6 +82,61 @@ export const EdgeOperations = {
       replaces: bytes(32).nullable(),
     }),
   },
+  /** The public halves of a member's operator key, and the signature of an earlier one of theirs if there is one. */
+  'operator-key-enrol': {
+    request: z.strictObject({
+      tenant_id: TenantId,
+      public_key: bytes(64),
+      vouch: z.strictObject({ key_id: OperatorKeyId, signature: bytes(64) }).nullable(),
+    }),
+    response: z.object({ key_id: OperatorKeyId, state: OperatorKeyState, active_at: z.iso.datetime().nullable() }),
+  },
+  'operator-key-list': {
+    request: z.strictObject({ tenant_id: TenantId }),
+    response: z.object({
+      keys: z.array(
+        z.object({
+          key_id: OperatorKeyId,
+          user_id: UserId,
+          state: OperatorKeyState,
+          enrolled_at: z.iso.datetime(),
+          active_at: z.iso.datetime().nullable(),
+        }),
+      ),
+    }),
+  },
+  'operator-key-remove': {
+    request: z.strictObject({ tenant_id: TenantId, key_id: OperatorKeyId }),
+    response: z.object({}),
+  },
+  /** One record's subkey, and the public half that its plaintext is to be sealed to. */
+  'credential-reveal': {
+    request: z.strictObject({
+      tenant_id: TenantId,
+      credential_id: CredentialId,
+      key_id: OperatorKeyId,
+      pickup_id: bytes(32),
+    }),
+    response: z.object({
+      dek_version: keyVersion,
+      subkey: bytes(32),
+      operator_key: bytes(32),
+      intent_row: AuditRowId,
+    }),
+  },
+  'reveal-deliver': {
+    request: z.strictObject({
+      tenant_id: TenantId,
+      intent_row: AuditRowId,
+      dek_version: keyVersion,
+      sealed: z.base64url().max(3072),
+    }),
+    response: z.object({}),
+  },
+  'reveal-collect': {
+    request: z.strictObject({ tenant_id: TenantId, pickup_secret: bytes(32) }),
+    response: z.object({ answer: z.object({ dek_version: keyVersion, sealed: z.base64url() }).nullable() }),
+  },
   /** The key of one record for one write at the provider. */
   'credential-open': {
     request: z.strictObject({
@@ -115,6 +171,15 @@ export const EDGE_ERRORS = {
   step_up_invalid: 403,
   not_a_member: 403,
   role_insufficient: 403,
+  operator_key_malformed: 422,
+  operator_key_taken: 409,
+  operator_key_removed: 409,
+  operator_key_unknown: 404,
+  operator_key_waiting: 409,
+  operator_keys_full: 409,
+  vouch_invalid: 403,
+  pickup_taken: 409,
+  reveal_unknown: 404,
   credential_unknown: 404,
   tenant_not_active: 409,
   tenant_deleted: 410,

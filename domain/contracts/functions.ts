@@ -40,6 +40,35 @@ export const CredentialStore = {
   }),
 }
 
+/**
+ * `operator-key`: a member's own key. `enrol` needs AAL2 fresh and a step-up token for the key's id, whose digest is over the
+ * request without `act`; `remove` needs AAL2 fresh.
+ */
+export const OperatorKey = {
+  request: z.discriminatedUnion('act', [
+    EdgeOperations['operator-key-enrol'].request.extend({ act: z.literal('enrol') }),
+    EdgeOperations['operator-key-list'].request.extend({ act: z.literal('list') }),
+    EdgeOperations['operator-key-remove'].request.extend({ act: z.literal('remove') }),
+  ]),
+  enrolled: EdgeOperations['operator-key-enrol'].response,
+  listed: EdgeOperations['operator-key-list'].response,
+  removed: EdgeOperations['operator-key-remove'].response,
+}
+
+/**
+ * `credential-reveal`: `reveal` needs AAL2 fresh and a step-up token for the credential, whose digest is over the request without
+ * `act`. Its answer says only that something waits; `collect` gives that out, sealed to the operator key, once.
+ */
+export const CredentialReveal = {
+  request: z.discriminatedUnion('act', [
+    EdgeOperations['credential-reveal'].request.extend({ act: z.literal('reveal') }),
+    EdgeOperations['reveal-collect'].request.extend({ act: z.literal('collect') }),
+  ]),
+  revealed: z.object({ waiting: z.literal(true) }),
+  collected: EdgeOperations['reveal-collect'].response,
+}
+/** What `privileged.sealed_record` gives the function that opens it. */
+export const SealedRecord = z.object({ dek_version: z.int().min(1), ciphertext: z.base64url() })
 /** `credential-rotate`: AAL2 fresh and a step-up token for this credential. The new secret takes the old one's place. */
 export const CredentialRotate = {
   request: CredentialStore.request.omit({ label: true }),

@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { TenantId } from './ids.ts'
+import { TenantId, UserId } from './ids.ts'
+import { OperatorKeyId } from './operator-keys.ts'
 
-/** What rows of `mail_outbox` hold (`sql/migrations/0021_mail.sql`). No address: it is looked up when the mail is claimed. */
+/** What rows of `mail_outbox` hold (`sql/migrations/0021_mail.sql`, `0024_operator_keys.sql`). No address: it is looked up when the mail is claimed. */
 const MAX_ENTRIES = 20
 const MAX_NOTE_CHARACTERS = 4096
 /** As the column has it. */
@@ -28,10 +29,14 @@ export const IncidentPayload = z.object({
 })
 export const ReceiptPayload = z.object({ size: z.int().min(0), note: z.string().min(1).max(MAX_NOTE_CHARACTERS) })
 
+export const OperatorKeyPayload = z.object({ key_id: OperatorKeyId, member_id: UserId, active_at: z.iso.datetime() })
+export type OperatorKeyPayload = z.infer<typeof OperatorKeyPayload>
+
 /** A mail's occasion, without whom it goes to. */
 export const Occasion = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('incident'), payload: IncidentPayload }),
   z.object({ kind: z.literal('receipt'), payload: ReceiptPayload }),
+  z.object({ kind: z.literal('operator_key'), payload: OperatorKeyPayload }),
 ])
 export type Occasion = z.infer<typeof Occasion>
 

@@ -90,6 +90,22 @@ describe('L2: the mail of a checkpoint', async () => {
   })
 })
 
+test('V7: the mail of an operator key says whose it is, its fingerprint, from when it counts and where it is stopped', () => {
+  const key_id = '0f1e2d3c-4b5a-8978-8695-a4b3c2d1e0ff'
+  const member_id = '7f3b1c1e-7c64-4f1c-8a53-0e1b3c2d4a5f'
+  const payload = { key_id, member_id, active_at: '2026-11-28T12:00:00.000Z' }
+  const mail = composeMail(Occasion.parse({ kind: 'operator_key', payload }), TENANT, LINKS)
+  expect(mail?.subject).toBe('[Flarewatch] A new operator key: Ash & Sons')
+  for (const line of [
+    '   Fingerprint: 0f1e 2d3c 4b5a 8978 8695 a4b3 c2d1 e0ff',
+    `   Member: ${member_id}`,
+    '   Active from: 2026-11-28 12:00:00 UTC',
+    '    https://flarewatch.example/operator-keys/',
+  ]) {
+    expect(mail?.text.split('\n')).toContain(line)
+  }
+})
+
 test.each([
   ['an unknown kind', { kind: 'greeting', payload: {} }],
   ['no entry', { kind: 'incident', payload: { incidents: {}, more: 0 } }],

@@ -1,6 +1,7 @@
 import type { MailTenant, Occasion } from '../contracts/mail.ts'
 import { incidentMail } from './incident-mail.ts'
 import type { Mail, MailLinks } from './mail.ts'
+import { operatorKeyMail } from './operator-key-mail.ts'
 import { receiptMail } from './receipt-mail.ts'
 
 /**
@@ -13,5 +14,7 @@ export function composeMail(occasion: Occasion, tenant: MailTenant | null, links
       return incidentMail(occasion.payload, tenant, links)
     case 'receipt':
       return tenant === null ? null : receiptMail(occasion.payload, tenant, links)
+    case 'operator_key':
+      return tenant === null ? null : operatorKeyMail(occasion.payload, tenant, links)
   }
 }

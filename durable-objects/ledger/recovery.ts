@@ -1,4 +1,3 @@
-import { generateHpkeKeyPair } from '../../domain/backup/hpke.ts'
 import { openFromBackup, sealForBackup } from '../../domain/backup/seal.ts'
 import { decodeShares, encodeSecrets, zeroizeShares } from '../../domain/backup/shares.ts'
 import { equalConstantTime, zeroize } from '../../domain/bytes.ts'
@@ -16,6 +15,7 @@ import type {
   SealSharesAnswer,
 } from '../../domain/contracts/durable-objects.ts'
 import type { AuditRowId, TenantId } from '../../domain/contracts/ids.ts'
+import { generateHpkeKeyPair } from '../../domain/hpke.ts'
 import { failure, type Result } from '../../domain/result.ts'
 import { sqlStateOf } from '../../workers/runtime/database.ts'
 import type { BackupKey } from '../backup-key.ts'

@@ -1,6 +1,12 @@
 import { createClient } from '@supabase/supabase-js'
 import { Provider } from 'domain/contracts/edge-door.ts'
-import { CredentialDelete, CredentialRotate, CredentialStore, TenantCreate } from 'domain/contracts/functions.ts'
+import {
+  CredentialDelete,
+  CredentialRotate,
+  CredentialStore,
+  SealedRecord,
+  TenantCreate,
+} from 'domain/contracts/functions.ts'
 import { z } from 'zod'
 import { type Environment, secretKey } from './environment.ts'
 import { isErrorCode, Refused } from './errors.ts'
@@ -13,6 +19,7 @@ const ANSWERS = {
   activate_tenant: TenantCreate.response,
   idempotent_response: z.object({ response: z.unknown() }).nullable(),
   store_credential: CredentialStore.response,
+  sealed_record: SealedRecord,
   rotate_credential: CredentialRotate.response,
   delete_credential: CredentialDelete.response,
   sealed_credential: z.object({

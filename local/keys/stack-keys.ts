@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
-import { generateHpkeKeyPair } from '../../domain/backup/hpke.ts'
 import { formatBackupPrivateKey, formatBackupPublicKey } from '../../domain/backup/key.ts'
+import { generateHpkeKeyPair } from '../../domain/hpke.ts'
 import { formatSignerKey, formatVkey, generateSigner, parseSignerKey } from '../../domain/note/signed-note.ts'
 
 /** Where `flarewatch` looks for the operator's key. */

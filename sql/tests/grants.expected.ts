@@ -208,6 +208,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.dek_standing',
     'flarewatch.destroy_old_deks',
     'flarewatch.erase_tenant',
+    'flarewatch.mail_operator_key',
     'flarewatch.used_kek_versions',
   ],
   flarewatch_verifier: [
@@ -231,6 +232,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'privileged.keep_response',
     'privileged.rotate_credential',
     'privileged.sealed_credential',
+    'privileged.sealed_record',
     'privileged.store_credential',
   ],
 }

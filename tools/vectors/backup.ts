@@ -1,10 +1,10 @@
 import { BackupWriter } from '../../domain/backup/file.ts'
-import { publicHalf } from '../../domain/backup/hpke.ts'
 import { backupKeyId, formatBackupPrivateKey, formatBackupPublicKey } from '../../domain/backup/key.ts'
 import { type BackupContext, backupInfo, sealForBackupWithEphemeral } from '../../domain/backup/seal.ts'
 import { encodeSecrets, encodeShares } from '../../domain/backup/shares.ts'
 import { concat, toHex } from '../../domain/bytes.ts'
 import { AuditRowId, TenantId } from '../../domain/contracts/ids.ts'
+import { publicHalf } from '../../domain/hpke.ts'
 import { fixedBytes, fixedUuid, OTHER_TENANT, TENANT } from './fixed.ts'
 
 const BACKUP = fixedUuid('backup')

@@ -24,6 +24,7 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
     'consumer flarewatch-rewrap',
     'durable object AUDIT_LEDGER AuditLedger',
     'durable object KEK_VERSIONS KekVersions',
+    'durable object OPERATOR_KEYS OperatorKeys',
     'durable object STEP_UP_TOKENS StepUpTokens',
     'durable object TENANT_ROSTER TenantRoster',
     'hyperdrive DB',
@@ -57,8 +58,10 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
 /** The enumerated privileged work: every Edge Function there is. */
 export const EXPECTED_FUNCTIONS: readonly string[] = [
   'credential-delete',
+  'credential-reveal',
   'credential-rotate',
   'credential-store',
+  'operator-key',
   'provider-action',
   'step-up',
   'tenant-create',

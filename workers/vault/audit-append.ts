@@ -1,12 +1,12 @@
-import { sha256 } from '@noble/hashes/sha2.js'
 import type { AuditContent } from '../../domain/audit/content.ts'
 import { sealContent } from '../../domain/audit/content.ts'
 import type { SealedRow } from '../../domain/audit/row.ts'
-import { bytesToUuid, lengthPrefixed, utf8, uuidToBytes } from '../../domain/bytes.ts'
+import { lengthPrefixed, utf8, uuidToBytes } from '../../domain/bytes.ts'
 import { OUTCOME_ACTION } from '../../domain/contracts/acts.ts'
 import type { ActOutcome } from '../../domain/contracts/connector-door.ts'
 import type { AppendAnswer, Appended, AppendRequest } from '../../domain/contracts/durable-objects.ts'
 import { AuditRowId, type TenantId, type UserId } from '../../domain/contracts/ids.ts'
+import { derivedUuid } from '../../domain/derived-uuid.ts'
 import { failure, type Result, success } from '../../domain/result.ts'
 import { log } from '../runtime/log.ts'
 import { type AuditKeyRefusal, withAuditKeys } from './audit-keys.ts'
@@ -96,13 +96,4 @@ export function deletionRowId(tenantId: TenantId): AuditRowId {
 
 function derivedRowId(purpose: string, id: string): AuditRowId {
   return AuditRowId.parse(derivedUuid(lengthPrefixed(utf8(purpose), uuidToBytes(id))))
-}
-
-/** A version 8 UUID (RFC 9562 section 5.8) over a hash. */
-export function derivedUuid(over: Uint8Array): string {
-  const bytes = sha256(over).slice(0, 16)
-  const [version = 0, variant = 0] = [bytes[6], bytes[8]]
-  bytes[6] = (version & 0x0f) | 0x80
-  bytes[8] = (variant & 0x3f) | 0x80
-  return bytesToUuid(bytes)
 }

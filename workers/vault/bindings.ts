@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { AuditLedgerApi, StepUpTokensApi, TenantRosterApi } from '../../domain/contracts/durable-objects.ts'
 import type { KekVersionsApi } from '../../domain/contracts/kek-versions.ts'
+import type { OperatorKeysApi } from '../../domain/contracts/operator-keys.ts'
 import type { RewrapMessage } from '../../domain/contracts/queues.ts'
 import { durableObjects, embeddedOnly, httpUrl, hyperdrive, parseBindings, queue } from '../runtime/bindings.ts'
 
@@ -23,6 +24,7 @@ const Bindings = z.object({
   DB: hyperdrive,
   AUDIT_LEDGER: durableObjects<AuditLedgerApi>(),
   KEK_VERSIONS: durableObjects<KekVersionsApi>(),
+  OPERATOR_KEYS: durableObjects<OperatorKeysApi>(),
   REWRAP: queue<RewrapMessage>(),
   STEP_UP_TOKENS: durableObjects<StepUpTokensApi>(),
   TENANT_ROSTER: durableObjects<TenantRosterApi>(),

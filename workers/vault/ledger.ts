@@ -2,6 +2,7 @@ import type { AuditLedgerApi, StepUpTokensApi, TenantRosterApi } from '../../dom
 import { type OPERATOR_JTI_NAME, ROSTER_NAME, type SERVICE_JTI_NAME } from '../../domain/contracts/durable-objects.ts'
 import type { TenantId, UserId } from '../../domain/contracts/ids.ts'
 import { KEK_VERSIONS_NAME, type KekVersionsApi } from '../../domain/contracts/kek-versions.ts'
+import type { OperatorKeysApi } from '../../domain/contracts/operator-keys.ts'
 import type { Result } from '../../domain/result.ts'
 import type { VaultBindings } from './bindings.ts'
 import { reach } from './call.ts'
@@ -30,6 +31,15 @@ export function askKekVersions<Value>(
   ask: (versions: KekVersionsApi) => Promise<Value>,
 ): Promise<Result<Value, Unreachable>> {
   return reach('ledger_unreachable', async () => ask(KEK_VERSIONS.get(KEK_VERSIONS.idFromName(KEK_VERSIONS_NAME))))
+}
+
+export function askOperatorKeys<Value>(
+  { OPERATOR_KEYS }: VaultBindings,
+  tenantId: TenantId,
+  ask: (keys: OperatorKeysApi) => Promise<Value>,
+): Promise<Result<Value, Unreachable>> {
+  const call = async () => ask(OPERATOR_KEYS.get(OPERATOR_KEYS.idFromName(tenantId)))
+  return reach('ledger_unreachable', call, { tenant_id: tenantId })
 }
 
 export function askStepUpTokens<Value>(

@@ -1,7 +1,7 @@
 import { isAbsolute, join, relative, resolve } from 'node:path'
-import { generateHpkeKeyPair } from '../../../domain/backup/hpke.ts'
 import { backupKeyId, formatBackupPrivateKey, formatBackupPublicKey } from '../../../domain/backup/key.ts'
 import { zeroize } from '../../../domain/bytes.ts'
+import { generateHpkeKeyPair } from '../../../domain/hpke.ts'
 import { type Arguments, type Command, CommandRefused, EXIT } from '../../command.ts'
 import { writeNew, writeOnce } from '../../private-file.ts'
 

@@ -18,8 +18,11 @@ import { verifyUser } from '../user-token.ts'
 import type { Visit } from '../visit.ts'
 import { actBegin } from './act-begin.ts'
 import { credentialOpen } from './credential-open.ts'
+import { credentialReveal } from './credential-reveal.ts'
 import { credentialSeal } from './credential-seal.ts'
 import type { EdgeRefusal, EdgeVisit } from './operation.ts'
+import { operatorKeyEnrol, operatorKeyList, operatorKeyRemove } from './operator-key.ts'
+import { revealCollect, revealDeliver } from './reveal-answer.ts'
 import { verifyServiceToken } from './service-token.ts'
 import { settle } from './settle.ts'
 import { stepUpMint } from './step-up-mint.ts'
@@ -37,6 +40,12 @@ const OPERATIONS: Record<EdgeOperation, Performed> = {
   'step-up-mint': parsedRequest(EdgeOperations['step-up-mint'].request, stepUpMint),
   'act-begin': parsedRequest(EdgeOperations['act-begin'].request, actBegin),
   'credential-seal': parsedRequest(EdgeOperations['credential-seal'].request, credentialSeal),
+  'operator-key-enrol': parsedRequest(EdgeOperations['operator-key-enrol'].request, operatorKeyEnrol),
+  'operator-key-list': parsedRequest(EdgeOperations['operator-key-list'].request, operatorKeyList),
+  'operator-key-remove': parsedRequest(EdgeOperations['operator-key-remove'].request, operatorKeyRemove),
+  'credential-reveal': parsedRequest(EdgeOperations['credential-reveal'].request, credentialReveal),
+  'reveal-deliver': parsedRequest(EdgeOperations['reveal-deliver'].request, revealDeliver),
+  'reveal-collect': parsedRequest(EdgeOperations['reveal-collect'].request, revealCollect),
   'credential-open': parsedRequest(EdgeOperations['credential-open'].request, credentialOpen),
   settle: parsedRequest(EdgeOperations.settle.request, settle),
 }

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { generateHpkeKeyPair } from '../../../domain/backup/hpke.ts'
 import { backupKeyId, formatBackupPublicKey } from '../../../domain/backup/key.ts'
 import { openFromBackup } from '../../../domain/backup/seal.ts'
 import { toBase64Url } from '../../../domain/bytes.ts'
@@ -10,6 +9,7 @@ import { type KekLine, OperatorOperations } from '../../../domain/contracts/oper
 import { OPERATOR_KEY_NAME } from '../../../domain/envelope/census.ts'
 import { generateKek } from '../../../domain/envelope/kek.ts'
 import { openRecord } from '../../../domain/envelope/record.ts'
+import { generateHpkeKeyPair } from '../../../domain/hpke.ts'
 import { signerOfSeed } from '../../../domain/note/keys.ts'
 import { signNote } from '../../../domain/note/signed-note.ts'
 import {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { utf8 } from '../bytes.ts'
+import { utf8 } from './bytes.ts'
 import { generateHpkeKeyPair, hpkeOpen, hpkeSeal, publicHalf } from './hpke.ts'
 
 const info = utf8('info')

@@ -1,6 +1,6 @@
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core'
-import { unshared } from '../envelope/primitives.ts'
-import { failure, type Result, success } from '../result.ts'
+import { unshared } from './envelope/primitives.ts'
+import { failure, type Result, success } from './result.ts'
 
 /** HPKE base mode (RFC 9180): DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM. One message an encapsulation. */
 const suite = new CipherSuite({
