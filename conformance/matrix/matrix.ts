@@ -4,7 +4,7 @@ import type { RunFile } from '../run-file.ts'
 import { documentOf, type MatrixDocument, table } from './document.ts'
 import { playSql } from './isolation.ts'
 import { playEndpoints } from './reach.ts'
-import { setScene } from './visitors.ts'
+import { setScene, userIdOf } from './visitors.ts'
 
 /** `npm run matrix`: T1 and T4, cell by cell, on a running stack. */
 const json = process.argv.includes('--json')
@@ -26,7 +26,7 @@ async function play(run: RunFile): Promise<MatrixDocument> {
   const scene = await setScene(run)
   const endpoints = await playEndpoints(run, scene)
   const owner = scene.visitors.find(({ name }) => name === 'owner, AAL2 fresh')?.person
-  const { data } = (await owner?.supabase.auth.getUser()) ?? { data: { user: null } }
-  const own = { tenantId: scene.place.tenantId, userId: data.user?.id ?? '' }
+  if (owner == null) throw new Error('the scene has no owner')
+  const own = { tenantId: scene.place.tenantId, userId: await userIdOf(owner) }
   return documentOf(endpoints, await playSql(run, { own, other: { tenantId: scene.otherTenantId } }))
 }

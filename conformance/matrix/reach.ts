@@ -2,7 +2,8 @@ import { mintStepUp } from '../agency.ts'
 import type { Person } from '../person.ts'
 import type { RunFile } from '../run-file.ts'
 import type { Cell } from './document.ts'
-import { type Demand, FUNCTIONS, type FunctionCall, type PrivilegedFunction, ROUTES, type Route } from './endpoints.ts'
+import { FUNCTIONS, type FunctionCall, type PrivilegedFunction } from './functions.ts'
+import { type Demand, ROUTES, type Route } from './routes.ts'
 import type { Scene, Visitor } from './visitors.ts'
 
 /** T1 and T4 at every address: what each visitor is answered, beside what they should be. */
@@ -50,7 +51,7 @@ async function playFunction(run: RunFile, scene: Scene, called: PrivilegedFuncti
   const cells: Cell[] = []
   for (const token of tries) {
     const call = await called.call(scene.place)
-    const stepUp = token === 'no token' ? {} : await stepUpFor(called, visitor, call, token)
+    const stepUp = token === 'no token' ? {} : await stepUpFor(called, visitor, call, scene.place.tenantId, token)
     const response = await fetch(`${run.functions_url}/${called.name}`, {
       method: 'POST',
       headers: {
@@ -63,10 +64,10 @@ async function playFunction(run: RunFile, scene: Scene, called: PrivilegedFuncti
       body: JSON.stringify(call.body),
     })
     cells.push({
-      what: `POST ${called.name}, ${called.action === null ? 'no token needed' : token}`,
+      what: `POST ${[called.name, called.act].filter(Boolean).join(' ')}, ${called.action === null ? 'no token needed' : token}`,
       who: visitor.name,
       expected: expectedOfFunction(called, visitor, token),
-      actual: await outcomeOf(response),
+      actual: await outcomeOf(response, called.answers),
     })
   }
   return cells
@@ -88,17 +89,18 @@ function expectedOfFunction(called: PrivilegedFunction, visitor: Visitor, token:
 async function stepUpFor(
   called: PrivilegedFunction,
   { person }: Visitor,
-  { body, targetId }: FunctionCall,
+  { body, digested = body, targetId }: FunctionCall,
+  tenantId: string,
   token: 'for another act' | 'right token',
 ): Promise<Record<string, string>> {
   if (person === null || called.action === null) return {}
   const action = token === 'right token' ? called.action : otherThan(called.action)
-  const request = body as Parameters<typeof mintStepUp>[2]
+  const request = { ...digested, tenant_id: tenantId }
   return { 'flarewatch-step-up': await mintStepUp(person, { action, target_id: targetId }, request) }
 }
 
 /** Another act that the same roles may do: it is the token that has to be refused, not the minting. */
-function otherThan(action: string): 'credential.store' | 'credential.rotate' {
+function otherThan(action: string): string {
   return action === 'credential.store' ? 'credential.rotate' : 'credential.store'
 }
 
@@ -107,9 +109,9 @@ async function bearer({ person }: { readonly person: Person | null }): Promise<R
 }
 
 /** A receipt or certificate that is not there yet is an answer: nobody was kept from it. */
-async function outcomeOf(response: Response): Promise<string> {
+async function outcomeOf(response: Response, missing?: string): Promise<string> {
   const text = await response.text()
   if (response.ok) return ANSWERED
   const code = /"code":"([a-z0-9_]+)"/.exec(text)?.[1] ?? `status ${response.status}`
-  return code === 'not_found' || code === 'not_signed_yet' ? ANSWERED : code
+  return code === missing || code === 'not_found' || code === 'not_signed_yet' ? ANSWERED : code
 }

@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import postgres from 'postgres'
 import { foundAgency } from '../agency.ts'
 import { enrolTotp, type Person, signInAgain, signUp, stepUpToAal2 } from '../person.ts'
 import type { RunFile } from '../run-file.ts'
 import { fireCron, issueToken, until, untilPolled } from '../stack.ts'
-import type { Demand, Place } from './endpoints.ts'
+import type { Demand, Place } from './routes.ts'
 
 export type Visitor = {
   readonly name: string
@@ -20,16 +21,28 @@ const STALE_SECONDS = 900
 /** One agency with a credential that was polled, everybody who may come to it, and the owner of another. */
 export async function setScene(run: RunFile): Promise<Scene> {
   const [agency, other] = [await foundAgency(run), await foundAgency(run)]
-  await agency.store(await issueToken(run))
+  const credentialId = randomUUID()
+  await agency.store(await issueToken(run, 'purge'), credentialId)
   await fireCron(run, 'scheduler', '* * * * *')
   await untilPolled(agency.owner)
   await signedOnce(run, agency.tenantId)
   const { sites } = (await agency.owner.read('/api/sites')).body as { sites: { id: string }[] }
-  const place: Place = { tenantId: agency.tenantId, siteId: sites[0]?.id ?? '', issueToken: () => issueToken(run) }
   const [operator, viewer, unenrolled] = [await signUp(run), await signUp(run), await signUp(run)]
   await enrolTotp(operator)
   await enrolTotp(viewer)
   await join(run, agency.tenantId, { operator, viewer, owner: unenrolled })
+  const place: Place = {
+    tenantId: agency.tenantId,
+    siteId: sites[0]?.id ?? '',
+    credentialId,
+    memberId: await userIdOf(viewer),
+    issueToken: () => issueToken(run, 'purge'),
+    storeAnother: async () => {
+      const id = randomUUID()
+      await agency.store(await issueToken(run), id)
+      return id
+    },
+  }
   const password = await signInAgain(run, agency.owner)
   const stale = await signInAgain(run, agency.owner)
   await stepUpToAal2(stale, agency.totpSecret)
@@ -54,13 +67,18 @@ async function signedOnce(run: RunFile, tenantId: string): Promise<void> {
   }, 'the log is signed')
 }
 
+export async function userIdOf(person: Person): Promise<string> {
+  const { data } = await person.supabase.auth.getUser()
+  if (data.user === null) throw new Error('not signed in')
+  return data.user.id
+}
+
 /** As a superuser: the matrix asks what each role may do, not how one comes to it. */
 async function join(run: RunFile, tenantId: string, people: Readonly<Record<string, Person>>): Promise<void> {
   const sql = postgres(run.postgres_superuser_url, { max: 1, onnotice: () => {} })
   try {
     for (const [role, person] of Object.entries(people)) {
-      const { data } = await person.supabase.auth.getUser()
-      const userId = data.user?.id ?? ''
+      const userId = await userIdOf(person)
       await sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenantId}, ${userId}, ${role})`
     }
   } finally {

@@ -1,6 +1,3 @@
-import { randomUUID } from 'node:crypto'
-import type { StepUpAction } from '../../domain/contracts/step-up.ts'
-
 /** What a caller must have shown before an endpoint does anything for them; each includes those before it. */
 export type Demand = 'nothing' | 'session' | 'enrolment' | 'aal2' | 'fresh' | 'step-up'
 
@@ -8,7 +5,12 @@ export type Demand = 'nothing' | 'session' | 'enrolment' | 'aal2' | 'fresh' | 's
 export type Place = {
   readonly tenantId: string
   readonly siteId: string
+  readonly credentialId: string
+  readonly memberId: string
+  /** A token of the simulated provider that may do all that the matrix asks of it. */
   readonly issueToken: () => Promise<string>
+  /** One more credential, for an act that ends it. */
+  readonly storeAnother: () => Promise<string>
 }
 
 export type Route = {
@@ -54,16 +56,6 @@ export const ROUTES: readonly Route[] = [
   fixed('/security-policy', 'nothing'),
 ]
 
-export type FunctionCall = { readonly body: Record<string, unknown>; readonly targetId: string }
-export type PrivilegedFunction = {
-  readonly name: string
-  readonly demand: Demand
-  /** The act whose token it takes, and whose roles may call it. */
-  readonly action: StepUpAction | null
-  readonly roles: readonly string[]
-  readonly call: (place: Place) => Promise<FunctionCall>
-}
-
 const DAY_MS = 86_400_000
 
 function fixed(path: string, demand: Demand): Route {
@@ -78,41 +70,3 @@ function range(): string {
     to: today.toISOString(),
   }).toString()
 }
-
-/** Every function of the manifest, with a request that is right for the tenant that it names. */
-export const FUNCTIONS: readonly PrivilegedFunction[] = [
-  {
-    // Whoever asks becomes the owner of what is new: no role can be lacking, and no tenant of others is named.
-    name: 'tenant-create',
-    demand: 'aal2',
-    action: null,
-    roles: ['owner', 'operator', 'viewer', 'outsider'],
-    call: async () => {
-      const id = randomUUID()
-      return { targetId: id, body: { tenant_id: id, name: 'Founded by the matrix' } }
-    },
-  },
-  {
-    name: 'step-up',
-    demand: 'fresh',
-    action: null,
-    roles: ['owner', 'operator'],
-    call: async ({ tenantId }) => {
-      const id = randomUUID()
-      const asked = { tenant_id: tenantId, action: 'credential.store', target_id: id, request_digest: 'A'.repeat(43) }
-      return { targetId: id, body: asked }
-    },
-  },
-  {
-    name: 'credential-store',
-    demand: 'step-up',
-    action: 'credential.store',
-    roles: ['owner', 'operator'],
-    call: async ({ tenantId, issueToken }) => {
-      const id = randomUUID()
-      const secret = await issueToken()
-      const body = { tenant_id: tenantId, credential_id: id, provider: 'cloudflare', label: 'By the matrix', secret }
-      return { targetId: id, body }
-    },
-  },
-]

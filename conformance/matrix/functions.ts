@@ -1,0 +1,164 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import type { Body } from '../request-digest.ts'
+import type { Demand, Place } from './routes.ts'
+
+/** `digested` is what a step-up token is bound to, where that is not the whole body. */
+export type FunctionCall = { readonly body: Body; readonly digested?: Body; readonly targetId: string }
+export type PrivilegedFunction = {
+  readonly name: string
+  /** Which of its acts, where it has several. */
+  readonly act?: string
+  readonly demand: Demand
+  /** The act whose token it takes. */
+  readonly action: string | null
+  readonly roles: readonly string[]
+  /** The code that whoever may do it gets, where what is asked for is not there: nobody was kept from it. */
+  readonly answers?: string
+  readonly call: (place: Place) => Promise<FunctionCall>
+}
+
+const OWNER = ['owner']
+const MANAGERS = ['owner', 'operator']
+const MEMBERS = ['owner', 'operator', 'viewer']
+
+/** Every function of the manifest, with a request that is right for the tenant that it names. */
+export const FUNCTIONS: readonly PrivilegedFunction[] = [
+  {
+    // Whoever asks becomes the owner of what is new: no role can be lacking, and no tenant of others is named.
+    name: 'tenant-create',
+    demand: 'aal2',
+    action: null,
+    roles: [...MEMBERS, 'outsider'],
+    call: async () => {
+      const id = randomUUID()
+      return { targetId: id, body: { tenant_id: id, name: 'Founded by the matrix' } }
+    },
+  },
+  {
+    name: 'step-up',
+    demand: 'fresh',
+    action: null,
+    roles: MANAGERS,
+    call: async ({ tenantId }) => {
+      const id = randomUUID()
+      const asked = { tenant_id: tenantId, action: 'credential.store', target_id: id, request_digest: 'A'.repeat(43) }
+      return { targetId: id, body: asked }
+    },
+  },
+  {
+    name: 'credential-store',
+    demand: 'step-up',
+    action: 'credential.store',
+    roles: MANAGERS,
+    call: async ({ tenantId, issueToken }) => {
+      const id = randomUUID()
+      const secret = await issueToken()
+      const body = { tenant_id: tenantId, credential_id: id, provider: 'cloudflare', label: 'By the matrix', secret }
+      return { targetId: id, body }
+    },
+  },
+  {
+    name: 'credential-rotate',
+    demand: 'step-up',
+    action: 'credential.rotate',
+    roles: MANAGERS,
+    call: async ({ tenantId, credentialId, issueToken }) => {
+      const secret = await issueToken()
+      const body = { tenant_id: tenantId, credential_id: credentialId, provider: 'cloudflare', secret }
+      return { targetId: credentialId, body }
+    },
+  },
+  {
+    name: 'credential-delete',
+    demand: 'step-up',
+    action: 'credential.delete',
+    roles: OWNER,
+    call: async ({ tenantId, storeAnother }) => {
+      const id = await storeAnother()
+      return { targetId: id, body: { tenant_id: tenantId, credential_id: id } }
+    },
+  },
+  {
+    name: 'provider-action',
+    demand: 'step-up',
+    action: 'provider.purge_cache',
+    roles: MANAGERS,
+    call: async ({ tenantId, credentialId, siteId }) => {
+      const purge = { purge_everything: true }
+      return {
+        targetId: credentialId,
+        body: { tenant_id: tenantId, credential_id: credentialId, site_id: siteId, purge },
+      }
+    },
+  },
+  {
+    name: 'operator-key',
+    act: 'list',
+    demand: 'aal2',
+    action: null,
+    roles: OWNER,
+    call: async ({ tenantId }) => ({ targetId: tenantId, body: { act: 'list', tenant_id: tenantId } }),
+  },
+  {
+    name: 'operator-key',
+    act: 'remove',
+    demand: 'fresh',
+    action: null,
+    roles: OWNER,
+    answers: 'operator_key_unknown',
+    call: async ({ tenantId }) => {
+      const id = randomUUID()
+      return { targetId: id, body: { act: 'remove', tenant_id: tenantId, key_id: id } }
+    },
+  },
+  {
+    name: 'operator-key',
+    act: 'enrol',
+    demand: 'step-up',
+    action: 'operator_key.enrol',
+    roles: OWNER,
+    call: async ({ tenantId }) => {
+      const publicKey = randomBytes(64)
+      const digested = { tenant_id: tenantId, public_key: publicKey.toString('base64url'), vouch: null }
+      return { targetId: operatorKeyId(publicKey), digested, body: { act: 'enrol', ...digested } }
+    },
+  },
+  {
+    name: 'credential-reveal',
+    act: 'reveal',
+    demand: 'step-up',
+    action: 'credential.reveal',
+    roles: OWNER,
+    answers: 'operator_key_unknown',
+    call: async ({ tenantId, credentialId }) => {
+      const pickup_id = randomBytes(32).toString('base64url')
+      const digested = { tenant_id: tenantId, credential_id: credentialId, key_id: randomUUID(), pickup_id }
+      return { targetId: credentialId, digested, body: { act: 'reveal', ...digested } }
+    },
+  },
+  {
+    name: 'credential-reveal',
+    act: 'collect',
+    demand: 'aal2',
+    action: null,
+    roles: OWNER,
+    call: async ({ tenantId }) => {
+      const pickup_secret = randomBytes(32).toString('base64url')
+      return { targetId: tenantId, body: { act: 'collect', tenant_id: tenantId, pickup_secret } }
+    },
+  },
+]
+
+/** docs/formats.md: a version 8 UUID over the label and both public halves, each with its length before it. */
+function operatorKeyId(publicKey: Buffer): string {
+  const hash = createHash('sha256')
+  for (const field of [Buffer.from('flarewatch/operator-key/v1'), publicKey]) {
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(field.length)
+    hash.update(length).update(field)
+  }
+  const bytes = hash.digest().subarray(0, 16)
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6)
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8)
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+}
