@@ -164,6 +164,10 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
     flarewatch_ledger: { insert: NEW_INCIDENT },
     flarewatch_verifier: { insert: NEW_INCIDENT },
   },
+  invitations: {
+    flarewatch_gateway: { select: ['id', 'tenant_id', 'email', 'role', 'created_at', 'expires_at', 'accepted_at'] },
+    flarewatch_vault: { select: ['id', 'tenant_id', 'token_hash', 'expires_at', 'accepted_at'] },
+  },
   // Reached by definer functions alone.
   mail_outbox: {},
   idempotency: {},
@@ -175,11 +179,13 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.bind_claims',
     'flarewatch.claim',
     'flarewatch.claim_is_aal2',
+    'flarewatch.claim_may',
     'flarewatch.claim_tenant',
     'flarewatch.claim_user',
     'flarewatch.claimed_memberships',
     'flarewatch.is_member',
     'flarewatch.mail_status',
+    'flarewatch.people',
     'flarewatch.stack_status',
     'flarewatch.totp_enrolled',
   ],
@@ -220,9 +226,13 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.mail_sent',
   ],
   service_role: [
+    'privileged.accept_invitation',
     'privileged.activate_tenant',
     'privileged.begin_tenant',
+    'privileged.change_member',
+    'privileged.find_invitation',
     'privileged.idempotent_response',
+    'privileged.invite_member',
     'privileged.store_credential',
   ],
 }

@@ -189,9 +189,9 @@ describe('an act that needs no key', () => {
   it('is not for a key, nor for a role that may not do it', async () => {
     const tenant = await bornTenant(stand)
     expect((await begin(tenant.owner, act(tenant, { action: 'credential.reveal' }))).code).toBe('request_invalid')
-    const admin = newUser()
-    await stand.sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenant.id}, ${admin.id}, 'admin')`
-    expect((await begin(admin, act(tenant))).code).toBe('role_insufficient')
+    const operator = newUser()
+    await stand.sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenant.id}, ${operator.id}, 'operator')`
+    expect((await begin(operator, act(tenant))).code).toBe('role_insufficient')
   })
 })
 
@@ -235,10 +235,10 @@ describe('the birth of a tenant', () => {
 describe('an outcome', () => {
   it('L1 is told by the user whose intent it was, once', async () => {
     const tenant = await bornTenant(stand)
-    const admin = newUser()
-    await stand.sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenant.id}, ${admin.id}, 'admin')`
+    const operator = newUser()
+    await stand.sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenant.id}, ${operator.id}, 'operator')`
     const body = { tenant_id: tenant.id, intent_row: tenant.birthRow, succeeded: true, code: 'created' }
-    expect((await stand.edgeCall('settle', body, { user: admin })).code).toBe('request_invalid')
+    expect((await stand.edgeCall('settle', body, { user: operator })).code).toBe('request_invalid')
     expect((await stand.edgeCall('settle', body, { user: tenant.owner })).code).toBeNull()
     expect((await stand.edgeCall('settle', { ...body, succeeded: false }, { user: tenant.owner })).code).toBeNull()
     expect(await stand.call('AUDIT_LEDGER', tenant.id, 'head')).toMatchObject({ seq: 2 })
