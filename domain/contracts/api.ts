@@ -19,6 +19,24 @@ export const MeResponse = z.object({
   tenants: z.array(z.object({ id: TenantId, name: z.string(), role: Role, state: z.enum(['pending', 'active']) })),
 })
 
+/** `GET /api/members` (AAL2). `invitations` is empty for who may not invite. */
+export const MemberLine = z.object({
+  user_id: UserId,
+  /** Null when the account is gone from Auth. */
+  email: z.string().nullable(),
+  role: Role,
+  totp_enrolled: z.boolean(),
+  created_at: z.iso.datetime(),
+})
+export const InvitationLine = z.object({
+  id: z.uuid(),
+  email: z.string(),
+  role: Role,
+  created_at: z.iso.datetime(),
+  expires_at: z.iso.datetime(),
+})
+export const MembersResponse = z.object({ members: z.array(MemberLine), invitations: z.array(InvitationLine) })
+
 export const SiteSummary = z.object({
   id: SiteId,
   name: z.string(),

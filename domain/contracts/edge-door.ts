@@ -62,6 +62,11 @@ export const EdgeOperations = {
     request: StepUpRequest.extend({ action: KeylessAction }),
     response: z.object({ intent_row: AuditRowId }),
   },
+  /** Of who presents an invitation that stands; `settle` ends it, as a member or, where it came to nothing, without. */
+  'member-join': {
+    request: z.strictObject({ token_hash: bytes(32) }),
+    response: z.object({ tenant_id: TenantId, intent_row: AuditRowId }),
+  },
   'credential-seal': {
     request: z.strictObject({
       tenant_id: TenantId,
@@ -103,6 +108,7 @@ export const EDGE_ERRORS = {
   step_up_invalid: 403,
   not_a_member: 403,
   role_insufficient: 403,
+  invitation_invalid: 403,
   tenant_not_active: 409,
   tenant_deleted: 410,
   tenant_frozen: 423,

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { TenantId } from './ids.ts'
+import { Role } from './roles.ts'
 
-/** What rows of `mail_outbox` hold (`sql/migrations/0021_mail.sql`). No address: it is looked up when the mail is claimed. */
+/** What rows of `mail_outbox` hold (`sql/migrations/0021_mail.sql`). No address, and no token: they are looked up and made when the mail is claimed. */
 const MAX_ENTRIES = 20
 const MAX_NOTE_CHARACTERS = 4096
 /** As the column has it. */
@@ -28,9 +29,12 @@ export const IncidentPayload = z.object({
 })
 export const ReceiptPayload = z.object({ size: z.int().min(0), note: z.string().min(1).max(MAX_NOTE_CHARACTERS) })
 
+export const InvitationPayload = z.object({ id: z.uuid(), role: Role, expires_at: z.iso.datetime() })
+
 /** A mail's occasion, without whom it goes to. */
 export const Occasion = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('incident'), payload: IncidentPayload }),
+  z.object({ kind: z.literal('invitation'), payload: InvitationPayload }),
   z.object({ kind: z.literal('receipt'), payload: ReceiptPayload }),
 ])
 export type Occasion = z.infer<typeof Occasion>

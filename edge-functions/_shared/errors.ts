@@ -32,6 +32,11 @@ const NEXT_STEP: Record<ErrorCode, string> = {
   step_up_invalid: 'The step-up token was used, has expired, or is for another act. Ask for a new one.',
   not_a_member: 'You are not a member of this tenant. Ask an owner to add you.',
   role_insufficient: 'Your role may not do this. Ask an owner.',
+  invitation_invalid:
+    'This invitation cannot be accepted: it has expired, was used, or is for another address. Ask for a new one.',
+  too_many_invitations: 'This agency has as many invitations open as it may. Wait until some have expired.',
+  member_unknown: 'This person is not a member of the tenant. Reload the list of members.',
+  last_owner: 'A tenant keeps at least one owner. Make somebody else an owner first.',
   tenant_not_active: 'The tenant is not active yet. Finish creating it and try again.',
   tenant_deleted: 'The tenant was deleted and its id is not given again. Create another.',
   tenant_frozen: 'Key use is frozen for this tenant. Contact support.',

@@ -1,5 +1,12 @@
 import { createClient } from '@supabase/supabase-js'
-import { CredentialStore, TenantCreate } from 'domain/contracts/functions.ts'
+import {
+  CredentialStore,
+  InvitationAccept,
+  MemberInvite,
+  MemberRole,
+  TenantCreate,
+} from 'domain/contracts/functions.ts'
+import { TenantId } from 'domain/contracts/ids.ts'
 import { z } from 'zod'
 import { type Environment, secretKey } from './environment.ts'
 import { isErrorCode, Refused } from './errors.ts'
@@ -10,6 +17,10 @@ const ANSWERS = {
   activate_tenant: TenantCreate.response,
   idempotent_response: z.object({ response: CredentialStore.response }).nullable(),
   store_credential: CredentialStore.response,
+  invite_member: MemberInvite.response,
+  find_invitation: z.object({ tenant_id: TenantId }),
+  accept_invitation: InvitationAccept.response,
+  change_member: MemberRole.response,
 }
 export type PrivilegedFunction = keyof typeof ANSWERS
 type AnswerOf<Name extends PrivilegedFunction> = z.infer<(typeof ANSWERS)[Name]>

@@ -55,4 +55,11 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
 }
 
 /** The enumerated privileged work: every Edge Function there is. */
-export const EXPECTED_FUNCTIONS: readonly string[] = ['credential-store', 'step-up', 'tenant-create']
+export const EXPECTED_FUNCTIONS: readonly string[] = [
+  'credential-store',
+  'invitation-accept',
+  'member-invite',
+  'member-role',
+  'step-up',
+  'tenant-create',
+]

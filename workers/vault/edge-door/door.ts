@@ -18,6 +18,7 @@ import { verifyUser } from '../user-token.ts'
 import type { Visit } from '../visit.ts'
 import { actBegin } from './act-begin.ts'
 import { credentialSeal } from './credential-seal.ts'
+import { memberJoin } from './member-join.ts'
 import type { EdgeRefusal, EdgeVisit } from './operation.ts'
 import { verifyServiceToken } from './service-token.ts'
 import { settle } from './settle.ts'
@@ -35,6 +36,7 @@ const OPERATIONS: Record<EdgeOperation, Performed> = {
   'tenant-activate': parsedRequest(EdgeOperations['tenant-activate'].request, tenantActivate),
   'step-up-mint': parsedRequest(EdgeOperations['step-up-mint'].request, stepUpMint),
   'act-begin': parsedRequest(EdgeOperations['act-begin'].request, actBegin),
+  'member-join': parsedRequest(EdgeOperations['member-join'].request, memberJoin),
   'credential-seal': parsedRequest(EdgeOperations['credential-seal'].request, credentialSeal),
   settle: parsedRequest(EdgeOperations.settle.request, settle),
 }
