@@ -1,5 +1,6 @@
 -- pgls-ignore-all lint/safety/runningStatementWhileHoldingAccessExclusive: members is a short table, and nobody waits for long
 -- pgls-ignore-all lint/safety/avoidWideLockWindow: for the same reason
+-- pgls-ignore-all lint/safety/multipleAlterTable: rows change their role between the two
 -- People: roles and what each may do, tiers, invitations, changes of membership.
 set local lock_timeout = '5s';
 
