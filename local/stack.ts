@@ -267,6 +267,7 @@ function functionsOptions({ options, ports, keys, clock, supabase, simulator }: 
       INVITATION_KEY: keys.invitation,
       VAULT_SERVICE_KEY: JSON.stringify(keys.edgeServicePrivate),
       CLOUDFLARE_API_URL: simulator?.apiUrl ?? CLOUDFLARE_API,
+      DASHBOARD_URL: loopback(ports.gateway),
     },
   }
 }

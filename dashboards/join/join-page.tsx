@@ -5,7 +5,7 @@ import { useState } from 'react'
 import { FreshCode } from '../connect/fresh-code.tsx'
 import { needsCode } from '../data/failure-text.ts'
 import { InvitationToken } from '../data/schemas.ts'
-import type { Failure } from '../data/wire.ts'
+import { type Failure, failed } from '../data/wire.ts'
 import { useSession } from '../session/session.tsx'
 import { useWorkspace } from '../session/workspace.tsx'
 import { Card } from '../shell/card.tsx'
@@ -21,7 +21,7 @@ export function JoinPage() {
 
   const accept = async () => {
     const token = InvitationToken.safeParse(location.hash.slice(1))
-    if (!token.success) return setFailure({ code: 'invitation_invalid', requestId: null })
+    if (!token.success) return setFailure(failed('invitation_invalid').failure)
     setBusy(true)
     setFailure(null)
     const answer = await functions.acceptInvitation(token.data)

@@ -18,6 +18,8 @@ const VARIABLES = {
   CLOUDFLARE_API_URL: z.url(),
   /** 256 bits, which the notifier holds too. */
   INVITATION_KEY: z.base64url().length(43),
+  /** Where the dashboard is served: the one origin whose pages may read an answer. */
+  DASHBOARD_URL: z.url(),
 }
 type Variables = { [Name in keyof typeof VARIABLES]: z.infer<(typeof VARIABLES)[Name]> }
 export type VariableName = keyof Variables

@@ -1,5 +1,8 @@
 import { createClient } from '@supabase/supabase-js'
+import { Provider } from 'domain/contracts/edge-door.ts'
 import {
+  CredentialDelete,
+  CredentialRotate,
   CredentialStore,
   InvitationAccept,
   MemberInvite,
@@ -11,16 +14,27 @@ import { z } from 'zod'
 import { type Environment, secretKey } from './environment.ts'
 import { isErrorCode, Refused } from './errors.ts'
 
+const MAX_CIPHERTEXT_TEXT = 5462
+
 /** The functions of schema `privileged`, each one transaction: what each answers. */
 const ANSWERS = {
   begin_tenant: z.object({ state: z.enum(['pending', 'active']) }),
   activate_tenant: TenantCreate.response,
-  idempotent_response: z.object({ response: CredentialStore.response }).nullable(),
+  idempotent_response: z.object({ response: z.unknown() }).nullable(),
   store_credential: CredentialStore.response,
   invite_member: MemberInvite.response,
   find_invitation: z.object({ tenant_id: TenantId }),
   accept_invitation: InvitationAccept.response,
   change_member: MemberRole.response,
+  rotate_credential: CredentialRotate.response,
+  delete_credential: CredentialDelete.response,
+  sealed_credential: z.object({
+    ciphertext: z.base64url().max(MAX_CIPHERTEXT_TEXT),
+    provider: Provider,
+    provider_ref: z.string().regex(/^[0-9a-f]{32}$/),
+    name: z.string(),
+  }),
+  keep_response: z.unknown(),
 }
 export type PrivilegedFunction = keyof typeof ANSWERS
 type AnswerOf<Name extends PrivilegedFunction> = z.infer<(typeof ANSWERS)[Name]>

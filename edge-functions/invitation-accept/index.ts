@@ -9,6 +9,7 @@ import { accept } from './accept.ts'
 const environment = readEnvironment(Deno.env.get, [
   'AUTH_ISSUER',
   'AUTH_JWKS_URL',
+  'DASHBOARD_URL',
   'SUPABASE_SECRET_KEY',
   'SUPABASE_SECRET_KEYS',
   'SUPABASE_URL',
@@ -22,6 +23,7 @@ Deno.serve(
   functionHandler({
     name: 'invitation-accept',
     request: InvitationAccept.request,
+    dashboardUrl: environment.DASHBOARD_URL,
     verifyUser: createUserVerifier(environment),
     act: (call) => accept({ vault, store }, call),
   }),

@@ -10,6 +10,7 @@ import { invite } from './invite.ts'
 const environment = readEnvironment(Deno.env.get, [
   'AUTH_ISSUER',
   'AUTH_JWKS_URL',
+  'DASHBOARD_URL',
   'INVITATION_KEY',
   'SUPABASE_SECRET_KEY',
   'SUPABASE_SECRET_KEYS',
@@ -25,6 +26,7 @@ Deno.serve(
   functionHandler({
     name: 'member-invite',
     request: MemberInvite.request,
+    dashboardUrl: environment.DASHBOARD_URL,
     verifyUser: createUserVerifier(environment),
     act: (call) => invite({ vault, store, key }, call),
   }),

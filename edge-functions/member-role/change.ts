@@ -21,7 +21,7 @@ export async function changeMember({ vault, store }: ChangeParts, call: Call<Inp
     action: input.act,
     targetId: input.member_id,
     call,
-    success: role === null ? 'removed' : `now_${role}`,
+    success: input.act === 'member.remove' ? 'removed' : `now_${input.role}`,
   } as const
   const { tenant_id, member_id } = input
   return announcedAct(vault, act, (idempotency) =>

@@ -174,6 +174,7 @@ test('D2: the enumerated functions of this project start with what their lines n
       INVITATION_KEY: 'k'.repeat(43),
       VAULT_SERVICE_KEY: JSON.stringify(await exportJWK(privateKey)),
       CLOUDFLARE_API_URL: project,
+      DASHBOARD_URL: project,
     },
   })
   try {

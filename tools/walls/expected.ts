@@ -56,10 +56,13 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
 
 /** The enumerated privileged work: every Edge Function there is. */
 export const EXPECTED_FUNCTIONS: readonly string[] = [
-  'credential-store',
   'invitation-accept',
   'member-invite',
   'member-role',
+  'credential-delete',
+  'credential-rotate',
+  'credential-store',
+  'provider-action',
   'step-up',
   'tenant-create',
 ]

@@ -17,6 +17,7 @@ import { parsedRequest, parseJson } from '../door-request.ts'
 import { verifyUser } from '../user-token.ts'
 import type { Visit } from '../visit.ts'
 import { actBegin } from './act-begin.ts'
+import { credentialOpen } from './credential-open.ts'
 import { credentialSeal } from './credential-seal.ts'
 import { memberJoin } from './member-join.ts'
 import type { EdgeRefusal, EdgeVisit } from './operation.ts'
@@ -38,6 +39,7 @@ const OPERATIONS: Record<EdgeOperation, Performed> = {
   'act-begin': parsedRequest(EdgeOperations['act-begin'].request, actBegin),
   'member-join': parsedRequest(EdgeOperations['member-join'].request, memberJoin),
   'credential-seal': parsedRequest(EdgeOperations['credential-seal'].request, credentialSeal),
+  'credential-open': parsedRequest(EdgeOperations['credential-open'].request, credentialOpen),
   settle: parsedRequest(EdgeOperations.settle.request, settle),
 }
 
