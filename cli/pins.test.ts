@@ -176,7 +176,7 @@ describe('L2: audit checkpoint', () => {
   async function mailed(size: number): Promise<string> {
     const payload = { size, note: await honest.note(size) }
     const tenant = MailTenant.parse({ id: TENANT, name: 'Ash' })
-    return composeMail({ kind: 'receipt', payload }, tenant, { gatewayUrl: url })?.text ?? ''
+    return composeMail({ kind: 'receipt', payload }, tenant, { gatewayUrl: url, joinUrl: (id) => id })?.text ?? ''
   }
 
   test("finds in today's log what a mail of an earlier night has signed", async () => {

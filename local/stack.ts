@@ -247,7 +247,7 @@ function workersOptions({ options, ports, keys, clock, postgres, supabase, simul
       },
       'durable-objects': keys.backupPublic === null ? {} : { BACKUP_PUBLIC_KEY: keys.backupPublic },
       verifier: { RECEIPT_SIGNING_KEY: keys.receiptSigner, LOG_NAME },
-      notifier: { ...mail.bindings, GATEWAY_URL: loopback(ports.gateway) },
+      notifier: { ...mail.bindings, INVITATION_KEY: keys.invitation, GATEWAY_URL: loopback(ports.gateway) },
     },
   }
 }
@@ -264,6 +264,7 @@ function functionsOptions({ options, ports, keys, clock, supabase, simulator }: 
       AUTH_ISSUER: supabase.issuer,
       AUTH_JWKS_URL: supabase.jwksUrl,
       VAULT_URL: loopback(ports.vault),
+      INVITATION_KEY: keys.invitation,
       VAULT_SERVICE_KEY: JSON.stringify(keys.edgeServicePrivate),
       CLOUDFLARE_API_URL: simulator?.apiUrl ?? CLOUDFLARE_API,
       DASHBOARD_URL: loopback(ports.gateway),

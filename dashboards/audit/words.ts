@@ -21,6 +21,7 @@ export function targetText(target: string, { credentials }: Pick<Names, 'credent
   const [kind, id = ''] = splitName(target)
   if (kind === 'tenant') return 'the agency'
   if (kind === 'operator_key') return `operator key ${id.slice(0, SHORT_ID)}`
+  if (kind === 'member') return `member ${id.slice(0, SHORT_ID)}`
   if (kind !== 'credential') return target
   const last4 = credentials.get(id)
   return last4 === undefined ? `credential ${id.slice(0, SHORT_ID)}` : `credential ····${last4}`
@@ -47,6 +48,10 @@ const PHRASES: Readonly<Record<string, Phrase>> = {
     label: 'Old key destroyed',
     onTarget: false,
   },
+  'member.invite': { did: 'invited a person to the agency', label: 'Person invited', onTarget: false },
+  'member.join': { did: 'accepted an invitation to the agency', label: 'Person joined', onTarget: false },
+  'member.role': { did: 'changed the role of', label: 'Role changed', onTarget: true },
+  'member.remove': { did: 'removed', label: 'Person removed', onTarget: true },
   'audit.read': { did: 'read the audit log', label: 'Audit log read', onTarget: false },
   [OUTCOME_ACTION]: { did: 'ended an earlier act on', label: 'Act ended', onTarget: true },
   'row.not_openable': { did: 'This row could not be opened', label: 'Row not openable', onTarget: false },
@@ -64,6 +69,10 @@ export const ACTIONS = [
   'operator_key.remove',
   'tenant_dek.rotate',
   'tenant_dek.destroy',
+  'member.invite',
+  'member.join',
+  'member.role',
+  'member.remove',
   'step_up.mint',
   'step_up.refused',
   'audit.read',

@@ -64,6 +64,11 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
     'The key that signed for this one is not an active key of yours. Enrol it without a signature; it then waits 24 hours.',
   pickup_taken: 'This reveal was confirmed already. Start it again on the command line.',
   reveal_unknown: 'Nothing waits for this any more. Start it again on the command line.',
+  invitation_invalid:
+    'This invitation cannot be accepted: it has expired, was used already, or is for another email address than the one you signed in with. Ask an owner of the agency for a new one.',
+  too_many_invitations: 'As many invitations are open as an agency may have. Wait until some have expired.',
+  member_unknown: 'This person is not a member any more. Reload the page.',
+  last_owner: 'An agency keeps at least one owner. Make somebody else an owner first.',
   tenant_not_active: 'The agency is not ready yet. Finish creating it, then try again.',
   tenant_deleted: 'This agency was deleted, and its id is not given again. Reload the page and create another.',
   tenant_frozen:

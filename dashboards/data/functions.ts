@@ -7,6 +7,9 @@ import {
   CredentialStore,
   type EdgeOperations,
   IDEMPOTENCY_HEADER,
+  InvitationAccept,
+  MemberInvite,
+  MemberRole,
   OperatorKey,
   type OperatorKeyId,
   ProviderAction,
@@ -19,6 +22,10 @@ import {
 import { type Answer, failed, requestJson } from './wire.ts'
 
 type Call = { readonly name: string; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> }
+
+/** What goes with an act that was asked for: its step-up token, and the key by which a retry is known. */
+export type Proof = { readonly stepUp: string; readonly key: string }
+const proofHeaders = ({ stepUp, key }: Proof) => ({ [STEP_UP_HEADER]: stepUp, [IDEMPOTENCY_HEADER]: key })
 
 /** The Edge Functions: the only acts that change something. */
 export class Functions {
@@ -49,10 +56,27 @@ export class Functions {
 
   storeCredential(
     body: z.output<typeof CredentialStore.request>,
-    proof: { readonly stepUp: string; readonly key: string },
+    proof: Proof,
   ): Promise<Answer<z.output<typeof CredentialStore.response>>> {
-    const headers = { [STEP_UP_HEADER]: proof.stepUp, [IDEMPOTENCY_HEADER]: proof.key }
-    return this.#post({ name: 'credential-store', body, headers }, CredentialStore.response)
+    return this.#post({ name: 'credential-store', body, headers: proofHeaders(proof) }, CredentialStore.response)
+  }
+
+  inviteMember(
+    body: z.output<typeof MemberInvite.request>,
+    proof: Proof,
+  ): Promise<Answer<z.output<typeof MemberInvite.response>>> {
+    return this.#post({ name: 'member-invite', body, headers: proofHeaders(proof) }, MemberInvite.response)
+  }
+
+  changeMember(
+    body: z.output<typeof MemberRole.request>,
+    proof: Proof,
+  ): Promise<Answer<z.output<typeof MemberRole.response>>> {
+    return this.#post({ name: 'member-role', body, headers: proofHeaders(proof) }, MemberRole.response)
+  }
+
+  acceptInvitation(token: string): Promise<Answer<z.output<typeof InvitationAccept.response>>> {
+    return this.#post({ name: 'invitation-accept', body: { token } }, InvitationAccept.response)
   }
 
   operatorKeys(tenantId: TenantId): Promise<Answer<z.output<typeof OperatorKey.listed>>> {

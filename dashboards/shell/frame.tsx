@@ -19,6 +19,7 @@ import { ThemeToggle } from './theme.tsx'
 const PAGES = [
   { href: '/', label: 'Overview' },
   { href: '/credentials/', label: 'Credentials' },
+  { href: '/members/', label: 'Members' },
   { href: '/audit/', label: 'Audit' },
   { href: '/incidents/', label: 'Incidents' },
 ] as const
@@ -46,6 +47,7 @@ export function SignedInFrame({ children }: { readonly children: ReactNode }) {
   useShortcuts({
     'g o': () => router.push('/'),
     'g c': () => router.push('/credentials/'),
+    'g m': () => router.push('/members/'),
     'g a': () => router.push('/audit/'),
     'g i': () => router.push('/incidents/'),
     '?': () => help.current?.showModal(),
@@ -140,6 +142,7 @@ function AccountMenu({ email }: { readonly email: string }) {
 /** Pages need an agency that is ready; a person without one makes it first. */
 function TenantGate({ children }: { readonly children: ReactNode }) {
   const { tenants, tenant, failure, refreshTenants } = useWorkspace()
+  const path = usePathname().replace(/\/$/, '')
   if (tenants === null) {
     return failure === null ? (
       <p className="fine" role="status">
@@ -149,5 +152,6 @@ function TenantGate({ children }: { readonly children: ReactNode }) {
       <FailureNotice failure={failure} onRetry={refreshTenants} />
     )
   }
-  return tenant === null ? <CreateAgency /> : children
+  // An invitation is accepted also by who has no agency yet.
+  return tenant === null && path !== '/join' ? <CreateAgency /> : children
 }

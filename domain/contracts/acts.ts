@@ -6,6 +6,7 @@ export const OUTCOME_ACTION = 'act.outcome'
 const INTENT_ACTIONS: ReadonlySet<string> = new Set([
   ...StepUpAction.options,
   'tenant.create',
+  'member.join',
   'credential.open',
   'credential.reseal',
   'operator_key.remove',

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Provider } from './edge-door.ts'
 import { CredentialGrade } from './functions.ts'
 import { AuditRowId, CredentialId, SiteId, TenantId, UserId } from './ids.ts'
+import { Role } from './roles.ts'
 
 /** The gateway's `/api`. The tenant is named by this header; without it, the user's oldest membership. */
 export const TENANT_HEADER = 'flarewatch-tenant'
@@ -13,11 +14,28 @@ export const ErrorBody = z.object({
 /** `GET /api/config`, public: what the browser needs to sign in. */
 export const ConfigResponse = z.object({ supabase_url: z.url(), publishable_key: z.string() })
 
-export const Role = z.enum(['owner', 'admin', 'viewer'])
 export const MeResponse = z.object({
   user: z.object({ id: UserId, email: z.string(), aal: z.enum(['aal1', 'aal2']), totp_enrolled: z.boolean() }),
   tenants: z.array(z.object({ id: TenantId, name: z.string(), role: Role, state: z.enum(['pending', 'active']) })),
 })
+
+/** `GET /api/members` (AAL2). `invitations` is empty for who may not invite. */
+export const MemberLine = z.object({
+  user_id: UserId,
+  /** Null when the account is gone from Auth. */
+  email: z.string().nullable(),
+  role: Role,
+  totp_enrolled: z.boolean(),
+  created_at: z.iso.datetime(),
+})
+export const InvitationLine = z.object({
+  id: z.uuid(),
+  email: z.string(),
+  role: Role,
+  created_at: z.iso.datetime(),
+  expires_at: z.iso.datetime(),
+})
+export const MembersResponse = z.object({ members: z.array(MemberLine), invitations: z.array(InvitationLine) })
 
 export const SiteSummary = z.object({
   id: SiteId,

@@ -63,6 +63,11 @@ export const EdgeOperations = {
     request: StepUpRequest.extend({ action: KeylessAction }),
     response: z.object({ intent_row: AuditRowId }),
   },
+  /** Of who presents an invitation that stands; `settle` ends it, as a member or, where it came to nothing, without. */
+  'member-join': {
+    request: z.strictObject({ token_hash: bytes(32) }),
+    response: z.object({ tenant_id: TenantId, intent_row: AuditRowId }),
+  },
   'credential-seal': {
     request: z.strictObject({
       tenant_id: TenantId,
@@ -180,6 +185,7 @@ export const EDGE_ERRORS = {
   vouch_invalid: 403,
   pickup_taken: 409,
   reveal_unknown: 404,
+  invitation_invalid: 403,
   credential_unknown: 404,
   tenant_not_active: 409,
   tenant_deleted: 410,

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { MAX_PURGED_FILES } from '../providers/cloudflare/schemas.ts'
 import { EdgeOperations, Provider } from './edge-door.ts'
-import { CredentialId, SiteId, TenantId } from './ids.ts'
+import { CredentialId, SiteId, TenantId, UserId } from './ids.ts'
+import { Role } from './roles.ts'
 
 /** `POST /functions/v1/{name}` with the user's JWT; `idempotency-key: <uuid>` on what changes state. */
 export const IDEMPOTENCY_HEADER = 'idempotency-key'
@@ -69,6 +70,40 @@ export const CredentialReveal = {
 }
 /** What `privileged.sealed_record` gives the function that opens it. */
 export const SealedRecord = z.object({ dek_version: z.int().min(1), ciphertext: z.base64url() })
+/** 256 bits behind a prefix, see accounts/invitation-token.ts. */
+export const InvitationToken = z.string().regex(/^fwinv_[A-Za-z0-9_-]{43}$/)
+/** As the database keeps it; what was typed is put into this form before it is asked for. */
+const InvitedEmail = z.email().max(254).lowercase()
+
+/** `member-invite`: an owner, AAL2 fresh, a step-up token for `member.invite` on the invitation's id, which the client picks. */
+export const MemberInvite = {
+  request: z.strictObject({
+    tenant_id: TenantId,
+    invitation_id: z.uuid().lowercase(),
+    email: InvitedEmail,
+    role: Role,
+  }),
+  response: z.object({
+    invitation: z.object({ id: z.uuid(), email: z.string(), role: Role, expires_at: z.iso.datetime() }),
+  }),
+}
+
+/** `invitation-accept`: AAL2, and the invited address confirmed. Whatever is wrong with a token is told by one code. */
+export const InvitationAccept = {
+  request: z.strictObject({ token: InvitationToken }),
+  response: z.object({ tenant: z.object({ id: TenantId, name: z.string() }), role: Role }),
+}
+
+const MemberNamed = z.strictObject({ tenant_id: TenantId, member_id: UserId })
+/** `member-role`: an owner, AAL2 fresh, a step-up token for `act` on the member. Answers with no role for who was removed. */
+export const MemberRole = {
+  request: z.discriminatedUnion('act', [
+    MemberNamed.extend({ act: z.literal('member.role'), role: Role }),
+    MemberNamed.extend({ act: z.literal('member.remove') }),
+  ]),
+  response: z.object({ member_id: UserId, role: Role.nullable() }),
+}
+
 /** `credential-rotate`: AAL2 fresh and a step-up token for this credential. The new secret takes the old one's place. */
 export const CredentialRotate = {
   request: CredentialStore.request.omit({ label: true }),
@@ -116,6 +151,9 @@ export const FUNCTION_ERRORS = {
   credential_global_key: 422,
   credential_rejected: 422,
   credential_without_zones: 422,
+  too_many_invitations: 409,
+  member_unknown: 404,
+  last_owner: 409,
   provider_unreachable: 502,
   provider_rate_limited: 503,
   vault_unreachable: 503,

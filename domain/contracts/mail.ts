@@ -1,8 +1,12 @@
 import { z } from 'zod'
 import { TenantId, UserId } from './ids.ts'
 import { OperatorKeyId } from './operator-keys.ts'
+import { Role } from './roles.ts'
 
-/** What rows of `mail_outbox` hold (`sql/migrations/0021_mail.sql`, `0024_operator_keys.sql`). No address: it is looked up when the mail is claimed. */
+/**
+ * What rows of `mail_outbox` hold (`sql/migrations/0021_mail.sql`, `0022_accounts.sql`, `0024_operator_keys.sql`). No address, and no
+ * token: they are looked up and made when the mail is claimed.
+ */
 const MAX_ENTRIES = 20
 const MAX_NOTE_CHARACTERS = 4096
 /** As the column has it. */
@@ -31,10 +35,12 @@ export const ReceiptPayload = z.object({ size: z.int().min(0), note: z.string().
 
 export const OperatorKeyPayload = z.object({ key_id: OperatorKeyId, member_id: UserId, active_at: z.iso.datetime() })
 export type OperatorKeyPayload = z.infer<typeof OperatorKeyPayload>
+export const InvitationPayload = z.object({ id: z.uuid(), role: Role, expires_at: z.iso.datetime() })
 
 /** A mail's occasion, without whom it goes to. */
 export const Occasion = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('incident'), payload: IncidentPayload }),
+  z.object({ kind: z.literal('invitation'), payload: InvitationPayload }),
   z.object({ kind: z.literal('receipt'), payload: ReceiptPayload }),
   z.object({ kind: z.literal('operator_key'), payload: OperatorKeyPayload }),
 ])

@@ -6,7 +6,10 @@ import { composeMail } from './compose.ts'
 import { noteIn } from './receipt-mail.ts'
 
 const TENANT = MailTenant.parse({ id: '7e4b7a0e-9b0c-4a53-8f5e-0d0e0c6f2a11', name: 'Ash & Sons' })
-const LINKS = { gatewayUrl: 'https://flarewatch.example' }
+const LINKS = {
+  gatewayUrl: 'https://flarewatch.example',
+  joinUrl: (id: string) => `https://flarewatch.example/join/#fwinv_of-${id}`,
+}
 
 function entry(over: Partial<IncidentEntry>): IncidentEntry {
   const at = '2026-11-26T02:15:00.000Z'
@@ -119,3 +122,14 @@ test.each([
 function many(count: number) {
   return Object.fromEntries(Array.from({ length: count }, (_, index) => [String(index), entry({})]))
 }
+
+test('the mail of an invitation says who invites, as what, and until when, and has the link on a line of its own', () => {
+  const id = '4f9d6c3e-1d55-4b8e-9a2b-3c6a7e8f9a01'
+  const payload = { id, role: 'operator', expires_at: '2026-12-03T02:15:00.000Z' }
+  const occasion = Occasion.parse({ kind: 'invitation', payload })
+  expect(composeMail(occasion, null, LINKS)).toBeNull()
+  const mail = composeMail(occasion, MailTenant.parse({ ...TENANT, name: 'Ash\r\nBcc: x@y.example' }), LINKS)
+  expect(mail?.subject).toBe('[Flarewatch] You are invited to Ash Bcc: x@y.example')
+  expect(mail?.text.split('\n')).toContain(`    https://flarewatch.example/join/#fwinv_of-${id}`)
+  expect(mail?.text.replaceAll('\n', ' ')).toMatch(/as an operator\..* until 2026-12-03 02:15 UTC/)
+})

@@ -1,5 +1,6 @@
 import type { MailTenant, Occasion } from '../contracts/mail.ts'
 import { incidentMail } from './incident-mail.ts'
+import { invitationMail } from './invitation-mail.ts'
 import type { Mail, MailLinks } from './mail.ts'
 import { operatorKeyMail } from './operator-key-mail.ts'
 import { receiptMail } from './receipt-mail.ts'
@@ -12,6 +13,8 @@ export function composeMail(occasion: Occasion, tenant: MailTenant | null, links
   switch (occasion.kind) {
     case 'incident':
       return incidentMail(occasion.payload, tenant, links)
+    case 'invitation':
+      return tenant === null ? null : invitationMail(occasion.payload, tenant, links)
     case 'receipt':
       return tenant === null ? null : receiptMail(occasion.payload, tenant, links)
     case 'operator_key':

@@ -16,6 +16,8 @@ const VARIABLES = {
     z.object({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.base64url(), d: z.base64url() }),
   ),
   CLOUDFLARE_API_URL: z.url(),
+  /** 256 bits, which the notifier holds too. */
+  INVITATION_KEY: z.base64url().length(43),
   /** Where the dashboard is served: the one origin whose pages may read an answer. */
   DASHBOARD_URL: z.url(),
 }

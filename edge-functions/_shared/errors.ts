@@ -42,6 +42,11 @@ const NEXT_STEP: Record<ErrorCode, string> = {
   vouch_invalid: 'The signature is not by an active operator key of yours. Sign with one that is, or enrol without.',
   pickup_taken: 'This reveal was asked for already. Start it again on the command line.',
   reveal_unknown: 'No reveal waits for this answer. Start it again on the command line.',
+  invitation_invalid:
+    'This invitation cannot be accepted: it has expired, was used, or is for another address. Ask for a new one.',
+  too_many_invitations: 'This agency has as many invitations open as it may. Wait until some have expired.',
+  member_unknown: 'This person is not a member of the tenant. Reload the list of members.',
+  last_owner: 'A tenant keeps at least one owner. Make somebody else an owner first.',
   credential_unknown: 'There is no such credential, or it was deleted. Reload the list.',
   tenant_not_active: 'The tenant is not active yet. Finish creating it and try again.',
   tenant_deleted: 'The tenant was deleted and its id is not given again. Create another.',

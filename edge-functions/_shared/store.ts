@@ -4,9 +4,13 @@ import {
   CredentialDelete,
   CredentialRotate,
   CredentialStore,
+  InvitationAccept,
+  MemberInvite,
+  MemberRole,
   SealedRecord,
   TenantCreate,
 } from 'domain/contracts/functions.ts'
+import { TenantId } from 'domain/contracts/ids.ts'
 import { z } from 'zod'
 import { type Environment, secretKey } from './environment.ts'
 import { isErrorCode, Refused } from './errors.ts'
@@ -20,6 +24,10 @@ const ANSWERS = {
   idempotent_response: z.object({ response: z.unknown() }).nullable(),
   store_credential: CredentialStore.response,
   sealed_record: SealedRecord,
+  invite_member: MemberInvite.response,
+  find_invitation: z.object({ tenant_id: TenantId }),
+  accept_invitation: InvitationAccept.response,
+  change_member: MemberRole.response,
   rotate_credential: CredentialRotate.response,
   delete_credential: CredentialDelete.response,
   sealed_credential: z.object({

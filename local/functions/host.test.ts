@@ -171,6 +171,7 @@ test('D2: the enumerated functions of this project start with what their lines n
       AUTH_ISSUER: `${project}/auth/v1`,
       AUTH_JWKS_URL: `${project}/auth/v1/.well-known/jwks.json`,
       VAULT_URL: project,
+      INVITATION_KEY: 'k'.repeat(43),
       VAULT_SERVICE_KEY: JSON.stringify(await exportJWK(privateKey)),
       CLOUDFLARE_API_URL: project,
       DASHBOARD_URL: project,

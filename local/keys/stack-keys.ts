@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import { formatBackupPrivateKey, formatBackupPublicKey } from '../../domain/backup/key.ts'
+import { randomBytes, toBase64Url } from '../../domain/bytes.ts'
 import { generateHpkeKeyPair } from '../../domain/hpke.ts'
 import { formatSignerKey, formatVkey, generateSigner, parseSignerKey } from '../../domain/note/signed-note.ts'
 
@@ -20,6 +21,8 @@ export type StackKeys = {
   readonly logVkey: string
   /** The public half of the backup key, when the operator left one in DIR/secrets; a demo makes a pair of its own. */
   readonly backupPublic: string | null
+  /** 256 bits that invitations' tokens are made with: held by the notifier and by the function that invites. */
+  readonly invitation: string
 }
 
 export async function stackKeys(dir: string, logName: string, kind: 'demo' | 'operator'): Promise<StackKeys> {
@@ -28,6 +31,7 @@ export async function stackKeys(dir: string, logName: string, kind: 'demo' | 'op
   const receiptSigner = await keptSecret(dir, 'receipt-signer.key', async () =>
     formatSignerKey(await generateSigner(logName)),
   )
+  const invitation = await keptSecret(dir, 'invitation.key', async () => toBase64Url(randomBytes(32)))
   const signer = await parseSignerKey(receiptSigner)
   if (!signer.ok) throw new Error(`${join(dir, 'secrets', 'receipt-signer.key')} is not a signer key`)
   return {
@@ -36,6 +40,7 @@ export async function stackKeys(dir: string, logName: string, kind: 'demo' | 'op
     operatorPublic: publicHalf(operator),
     receiptSigner,
     logVkey: formatVkey(signer.value),
+    invitation,
     backupPublic: kind === 'demo' ? await demoBackupKey(dir) : backupPublicKey(dir),
   }
 }

@@ -14,6 +14,7 @@ import { TileCutter } from '../../domain/merkle/tiles.ts'
 import { hashLeaf, MerkleTree } from '../../domain/merkle/tree.ts'
 import { formatCheckpoint, originOf } from '../../domain/note/checkpoint.ts'
 import { formatVkey, generateSigner, signNote } from '../../domain/note/signed-note.ts'
+import { createAuthUsers } from '../postgres/auth-users.ts'
 import { startPostgres } from '../postgres/postgres.ts'
 import { freePorts } from '../supervisor/ports.ts'
 import { workerOptions } from '../workers/worker-options.ts'
@@ -58,6 +59,7 @@ export async function startGatewayStand() {
   const dir = mkdtempSync(join(tmpdir(), 'flarewatch-gateway-'))
   const database = await startPostgres({ dir })
   const sql = postgres(database.superuserUrl, { max: 2, onnotice: () => {} })
+  await createAuthUsers(sql)
   const store = await startTcpSwitch(database.poolPort)
   const auth = await startIssuer()
   const signer = await generateSigner('flarewatch.test/log')

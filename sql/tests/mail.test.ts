@@ -218,7 +218,7 @@ describe('L2: checkpoints to owners', () => {
       await tx`delete from flarewatch.receipts where log = ${ash.id}`
       expect(await mailReceipt(tx, ash)).toBe(0)
       await addReceipt(tx, ash, 3)
-      await tx`update flarewatch.members set role = 'admin' where tenant_id = ${ash.id}`
+      await tx`update flarewatch.members set role = 'operator' where tenant_id = ${ash.id}`
       expect(await mailReceipt(tx, ash)).toBe(0)
     }))
 

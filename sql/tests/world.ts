@@ -58,7 +58,7 @@ async function seedPeople(tx: Tx, tenant: Tenant, name: string): Promise<void> {
   for (const [user, role] of [
     [tenant.owner, 'owner'],
     [tenant.viewer, 'viewer'],
-    [tenant.unenrolled, 'admin'],
+    [tenant.unenrolled, 'operator'],
   ] as const) {
     await tx`insert into flarewatch.members (tenant_id, user_id, role) values (${tenant.id}, ${user}, ${role})`
     await addAccount(tx, user, `${role}@${name.toLowerCase()}.test`)

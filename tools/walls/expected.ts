@@ -57,6 +57,9 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
 
 /** The enumerated privileged work: every Edge Function there is. */
 export const EXPECTED_FUNCTIONS: readonly string[] = [
+  'invitation-accept',
+  'member-invite',
+  'member-role',
   'credential-delete',
   'credential-reveal',
   'credential-rotate',

@@ -5,6 +5,7 @@ import {
   AuditResponse,
   CredentialsResponse,
   IncidentsResponse,
+  MembersResponse,
   MeResponse,
   MetricsResponse,
   SitesResponse,
@@ -35,7 +36,15 @@ beforeAll(async () => {
 })
 afterAll(() => stand?.stop())
 
-const TENANT_ROUTES = ['/api/sites', '/api/credentials', '/api/receipts', '/api/incidents', '/api/status', '/api/audit']
+const TENANT_ROUTES = [
+  '/api/sites',
+  '/api/credentials',
+  '/api/receipts',
+  '/api/incidents',
+  '/api/status',
+  '/api/audit',
+  '/api/members',
+]
 
 describe('T4: a user of one tenant', () => {
   it.each(TENANT_ROUTES)('gets nothing of another from %s by naming it', async (path) => {
@@ -129,6 +138,25 @@ describe('L4: incidents', () => {
 
   it.each(['?state=closed', '?state=open&state=all', '?kind=fork'])('are not asked for by %s', async (query) => {
     expect(await codeOf(await ask(`/api/incidents${query}`, { user: own.user }))).toEqual([422, 'query_invalid'])
+  })
+})
+
+describe('people', () => {
+  it('T4, T6: are named to their members at AAL2 alone, and who is invited to owners alone', async () => {
+    const viewer = randomUUID()
+    await stand.sql`insert into flarewatch.members values (${other.tenant}, ${viewer}, 'viewer')`
+    await stand.sql`insert into auth.mfa_factors (id, user_id, factor_type, status, created_at, updated_at)
+      values (${randomUUID()}, ${viewer}, 'totp', 'verified', now(), now())`
+    await stand.sql`insert into flarewatch.invitations
+      (id, tenant_id, email, role, token_hash, invited_by, created_at, expires_at)
+      values (${randomUUID()}, ${other.tenant}, 'new@x.test', 'viewer', ${new Uint8Array(32)}, ${other.user}, now(), now() + interval '7 days')`
+    const seen = async (user: string) => MembersResponse.parse(await (await ask('/api/members', { user })).json())
+    const owners = await seen(other.user)
+    expect(owners.members.map(({ user_id, role }) => [user_id, role])).toContainEqual([viewer, 'viewer'])
+    expect(owners.invitations).toMatchObject([{ email: 'new@x.test', role: 'viewer' }])
+    expect(await seen(viewer)).toMatchObject({ members: owners.members, invitations: [] })
+    expect((await seen(own.user)).members.map(({ user_id }) => user_id)).not.toContain(viewer)
+    expect(await codeOf(await ask('/api/members', { user: other.user, aal: 'aal1' }))).toEqual([403, 'aal2_required'])
   })
 })
 

@@ -8,6 +8,7 @@ import { audit } from './routes/audit.ts'
 import { auditExport } from './routes/audit-export.ts'
 import { auditProof } from './routes/audit-proof.ts'
 import { incidents } from './routes/incidents.ts'
+import { members } from './routes/members.ts'
 import { siteMetrics } from './routes/metrics.ts'
 import { consistency, epochCertificate, epochs, newestReceipt, receiptOfSize } from './routes/receipt-files.ts'
 import { shreddingCertificate } from './routes/shredding.ts'
@@ -37,6 +38,7 @@ router
   .all('/api/sites', sites)
   .all('/api/sites/:id/metrics', siteMetrics)
   .all('/api/credentials', credentials)
+  .all('/api/members', members)
   .all('/api/receipts', receipts)
   .all('/api/audit', audit)
   .all('/api/audit/export', auditExport)

@@ -15,6 +15,8 @@ export const Bindings = z.object({
   MAIL_FROM: sender,
   /** Who is told of every incident, in whichever tenant and in none. */
   OPERATOR_EMAIL: z.email().max(MAX_ADDRESS_CHARACTERS),
+  /** 256 bits, which the function `member-invite` holds too. */
+  INVITATION_KEY: z.base64url().length(43),
   GATEWAY_URL: httpUrl.transform((url) => url.replace(/\/+$/, '')),
   ...embeddedOnly,
 })

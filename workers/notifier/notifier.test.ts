@@ -208,6 +208,7 @@ describe('the notifier', () => {
     ['RESEND_API_KEY', 'sk_live_0000000000'],
     ['MAIL_FROM', 'Flarewatch <a@b.example>\r\nBcc: c@d.example'],
     ['OPERATOR_EMAIL', 'nobody'],
+    ['INVITATION_KEY', 'short'],
     ['GATEWAY_URL', 'javascript:alert(1)'],
   ])('refuses to start with %s as %j, and names it alone', (name, value) => {
     const env = { DB: {}, ...bindings(API_KEY), [name]: value }
@@ -224,6 +225,7 @@ function bindings(apiKey: string) {
     RESEND_API_KEY: apiKey,
     MAIL_FROM: 'Flarewatch <notices@deployment.example>',
     OPERATOR_EMAIL: OPERATOR,
+    INVITATION_KEY: 'k'.repeat(43),
     GATEWAY_URL: 'https://flarewatch.example/',
   }
 }

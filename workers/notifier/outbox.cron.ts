@@ -1,3 +1,4 @@
+import { invitationToken } from '../../domain/accounts/invitation-token.ts'
 import { Secret } from '../../domain/secret.ts'
 import { parseBindings } from '../runtime/bindings.ts'
 import { currentTime } from '../runtime/clock.ts'
@@ -15,11 +16,9 @@ export default {
   },
 
   async scheduled(_controller: ScheduledController, env: unknown, context: ExecutionContext): Promise<void> {
-    const { DB, RESEND_API_URL, RESEND_API_KEY, MAIL_FROM, OPERATOR_EMAIL, GATEWAY_URL, ...rest } = parseBindings(
-      'notifier',
-      Bindings,
-      env,
-    )
+    const { DB, RESEND_API_URL, RESEND_API_KEY, MAIL_FROM, OPERATOR_EMAIL, GATEWAY_URL, INVITATION_KEY, ...rest } =
+      parseBindings('notifier', Bindings, env)
+    const invitationKey = Secret.fromText(INVITATION_KEY)
     const resend = {
       apiUrl: RESEND_API_URL,
       apiKey: Secret.fromText(RESEND_API_KEY),
@@ -33,7 +32,10 @@ export default {
         clock: () => currentTime(rest),
         pause: (ms) => new Promise((passed) => setTimeout(passed, ms)),
         operatorEmail: OPERATOR_EMAIL,
-        links: { gatewayUrl: GATEWAY_URL },
+        links: {
+          gatewayUrl: GATEWAY_URL,
+          joinUrl: (id) => `${GATEWAY_URL}/join/#${invitationToken(invitationKey, id)}`,
+        },
       }),
     )
     const outcome = `outbox: ${sent} sent, ${putOff} put off, ${givenUp} given up`

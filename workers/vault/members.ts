@@ -5,9 +5,7 @@ import { failure, type Result, success } from '../../domain/result.ts'
 import { reach } from './call.ts'
 import type { Visit } from './visit.ts'
 
-/** `admin` is what the database calls an operator until its rows are renamed. */
-const StoredRole = z.preprocess((role) => (role === 'admin' ? 'operator' : role), Role)
-const Membership = z.object({ role: StoredRole, state: z.enum(['pending', 'active']) })
+const Membership = z.object({ role: Role, state: z.enum(['pending', 'active']) })
 export type Membership = z.infer<typeof Membership>
 
 export async function membershipOf(

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { ExportedRow } from '../../../domain/audit/export.ts'
-import { Role } from '../../../domain/contracts/api.ts'
 import { AuditRowId, type UserId } from '../../../domain/contracts/ids.ts'
+import { Role } from '../../../domain/contracts/roles.ts'
 import type { Tenancy } from '../with-tenant.ts'
 
 const bytes = z.instanceof(Uint8Array)

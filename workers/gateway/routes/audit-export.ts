@@ -15,7 +15,7 @@ import { type Tenancy, withTenant, withUser } from '../with-tenant.ts'
 
 /** One page is one transaction and one chunk: about half a megabyte, eight when every row is as large as a row can be. */
 const PAGE_ROWS = 500
-const EXPORTERS: ReadonlySet<string> = new Set(['owner', 'admin'])
+const EXPORTERS: ReadonlySet<string> = new Set(['owner', 'operator'])
 
 /**
  * The whole log up to the newest receipt, as docs/formats.md has it (L6); of a log whose first epochs were pruned, what remains, behind

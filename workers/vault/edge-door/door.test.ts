@@ -189,9 +189,9 @@ describe('an act that needs no key', () => {
   it('is not for a key, nor for a role that may not do it', async () => {
     const tenant = await bornTenant(stand)
     expect((await begin(tenant.owner, act(tenant, { action: 'credential.reveal' }))).code).toBe('request_invalid')
-    const admin = newUser()
-    await stand.sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenant.id}, ${admin.id}, 'admin')`
-    expect((await begin(admin, act(tenant))).code).toBe('role_insufficient')
+    const operator = newUser()
+    await stand.sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenant.id}, ${operator.id}, 'operator')`
+    expect((await begin(operator, act(tenant))).code).toBe('role_insufficient')
   })
 })
 
@@ -232,13 +232,39 @@ describe('the birth of a tenant', () => {
   })
 })
 
+describe('an invitation', () => {
+  const HASH = new Uint8Array(32).fill(7)
+  const join = (user: User, hash = HASH) =>
+    stand.edgeCall('member-join', { token_hash: Buffer.from(hash).toString('base64url') }, { user })
+
+  it('L1 that stands lets who presents it leave its row, and tell how it ended', async () => {
+    const tenant = await bornTenant(stand)
+    const user = newUser()
+    const at = new Date(stand.now())
+    await stand.sql`
+      insert into flarewatch.invitations (id, tenant_id, email, role, token_hash, invited_by, created_at, expires_at)
+      values (${randomUUID()}, ${tenant.id}, 'new@x.test', 'viewer', ${HASH}, ${tenant.owner.id}, ${at},
+        ${new Date(at.getTime() + 60_000)})`
+    const begun = await join(user)
+    expect(begun).toMatchObject({ code: null, body: { tenant_id: tenant.id } })
+    const { tenant_id, intent_row } = begun.body as { tenant_id: string; intent_row: string }
+    const outcome = { tenant_id, intent_row, succeeded: false, code: 'invitation_invalid' }
+    expect((await stand.edgeCall('settle', outcome, { user: newUser() })).code).toBe('request_invalid')
+    expect((await stand.edgeCall('settle', outcome, { user })).code).toBeNull()
+    expect(await stand.call('AUDIT_LEDGER', tenant.id, 'head')).toMatchObject({ seq: 3 })
+    await stand.sql`update flarewatch.invitations set accepted_at = ${at}, accepted_by = ${user.id} where token_hash = ${HASH}`
+    expect(await join(user)).toMatchObject({ status: 403, code: 'invitation_invalid' })
+    expect(await join(user, new Uint8Array(32))).toMatchObject({ status: 403, code: 'invitation_invalid' })
+  })
+})
+
 describe('an outcome', () => {
   it('L1 is told by the user whose intent it was, once', async () => {
     const tenant = await bornTenant(stand)
-    const admin = newUser()
-    await stand.sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenant.id}, ${admin.id}, 'admin')`
+    const operator = newUser()
+    await stand.sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenant.id}, ${operator.id}, 'operator')`
     const body = { tenant_id: tenant.id, intent_row: tenant.birthRow, succeeded: true, code: 'created' }
-    expect((await stand.edgeCall('settle', body, { user: admin })).code).toBe('request_invalid')
+    expect((await stand.edgeCall('settle', body, { user: operator })).code).toBe('request_invalid')
     expect((await stand.edgeCall('settle', body, { user: tenant.owner })).code).toBeNull()
     expect((await stand.edgeCall('settle', { ...body, succeeded: false }, { user: tenant.owner })).code).toBeNull()
     expect(await stand.call('AUDIT_LEDGER', tenant.id, 'head')).toMatchObject({ seq: 2 })

@@ -20,6 +20,7 @@ import { actBegin } from './act-begin.ts'
 import { credentialOpen } from './credential-open.ts'
 import { credentialReveal } from './credential-reveal.ts'
 import { credentialSeal } from './credential-seal.ts'
+import { memberJoin } from './member-join.ts'
 import type { EdgeRefusal, EdgeVisit } from './operation.ts'
 import { operatorKeyEnrol, operatorKeyList, operatorKeyRemove } from './operator-key.ts'
 import { revealCollect, revealDeliver } from './reveal-answer.ts'
@@ -39,6 +40,7 @@ const OPERATIONS: Record<EdgeOperation, Performed> = {
   'tenant-activate': parsedRequest(EdgeOperations['tenant-activate'].request, tenantActivate),
   'step-up-mint': parsedRequest(EdgeOperations['step-up-mint'].request, stepUpMint),
   'act-begin': parsedRequest(EdgeOperations['act-begin'].request, actBegin),
+  'member-join': parsedRequest(EdgeOperations['member-join'].request, memberJoin),
   'credential-seal': parsedRequest(EdgeOperations['credential-seal'].request, credentialSeal),
   'operator-key-enrol': parsedRequest(EdgeOperations['operator-key-enrol'].request, operatorKeyEnrol),
   'operator-key-list': parsedRequest(EdgeOperations['operator-key-list'].request, operatorKeyList),

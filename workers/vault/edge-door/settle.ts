@@ -4,13 +4,10 @@ import { failure, success } from '../../../domain/result.ts'
 import { appendOutcome } from '../audit-append.ts'
 import { withAuditKeys } from '../audit-keys.ts'
 import { askLedger } from '../ledger.ts'
-import { membershipOf } from '../members.ts'
 import { edgeRefusal, type Operation } from './operation.ts'
 
-/** The outcome row of an intent: told once, and only by the user whose intent it was. */
+/** The outcome row of an intent: told once, and only by the user whose intent it was, also when the act ended their membership. */
 export const settle: Operation<'settle'> = async (visit, { tenant_id, intent_row, succeeded, code }) => {
-  const membership = await membershipOf(visit, tenant_id, visit.user.userId)
-  if (!membership.ok) return membership
   const found = await askLedger(visit.bindings, tenant_id, (ledger) => ledger.rowOf(intent_row))
   if (!found.ok) return found
   const { value: row } = found

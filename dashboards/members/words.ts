@@ -1,0 +1,18 @@
+import type { Role } from '../../domain/contracts/roles.ts'
+import type { StepUpAction } from '../../domain/contracts/step-up.ts'
+
+export const ROLE_NAMES: Readonly<Record<Role, string>> = { owner: 'Owner', operator: 'Operator', viewer: 'Viewer' }
+
+/** What each act is, to a person. */
+export const ACT_NAMES: Readonly<Record<StepUpAction, string>> = {
+  'credential.store': 'Store a credential',
+  'credential.rotate': 'Replace a credential’s secret',
+  'credential.delete': 'Delete a credential',
+  'credential.reveal': 'Reveal a credential’s secret',
+  'member.invite': 'Invite a person',
+  'member.role': 'Change a role',
+  'member.remove': 'Remove a person',
+  'member.reset': 'Reset a person’s second factor',
+  'operator_key.enrol': 'Enrol a key that reveals',
+  'provider.purge_cache': 'Purge a site’s cache',
+}
