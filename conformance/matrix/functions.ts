@@ -46,6 +46,20 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
     },
   },
   {
+    // Before any store, since a site belongs to the credential that was stored for it last.
+    name: 'provider-action',
+    demand: 'step-up',
+    action: 'provider.purge_cache',
+    roles: MANAGERS,
+    call: async ({ tenantId, credentialId, siteId }) => {
+      const purge = { purge_everything: true }
+      return {
+        targetId: credentialId,
+        body: { tenant_id: tenantId, credential_id: credentialId, site_id: siteId, purge },
+      }
+    },
+  },
+  {
     name: 'credential-store',
     demand: 'step-up',
     action: 'credential.store',
@@ -76,19 +90,6 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
     call: async ({ tenantId, storeAnother }) => {
       const id = await storeAnother()
       return { targetId: id, body: { tenant_id: tenantId, credential_id: id } }
-    },
-  },
-  {
-    name: 'provider-action',
-    demand: 'step-up',
-    action: 'provider.purge_cache',
-    roles: MANAGERS,
-    call: async ({ tenantId, credentialId, siteId }) => {
-      const purge = { purge_everything: true }
-      return {
-        targetId: credentialId,
-        body: { tenant_id: tenantId, credential_id: credentialId, site_id: siteId, purge },
-      }
     },
   },
   {
@@ -145,6 +146,39 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
     call: async ({ tenantId }) => {
       const pickup_secret = randomBytes(32).toString('base64url')
       return { targetId: tenantId, body: { act: 'collect', tenant_id: tenantId, pickup_secret } }
+    },
+  },
+  {
+    name: 'member-invite',
+    demand: 'step-up',
+    action: 'member.invite',
+    roles: OWNER,
+    call: async ({ tenantId }) => {
+      const id = randomUUID()
+      const email = `${id}@example.test`
+      return { targetId: id, body: { tenant_id: tenantId, invitation_id: id, email, role: 'viewer' } }
+    },
+  },
+  {
+    name: 'member-role',
+    act: 'member.role',
+    demand: 'step-up',
+    action: 'member.role',
+    roles: OWNER,
+    call: async ({ tenantId, memberId }) => {
+      const body = { act: 'member.role', tenant_id: tenantId, member_id: memberId, role: 'viewer' }
+      return { targetId: memberId, body }
+    },
+  },
+  {
+    // Whom it is for is told to nobody: to all who may ask, one that was never made is like one that is another's.
+    name: 'invitation-accept',
+    demand: 'aal2',
+    action: null,
+    roles: [...MEMBERS, 'outsider'],
+    answers: 'invitation_invalid',
+    call: async ({ tenantId }) => {
+      return { targetId: tenantId, body: { token: `fwinv_${randomBytes(32).toString('base64url')}` } }
     },
   },
 ]

@@ -38,6 +38,7 @@ export const ROUTES: readonly Route[] = [
   fixed('/api/receipts', 'enrolment'),
   fixed('/api/incidents', 'enrolment'),
   fixed('/api/status', 'enrolment'),
+  fixed('/api/members', 'aal2'),
   fixed('/api/audit', 'aal2'),
   { ...fixed('/api/audit/export', 'aal2'), roles: ['owner', 'operator'] },
   { pattern: '/api/audit/rows/:row/proof', demand: 'aal2', path: () => '/api/audit/rows/1/proof' },
