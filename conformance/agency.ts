@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { type DigestedRequest, requestDigest } from '../domain/contracts/request-digest.ts'
+import type { StepUpAction } from '../domain/contracts/step-up.ts'
 import { type Answer, enrolTotp, type Person, signUp } from './person.ts'
 import type { RunFile } from './run-file.ts'
 
@@ -22,7 +24,6 @@ export async function foundAgency(run: RunFile): Promise<Agency> {
     totpSecret,
     tenantId,
     store: async (secret, credentialId = randomUUID()) => {
-      const stepUp = await mintStepUp(owner, tenantId, credentialId)
       const body = {
         tenant_id: tenantId,
         credential_id: credentialId,
@@ -30,14 +31,20 @@ export async function foundAgency(run: RunFile): Promise<Agency> {
         label: 'Under test',
         secret,
       }
+      const stepUp = await mintStepUp(owner, { action: 'credential.store', target_id: credentialId }, body)
       return owner.call('credential-store', body, { 'flarewatch-step-up': stepUp })
     },
   }
 }
 
-export async function mintStepUp(person: Person, tenantId: string, credentialId: string): Promise<string> {
-  const request = { tenant_id: tenantId, credential_id: credentialId, action: 'credential.store' }
-  const answer = await person.call('step-up', request)
+/** The token for one act on one target, by the request that the function is to get. */
+export async function mintStepUp(
+  person: Person,
+  { action, target_id }: { readonly action: StepUpAction; readonly target_id: string },
+  request: DigestedRequest & { readonly tenant_id: string },
+): Promise<string> {
+  const request_digest = await requestDigest(action, request)
+  const answer = await person.call('step-up', { tenant_id: request.tenant_id, action, target_id, request_digest })
   const { token } = answer.body as { token?: string }
   if (token === undefined) throw new Error(`no step-up token: ${answer.status} ${answer.text}`)
   return token

@@ -39,11 +39,13 @@ describe('from sign-up to a chart', () => {
     expect(again.body).toEqual(first.body)
   })
 
-  test('A4: a step-up token is good once, for the credential that it names', async () => {
-    const elsewhere = await mintStepUp(owner, tenantId, randomUUID())
+  test('A4: a step-up token is good once, for the credential and the request that it names', async () => {
+    const elsewhere = await stepUpFor(randomUUID())
     expect(codeOf(await store(elsewhere))).toBe('step_up_invalid')
+    const otherwise = await stepUpFor(credentialId)
+    expect(codeOf(await store(otherwise, { label: 'Not what was confirmed' }))).toBe('step_up_invalid')
 
-    const stepUp = await mintStepUp(owner, tenantId, credentialId)
+    const stepUp = await stepUpFor(credentialId)
     const stored = await store(stepUp)
     expect(stored.status, stored.text).toBe(200)
     const other = await store(stepUp, { credential_id: randomUUID() })
@@ -84,8 +86,9 @@ describe('from sign-up to a chart', () => {
     await stepUpToAal2(second, secret)
     const answer = await second.call('step-up', {
       tenant_id: tenantId,
-      credential_id: randomUUID(),
       action: 'credential.store',
+      target_id: randomUUID(),
+      request_digest: 'd'.repeat(43),
     })
     expect([answer.status, codeOf(answer)]).toEqual([403, 'freshness_claimed'])
   })
@@ -107,15 +110,20 @@ describe('from sign-up to a chart', () => {
     expect([answer.status, codeOf(answer)]).toEqual([403, 'not_a_member'])
   })
 
-  function store(stepUp: string, changed: Record<string, string> = {}): Promise<Answer> {
-    const body = {
+  function storeBody() {
+    return {
       tenant_id: tenantId,
       credential_id: credentialId,
       provider: 'cloudflare',
       label: 'Main',
       secret: token,
     }
-    return owner.call('credential-store', { ...body, ...changed }, { 'flarewatch-step-up': stepUp })
+  }
+  function stepUpFor(target: string): Promise<string> {
+    return mintStepUp(owner, { action: 'credential.store', target_id: target }, storeBody())
+  }
+  function store(stepUp: string, changed: Record<string, string> = {}): Promise<Answer> {
+    return owner.call('credential-store', { ...storeBody(), ...changed }, { 'flarewatch-step-up': stepUp })
   }
 })
 

@@ -2,7 +2,8 @@
  * StepUpTokens: single-use powers of one user, and the single use of the Edge service's and the operator's JWTs.
  *
  * Key: the user id; two further objects, named `service-jti` and `operator-jti`, hold `jti`s and nothing else.
- * Invariants: a token is used at most once, by the session that minted it, for the one act it names, within 5 minutes
+ * Invariants: a token is used at most once, by the session that minted it, for the one act, target and request it names, within 5
+ * minutes
  * (A4). Codes of one TOTP window lend freshness to one session alone (A3). A `jti` is accepted once.
  * Atomic because: each judgement is one synchronous turn (hashing included, hence @noble rather than WebCrypto), so of
  * two concurrent uses exactly one finds the row; answers wait until SQLite has the deletion on disk.
@@ -12,7 +13,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { z } from 'zod'
 import { randomBytes, toBase64Url, utf8 } from '../domain/bytes.ts'
 import type { StepUpBinding, StepUpTokensApi } from '../domain/contracts/durable-objects.ts'
-import { CredentialId, SessionId, TenantId } from '../domain/contracts/ids.ts'
+import { SessionId, TenantId } from '../domain/contracts/ids.ts'
 import { parseBindings } from '../workers/runtime/bindings.ts'
 import { currentTime } from '../workers/runtime/clock.ts'
 import { HostBindings } from './bindings.ts'
@@ -29,17 +30,27 @@ const CLAIM_MEMORY_MS = 15 * 60_000
 const JTI_SKEW_MS = 60_000
 
 const Moment = z.int().nonnegative()
-const Binding = { sessionId: SessionId, tenantId: TenantId, credentialId: CredentialId, action: z.string().max(64) }
+const Binding = {
+  sessionId: SessionId,
+  tenantId: TenantId,
+  action: z.string().max(64),
+  targetId: z.uuid(),
+  requestDigest: z.base64url().length(43),
+}
 const Mint = z.strictObject({ ...Binding, at: Moment })
 const Consume = z.strictObject({ ...Binding, token: z.string().max(64), at: Moment })
 const Freshness = z.strictObject({ sessionId: SessionId, totpAt: Moment, at: Moment })
 const Jti = z.strictObject({ jti: z.uuid(), exp: Moment, at: Moment })
 
+const USE_UP =
+  'DELETE FROM step_ups WHERE token_hash = ? RETURNING session_id, tenant_id, action, target_id, request_digest, expires_at'
+
 type TokenRow = {
   session_id: string
   tenant_id: string
-  credential_id: string
   action: string
+  target_id: string
+  request_digest: string
   expires_at: number
 }
 type Verdict<Code> = { ok: true } | { ok: false; code: Code }
@@ -52,12 +63,15 @@ export class StepUpTokens extends DurableObject<unknown> implements StepUpTokens
     super(context, env)
     this.#bindings = parseBindings('durable-objects', HostBindings, env)
     this.#sql = context.storage.sql
-    this.#sql.exec(`CREATE TABLE IF NOT EXISTS tokens (
+    // Tokens that an earlier version minted, bound to less: they are refused, as at the end of their five minutes.
+    this.#sql.exec('DROP TABLE IF EXISTS tokens')
+    this.#sql.exec(`CREATE TABLE IF NOT EXISTS step_ups (
       token_hash BLOB PRIMARY KEY,
       session_id TEXT NOT NULL,
       tenant_id TEXT NOT NULL,
-      credential_id TEXT NOT NULL,
       action TEXT NOT NULL,
+      target_id TEXT NOT NULL,
+      request_digest TEXT NOT NULL,
       expires_at INTEGER NOT NULL
     ) WITHOUT ROWID`)
     this.#sql.exec(`CREATE TABLE IF NOT EXISTS freshness (
@@ -98,23 +112,24 @@ export class StepUpTokens extends DurableObject<unknown> implements StepUpTokens
   }
 
   async mint(request: StepUpBinding & { at: number }): Promise<{ token: string; expiresAt: number }> {
-    const { sessionId, tenantId, credentialId, action, at } = Mint.parse(request)
+    const { sessionId, tenantId, action, targetId, requestDigest, at } = Mint.parse(request)
     const token = `${TOKEN_PREFIX}${toBase64Url(randomBytes(TOKEN_BYTES))}`
     const expiresAt = at + TOKEN_LIFETIME_MS
-    this.#sql.exec('DELETE FROM tokens WHERE expires_at <= ?', at)
+    this.#sql.exec('DELETE FROM step_ups WHERE expires_at <= ?', at)
     this.#sql.exec(
-      `DELETE FROM tokens WHERE token_hash IN
-        (SELECT token_hash FROM tokens ORDER BY expires_at DESC LIMIT -1 OFFSET ?)`,
+      `DELETE FROM step_ups WHERE token_hash IN
+        (SELECT token_hash FROM step_ups ORDER BY expires_at DESC LIMIT -1 OFFSET ?)`,
       MAX_LIVE_TOKENS - 1,
     )
     this.#sql.exec(
-      `INSERT INTO tokens (token_hash, session_id, tenant_id, credential_id, action, expires_at)
-        VALUES (?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO step_ups (token_hash, session_id, tenant_id, action, target_id, request_digest, expires_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?)`,
       sha256(utf8(token)),
       sessionId,
       tenantId,
-      credentialId,
       action,
+      targetId,
+      requestDigest,
       expiresAt,
     )
     this.#prune()
@@ -122,19 +137,15 @@ export class StepUpTokens extends DurableObject<unknown> implements StepUpTokens
   }
 
   async consume(request: StepUpBinding & { token: string; at: number }): Promise<Verdict<'step_up_invalid'>> {
-    const { token, sessionId, tenantId, credentialId, action, at } = Consume.parse(request)
-    const [minted] = this.#sql
-      .exec<TokenRow>(
-        'DELETE FROM tokens WHERE token_hash = ? RETURNING session_id, tenant_id, credential_id, action, expires_at',
-        sha256(utf8(token)),
-      )
-      .toArray()
+    const { token, sessionId, tenantId, action, targetId, requestDigest, at } = Consume.parse(request)
+    const [minted] = this.#sql.exec<TokenRow>(USE_UP, sha256(utf8(token))).toArray()
     const fits =
       minted !== undefined &&
       minted.session_id === sessionId &&
       minted.tenant_id === tenantId &&
-      minted.credential_id === credentialId &&
       minted.action === action &&
+      minted.target_id === targetId &&
+      minted.request_digest === requestDigest &&
       at < minted.expires_at
     return fits ? { ok: true } : { ok: false, code: 'step_up_invalid' }
   }
@@ -154,12 +165,12 @@ export class StepUpTokens extends DurableObject<unknown> implements StepUpTokens
 
   override async alarm(): Promise<void> {
     const at = await currentTime(this.#bindings)
-    this.#sql.exec('DELETE FROM tokens WHERE expires_at <= ?', at)
+    this.#sql.exec('DELETE FROM step_ups WHERE expires_at <= ?', at)
     this.#sql.exec('DELETE FROM freshness WHERE claimed_at < ?', at - CLAIM_MEMORY_MS)
     this.#sql.exec('DELETE FROM jtis WHERE exp <= ?', at - JTI_SKEW_MS)
     const kept = this.#sql
       .exec<{ count: number }>(
-        'SELECT (SELECT count(*) FROM tokens) + (SELECT count(*) FROM freshness) + (SELECT count(*) FROM jtis) AS count',
+        'SELECT (SELECT count(*) FROM step_ups) + (SELECT count(*) FROM freshness) + (SELECT count(*) FROM jtis) AS count',
       )
       .one().count
     if (kept > 0) this.#prune()

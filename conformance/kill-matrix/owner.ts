@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { requestDigest } from '../../domain/contracts/request-digest.ts'
 import { type Answer, enrolTotp, type Person, resumeSession, signUp } from '../person.ts'
 import { issueToken } from '../stack.ts'
 import type { StackUnderTest } from './stack-under-test.ts'
@@ -46,8 +47,11 @@ export async function enrolOwner(stack: StackUnderTest): Promise<Owner> {
     }
     throw new Error(`${name} was not acknowledged within ${PATIENCE_MS / 1000} s: ${last}`)
   }
+  const credential = { tenant_id: tenantId, credential_id: credentialId, provider: 'cloudflare', label: 'Main', secret }
   const stepUp = async (): Promise<string> => {
-    const request = { tenant_id: tenantId, credential_id: credentialId, action: 'credential.store' }
+    const action = 'credential.store'
+    const request_digest = await requestDigest(action, credential)
+    const request = { tenant_id: tenantId, action, target_id: credentialId, request_digest }
     const { body } = await insist('step-up', request, async () => ({}))
     return (body as { token: string }).token
   }
@@ -59,10 +63,12 @@ export async function enrolOwner(stack: StackUnderTest): Promise<Owner> {
       await insist('tenant-create', { tenant_id: tenantId, name: 'Agency among the killed' }, keyed(randomUUID()))
     },
     storeCredential: async () => {
-      const body = { tenant_id: tenantId, credential_id: credentialId, provider: 'cloudflare', label: 'Main', secret }
       const key = keyed(randomUUID())
       // A step-up token dies on use, also on one whose answer was lost.
-      await insist('credential-store', body, async () => ({ ...(await key()), 'flarewatch-step-up': await stepUp() }))
+      await insist('credential-store', credential, async () => ({
+        ...(await key()),
+        'flarewatch-step-up': await stepUp(),
+      }))
     },
   }
 }

@@ -175,8 +175,9 @@ export const MUTATIONS: readonly Mutation[] = [
     breaks: 'a step-up token outlives its use',
     file: 'durable-objects/step-up-tokens.do.ts',
     search:
-      "'DELETE FROM tokens WHERE token_hash = ? RETURNING session_id, tenant_id, credential_id, action, expires_at'",
-    replacement: "'SELECT session_id, tenant_id, credential_id, action, expires_at FROM tokens WHERE token_hash = ?'",
+      "'DELETE FROM step_ups WHERE token_hash = ? RETURNING session_id, tenant_id, action, target_id, request_digest, expires_at'",
+    replacement:
+      "'SELECT session_id, tenant_id, action, target_id, request_digest, expires_at FROM step_ups WHERE token_hash = ?'",
     project: 'rooms',
     tests: ['durable-objects/step-up-tokens.test.ts'],
     unrelated: 'durable-objects/ledger/agreement.test.ts',
@@ -184,7 +185,9 @@ export const MUTATIONS: readonly Mutation[] = [
       'step-up tokens A4 of twenty concurrent uses exactly one wins',
       'step-up tokens A4 dies of a use for another sessionId',
       'step-up tokens A4 dies of a use for another tenantId',
-      'step-up tokens A4 dies of a use for another credentialId',
+      'step-up tokens A4 dies of a use for another targetId',
+      'step-up tokens A4 dies of a use for another action',
+      'step-up tokens A4 dies of a use for another requestDigest',
     ],
   },
 ]

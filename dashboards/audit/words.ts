@@ -29,7 +29,8 @@ export function targetText(target: string, { credentials }: Pick<Names, 'credent
 type Phrase = { readonly did: string; readonly label: string; readonly onTarget: boolean }
 const PHRASES: Readonly<Record<string, Phrase>> = {
   'tenant.create': { did: 'created the agency', label: 'Agency created', onTarget: false },
-  'step_up.mint': { did: 'got permission to store', label: 'Permission given', onTarget: true },
+  'step_up.mint': { did: 'got permission for an act on', label: 'Permission given', onTarget: true },
+  'step_up.refused': { did: 'was refused permission for an act on', label: 'Permission refused', onTarget: true },
   'credential.store': { did: 'stored', label: 'Credential stored', onTarget: true },
   'credential.open': { did: 'opened', label: 'Credential opened', onTarget: true },
   'credential.reseal': { did: 're-encrypted', label: 'Credential re-encrypted', onTarget: true },
@@ -51,6 +52,7 @@ export const ACTIONS = [
   'tenant_dek.rotate',
   'tenant_dek.destroy',
   'step_up.mint',
+  'step_up.refused',
   'audit.read',
   'tenant.create',
 ] as const

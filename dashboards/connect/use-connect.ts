@@ -35,20 +35,18 @@ export function useConnect() {
     if (!shape.ok) return failed(shape.code)
     attempt.current ??= newAttempt()
     const { credentialId, key } = attempt.current
+    const request = {
+      tenant_id: tenant.id,
+      credential_id: credentialId,
+      provider: 'cloudflare',
+      label: label.value.trim(),
+      secret: token,
+    } as const
     setState({ name: 'busy', doing: 'Asking for permission…' })
-    const permission = await functions.stepUp(tenant.id, credentialId)
+    const permission = await functions.stepUp({ action: 'credential.store', target_id: credentialId }, request)
     if (!permission.ok) return permission
     setState({ name: 'busy', doing: 'Checking the token with Cloudflare…' })
-    return functions.storeCredential(
-      {
-        tenant_id: tenant.id,
-        credential_id: credentialId,
-        provider: 'cloudflare',
-        label: label.value.trim(),
-        secret: token,
-      },
-      { stepUp: permission.value.token, key },
-    )
+    return functions.storeCredential(request, { stepUp: permission.value.token, key })
   }
 
   const connect = async (fields: ConnectFields) => {

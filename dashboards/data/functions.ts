@@ -1,6 +1,6 @@
+import { type DigestedRequest, requestDigest } from '../../domain/contracts/request-digest.ts'
 import type { AccessToken, Config } from './gateway.ts'
 import {
-  type CredentialId,
   CredentialStore,
   IDEMPOTENCY_HEADER,
   STEP_UP_HEADER,
@@ -30,13 +30,18 @@ export class Functions {
     )
   }
 
-  stepUp(tenantId: TenantId, credentialId: CredentialId): Promise<Answer<z.output<typeof StepUp.response>>> {
-    const body = { tenant_id: tenantId, credential_id: credentialId, action: 'credential.store' }
+  /** A token for one act on one target by this very request. */
+  async stepUp(
+    { action, target_id }: Pick<z.input<typeof StepUp.request>, 'action' | 'target_id'>,
+    request: DigestedRequest & { readonly tenant_id: TenantId },
+  ): Promise<Answer<z.output<typeof StepUp.response>>> {
+    const { tenant_id } = request
+    const body = { tenant_id, action, target_id, request_digest: await requestDigest(action, request) }
     return this.#post({ name: 'step-up', body }, StepUp.response)
   }
 
   storeCredential(
-    body: z.input<typeof CredentialStore.request>,
+    body: z.output<typeof CredentialStore.request>,
     proof: { readonly stepUp: string; readonly key: string },
   ): Promise<Answer<z.output<typeof CredentialStore.response>>> {
     const headers = { [STEP_UP_HEADER]: proof.stepUp, [IDEMPOTENCY_HEADER]: proof.key }

@@ -1,9 +1,11 @@
+import { StepUpAction } from './step-up.ts'
+
 /** An act that is announced before it is done leaves two rows: its intent, and an outcome row that names it (L1). */
 export const OUTCOME_ACTION = 'act.outcome'
 
 const INTENT_ACTIONS: ReadonlySet<string> = new Set([
+  ...StepUpAction.options,
   'tenant.create',
-  'credential.store',
   'credential.open',
   'credential.reseal',
   'tenant_dek.rotate',

@@ -1,5 +1,5 @@
 import type { AuditRow, SealedRow } from '../audit/row.ts'
-import type { AuditRowId, CredentialId, SessionId, TenantId } from './ids.ts'
+import type { AuditRowId, SessionId, TenantId } from './ids.ts'
 import type { KeyInventory } from './shredding.ts'
 
 /** RPC of the Durable Objects. Times are decision times in Unix milliseconds, given by the caller. */
@@ -228,8 +228,10 @@ export const OPERATOR_JTI_NAME = 'operator-jti'
 export type StepUpBinding = {
   readonly sessionId: SessionId
   readonly tenantId: TenantId
-  readonly credentialId: CredentialId
   readonly action: string
+  readonly targetId: string
+  /** SHA-256 of the request, base64url. */
+  readonly requestDigest: string
 }
 export interface StepUpTokensApi {
   claimFreshness(claim: {
@@ -240,7 +242,7 @@ export interface StepUpTokensApi {
   mint(
     request: StepUpBinding & { readonly at: number },
   ): Promise<{ readonly token: string; readonly expiresAt: number }>
-  /** Whatever it is presented for, a token dies of it. */
+  /** One atomic step. Whatever it is presented for, a token dies of it, and every misuse is answered alike. */
   consume(
     request: StepUpBinding & { readonly token: string; readonly at: number },
   ): Promise<{ readonly ok: true } | { readonly ok: false; readonly code: 'step_up_invalid' }>

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { AuditRowId, CredentialId, TenantId } from './ids.ts'
 import { RequestClaims } from './request-token.ts'
+import { KeylessAction, StepUpAction } from './step-up.ts'
 
 /**
  * HTTP between the Edge Functions and the vault: `POST {vault}/edge/v1/{operation}`.
@@ -23,8 +24,17 @@ export const ServiceClaims = RequestClaims.extend({
 const bytes = (length: number) => z.base64url().length(Math.ceil((length * 4) / 3))
 const keyVersion = z.int().min(1).max(0xffffffff)
 
-export const CredentialAction = z.enum(['credential.store'])
-export type CredentialAction = z.infer<typeof CredentialAction>
+/** SHA-256 of an act's request, see request-digest.ts. */
+export const RequestDigest = bytes(32)
+/** The bytes that a step-up token is presented in. */
+export const StepUpToken = z.string().startsWith('fwsu_').max(64)
+/** What a step-up token stands for beside its user and session: one act, on one target, by one request. */
+export const StepUpRequest = z.strictObject({
+  tenant_id: TenantId,
+  action: StepUpAction,
+  target_id: z.uuid().lowercase(),
+  request_digest: RequestDigest,
+})
 export const Provider = z.enum(['cloudflare'])
 export type Provider = z.infer<typeof Provider>
 
@@ -44,11 +54,22 @@ export const EdgeOperations = {
     }),
   },
   'step-up-mint': {
-    request: z.strictObject({ tenant_id: TenantId, credential_id: CredentialId, action: CredentialAction }),
-    response: z.object({ token: z.string().startsWith('fwsu_').max(64), expires_at: z.iso.datetime() }),
+    request: StepUpRequest,
+    response: z.object({ token: StepUpToken, expires_at: z.iso.datetime() }),
+  },
+  /** An act that needs no key: judged, and announced by its intent row. `settle` ends it. */
+  'act-begin': {
+    request: StepUpRequest.extend({ action: KeylessAction }),
+    response: z.object({ intent_row: AuditRowId }),
   },
   'credential-seal': {
-    request: z.strictObject({ tenant_id: TenantId, credential_id: CredentialId, provider: Provider }),
+    request: z.strictObject({
+      tenant_id: TenantId,
+      credential_id: CredentialId,
+      provider: Provider,
+      action: StepUpAction.extract(['credential.store', 'credential.rotate']),
+      request_digest: RequestDigest,
+    }),
     response: z.object({
       kek_version: keyVersion,
       wrapped_dek: bytes(60),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CredentialAction, Provider } from './edge-door.ts'
+import { EdgeOperations, Provider } from './edge-door.ts'
 import { CredentialId, SiteId, TenantId } from './ids.ts'
 
 /** `POST /functions/v1/{name}` with the user's JWT; `idempotency-key: <uuid>` on what changes state. */
@@ -11,11 +11,8 @@ export const TenantCreate = {
   response: z.object({ tenant: z.object({ id: TenantId, name: z.string(), state: z.literal('active') }) }),
 }
 
-/** `step-up`: AAL2 fresh. The token is bound to user, session, credential and action; single use; 5 minutes. */
-export const StepUp = {
-  request: z.strictObject({ tenant_id: TenantId, credential_id: CredentialId, action: CredentialAction }),
-  response: z.object({ token: z.string(), expires_at: z.iso.datetime() }),
-}
+/** `step-up`: AAL2 fresh. The token is bound to user, session, tenant, action, target and request; single use; 5 minutes. */
+export const StepUp = EdgeOperations['step-up-mint']
 
 export const CredentialGrade = z.enum(['read_only', 'over_scoped', 'not_proven_read_only'])
 export type CredentialGrade = z.infer<typeof CredentialGrade>

@@ -28,7 +28,7 @@ const NEXT_STEP: Record<ErrorCode, string> = {
   freshness_claimed:
     'Another session of yours used a code within the last 90 seconds. Wait, enter a new code, and try again.',
   kek_version_unknown: 'The vault is changing its key. Try again in a minute.',
-  step_up_required: 'Ask for a step-up token for this credential and action first.',
+  step_up_required: 'Ask for a step-up token for this act and request first.',
   step_up_invalid: 'The step-up token was used, has expired, or is for another act. Ask for a new one.',
   not_a_member: 'You are not a member of this tenant. Ask an owner to add you.',
   role_insufficient: 'Your role may not do this. Ask an owner.',

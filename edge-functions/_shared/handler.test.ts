@@ -7,7 +7,7 @@ import type { User } from './user.ts'
 
 vi.spyOn(console, 'error').mockImplementation(() => {})
 const ID = '4f9d6c3e-1d55-4b8e-9a2b-3c6a7e8f9a01'
-const INPUT = { tenant_id: ID, credential_id: ID, action: 'credential.store' }
+const INPUT = { tenant_id: ID, action: 'credential.store', target_id: ID, request_digest: 'd'.repeat(43) }
 const answering = (verifyUser: () => Promise<User>, act: () => Promise<unknown> = async () => ({ done: true })) =>
   functionHandler({ name: 'test', request: StepUp.request, verifyUser, act })
 const someone = async () => ({}) as User

@@ -1,12 +1,14 @@
 import { fromBase64Url, toBase64Url, zeroize } from 'domain/bytes.ts'
 import { STEP_UP_HEADER } from 'domain/contracts/edge-door.ts'
-import { type CredentialStore, IDEMPOTENCY_HEADER } from 'domain/contracts/functions.ts'
+import type { CredentialStore } from 'domain/contracts/functions.ts'
+import { requestDigest } from 'domain/contracts/request-digest.ts'
 import { sealRecord } from 'domain/envelope/record.ts'
 import { judgeTokenShape } from 'domain/providers/cloudflare/token.ts'
 import { Secret } from 'domain/secret.ts'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { Refused } from '../_shared/errors.ts'
 import type { Call } from '../_shared/handler.ts'
+import { type Idempotency, idempotencyOf } from '../_shared/idempotency.ts'
 import { withOutcome } from '../_shared/outcome.ts'
 import type { Store } from '../_shared/store.ts'
 import { requireAal2, requireFresh } from '../_shared/user.ts'
@@ -20,9 +22,8 @@ export type DepositParts = {
 }
 type Input = z.infer<typeof CredentialStore.request>
 type Output = z.infer<typeof CredentialStore.response>
-type Idempotency = { readonly key: string; readonly function: 'credential-store'; readonly request_digest: string }
 
-const IdempotencyKey = z.uuid().lowercase()
+const ACTION = 'credential.store'
 /** Cloudflare's zones have no time zone of their own; its days are UTC days. */
 const ZONE_TIME = 'UTC'
 
@@ -34,7 +35,7 @@ export async function deposit(parts: DepositParts, call: Call<Input>): Promise<O
   if (!shape.ok) throw new Refused(shape.code)
   const secret = Secret.fromText(input.secret)
   try {
-    const idempotency = await idempotencyOf(call, secret.last4)
+    const idempotency = idempotencyOf(call.headers, 'credential-store', await requestDigest(ACTION, input))
     const earlier = await parts.store('idempotent_response', { user_id: user.id, ...idempotency })
     if (earlier !== null) return earlier.response
     requireFresh(user, now)
@@ -58,7 +59,9 @@ type Checked = {
 async function sealAndStore({ vault, store }: DepositParts, call: Call<Input>, checked: Checked): Promise<Output> {
   const { tenant_id, credential_id, provider, label } = call.input
   const proofs = { userJwt: call.user.jwt, stepUpToken: checked.stepUpToken, requestId: call.requestId }
-  const released = await vault('credential-seal', { tenant_id, credential_id, provider }, proofs)
+  const { request_digest } = checked.idempotency
+  const asked = { tenant_id, credential_id, provider, action: ACTION, request_digest } as const
+  const released = await vault('credential-seal', asked, proofs)
   const { subkey, intent_row, ...wrap } = released
   return withOutcome(vault, { tenant_id, intent_row }, proofs, 'stored', async () => {
     const ciphertext = await seal(checked.secret, subkey, call.input, wrap.dek_version)
@@ -93,16 +96,4 @@ async function seal(secret: Secret, subkeyText: string, input: Input, dekVersion
   } finally {
     zeroize(subkey.value)
   }
-}
-
-/**
- * A retry is recognised by its key and by everything but the secret, of which the last four characters stand in: a digest
- * over the secret, stored, would let a reader of the database test guesses.
- */
-async function idempotencyOf({ headers, input }: Call<Input>, last4: string): Promise<Idempotency> {
-  const key = IdempotencyKey.safeParse(headers.get(IDEMPOTENCY_HEADER))
-  if (!key.success) throw new Refused('idempotency_key_required')
-  const described = [input.tenant_id, input.credential_id, input.provider, input.label, last4]
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(JSON.stringify(described)))
-  return { key: key.data, function: 'credential-store', request_digest: toBase64Url(new Uint8Array(digest)) }
 }

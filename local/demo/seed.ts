@@ -3,6 +3,7 @@ import { createClient, FunctionsHttpError, type Session, type SupabaseClient } f
 import { CredentialsResponse, ErrorBody, TENANT_HEADER } from '../../domain/contracts/api.ts'
 import { STEP_UP_HEADER } from '../../domain/contracts/edge-door.ts'
 import { CredentialStore, IDEMPOTENCY_HEADER, StepUp, TenantCreate } from '../../domain/contracts/functions.ts'
+import { requestDigest } from '../../domain/contracts/request-digest.ts'
 import type { Progress } from '../supervisor/progress.ts'
 import { enterCode, signIn, totpAge } from './session.ts'
 import { openState, type StateFile } from './state.ts'
@@ -78,9 +79,10 @@ async function isStored({ options, state }: Seeding, session: Session): Promise<
 
 async function storeCredential({ client, options, state }: Seeding): Promise<void> {
   const { tenant_id, credential_id } = state.current
-  const request = { tenant_id, credential_id, action: 'credential.store' }
-  const { token } = StepUp.response.parse(await invoke(client, 'step-up', request))
   const body = { tenant_id, credential_id, provider: 'cloudflare', label: LABEL, secret: await options.issueToken() }
+  const action = 'credential.store'
+  const request = { tenant_id, action, target_id: credential_id, request_digest: await requestDigest(action, body) }
+  const { token } = StepUp.response.parse(await invoke(client, 'step-up', request))
   const headers = { [IDEMPOTENCY_HEADER]: crypto.randomUUID(), [STEP_UP_HEADER]: token }
   CredentialStore.response.parse(await invoke(client, 'credential-store', body, headers))
 }

@@ -1,10 +1,13 @@
 import { z } from 'zod'
 import type { TenantId, UserId } from '../../domain/contracts/ids.ts'
+import { Role } from '../../domain/contracts/roles.ts'
 import { failure, type Result, success } from '../../domain/result.ts'
 import { reach } from './call.ts'
 import type { Visit } from './visit.ts'
 
-const Membership = z.object({ role: z.enum(['owner', 'admin', 'viewer']), state: z.enum(['pending', 'active']) })
+/** `admin` is what the database calls an operator until its rows are renamed. */
+const StoredRole = z.preprocess((role) => (role === 'admin' ? 'operator' : role), Role)
+const Membership = z.object({ role: StoredRole, state: z.enum(['pending', 'active']) })
 export type Membership = z.infer<typeof Membership>
 
 export async function membershipOf(

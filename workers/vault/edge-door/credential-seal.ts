@@ -1,45 +1,36 @@
 import { toBase64Url, zeroize } from '../../../domain/bytes.ts'
-import { failure, type Result, success } from '../../../domain/result.ts'
-import { claimFreshness } from '../freshness.ts'
-import { askStepUpTokens } from '../ledger.ts'
+import { targetOf } from '../../../domain/contracts/step-up.ts'
+import { failure, success } from '../../../domain/result.ts'
 import { release } from '../release.ts'
 import { sealingKeys } from '../sealing-keys.ts'
 import { readTenantDek } from '../tenant-dek.ts'
-import {
-  type EdgeVisit,
-  edgeRefusal,
-  type Operation,
-  type RequestOf,
-  requireManager,
-  requireWrappingKek,
-} from './operation.ts'
+import { edgeRefusal, type Operation, requireRoleFor, requireWrappingKek } from './operation.ts'
+import { spendStepUp } from './step-up.ts'
 
-const ACTION = 'credential.store'
-
-/** Store (flow 1): a subkey that seals one version of one record, and the DEK wrapped again for that record alone. */
+/** Store and rotate (flow 1): a subkey that seals one version of one record, and the DEK wrapped again for that record alone. */
 export const credentialSeal: Operation<'credential-seal'> = async (visit, request) => {
-  const manager = await requireManager(visit, request.tenant_id)
-  if (!manager.ok) return manager
-  const dek = await readTenantDek(visit, request.tenant_id)
+  const { tenant_id, credential_id, action } = request
+  const member = await requireRoleFor(visit, tenant_id, action)
+  if (!member.ok) return member
+  const dek = await readTenantDek(visit, tenant_id)
   if (!dek.ok) return dek
   const { value: tenantDek } = dek
   if (tenantDek === null) return failure('tenant_not_active')
   const kek = await requireWrappingKek(visit)
   if (!kek.ok) return kek
-  const fresh = await claimFreshness(visit, visit.user)
-  if (!fresh.ok) return fresh
-  const stepUp = await consumeStepUp(visit, request)
+  const bound = { tenant_id, action, target_id: credential_id, request_digest: request.request_digest }
+  const stepUp = await spendStepUp(visit, bound)
   if (!stepUp.ok) return stepUp
 
   const act = {
     door: 'edge',
-    tenantId: request.tenant_id,
+    tenantId: tenant_id,
     actor: `user:${visit.user.userId}`,
-    action: ACTION,
-    target: `credential:${request.credential_id}`,
+    action,
+    target: targetOf(action, credential_id),
     detail: { provider: request.provider },
   } as const
-  const record = { tenantId: request.tenant_id, credentialId: request.credential_id }
+  const record = { tenantId: tenant_id, credentialId: credential_id }
   const released = await release(visit, act, (unlocked) => sealingKeys(unlocked, tenantDek, record))
   if (!released.ok) return failure(edgeRefusal(released.code))
   const { opened, intentRow } = released.value
@@ -55,22 +46,4 @@ export const credentialSeal: Operation<'credential-seal'> = async (visit, reques
   } finally {
     zeroize(opened.subkey)
   }
-}
-
-async function consumeStepUp(
-  { bindings, user, stepUpToken, at }: EdgeVisit,
-  request: RequestOf<'credential-seal'>,
-): Promise<Result<null, 'step_up_required' | 'step_up_invalid' | 'ledger_unreachable'>> {
-  if (stepUpToken === null) return failure('step_up_required')
-  const use = {
-    token: stepUpToken,
-    sessionId: user.sessionId,
-    tenantId: request.tenant_id,
-    credentialId: request.credential_id,
-    action: ACTION,
-    at,
-  }
-  const consumed = await askStepUpTokens(bindings, user.userId, (tokens) => tokens.consume(use))
-  if (!consumed.ok) return consumed
-  return consumed.value.ok ? success(null) : failure(consumed.value.code)
 }

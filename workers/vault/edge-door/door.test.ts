@@ -8,6 +8,7 @@ import {
   askSeal,
   beginTenant,
   bornTenant,
+  DIGEST,
   leaseJob,
   mintStepUp,
   type StandTenant,
@@ -77,7 +78,8 @@ describe("the user's JWT", () => {
     const operations: [EdgeOperation, object][] = [
       ['tenant-prepare', { tenant_id: randomUUID() }],
       ['tenant-activate', { tenant_id: randomUUID() }],
-      ['step-up-mint', { tenant_id: randomUUID(), credential_id: randomUUID(), action: 'credential.store' }],
+      ['step-up-mint', { tenant_id: randomUUID(), action: 'credential.store' }],
+      ['act-begin', { tenant_id: randomUUID(), action: 'member.role' }],
       ['credential-seal', { tenant_id: randomUUID(), credential_id: randomUUID(), provider: 'cloudflare' }],
       ['settle', { tenant_id: randomUUID(), intent_row: randomUUID(), succeeded: true, code: 'done' }],
     ]
@@ -144,6 +146,52 @@ describe('a step-up token', () => {
     expect((await mint(tenant, outsider)).code).toBe('not_a_member')
     await beginTenant(stand, pending, owner)
     expect((await mint({ id: pending, owner, birthRow: '' }, owner)).code).toBe('tenant_not_active')
+  })
+})
+
+describe('an act that needs no key', () => {
+  const act = (tenant: StandTenant, changed: object = {}) => ({
+    tenant_id: tenant.id,
+    action: 'member.role',
+    target_id: tenant.owner.id,
+    request_digest: DIGEST,
+    ...changed,
+  })
+  const begin = async (user: User, body: object, token?: string) =>
+    stand.edgeCall('act-begin', body, { user, ...(token === undefined ? {} : { stepUp: token }) })
+
+  it('A4 L1 is announced by a row for its token, once, and ended by its own user', async () => {
+    const tenant = await bornTenant(stand)
+    const { token } = (await stand.edgeCall('step-up-mint', act(tenant), { user: tenant.owner })).body
+    expect((await begin(tenant.owner, act(tenant))).code).toBe('step_up_required')
+    const begun = await begin(tenant.owner, act(tenant), token)
+    expect(begun.code).toBeNull()
+    expect((await begin(tenant.owner, act(tenant), token)).code).toBe('step_up_invalid')
+    const ended = { tenant_id: tenant.id, intent_row: begun.body.intent_row, succeeded: true, code: 'changed' }
+    expect((await stand.edgeCall('settle', ended, { user: tenant.owner })).code).toBeNull()
+    // Birth, the token, the act, the misuse, the ending.
+    expect(await stand.call('AUDIT_LEDGER', tenant.id, 'head')).toMatchObject({ seq: 5 })
+  })
+
+  it.each([
+    ['action', 'member.remove'],
+    ['target_id', randomUUID()],
+    ['request_digest', 'e'.repeat(43)],
+  ])('A4 with a token for another %s is refused like any misuse', async (field, other) => {
+    const tenant = await bornTenant(stand)
+    const { token } = (await stand.edgeCall('step-up-mint', act(tenant), { user: tenant.owner })).body
+    expect(await begin(tenant.owner, act(tenant, { [field]: other }), token)).toMatchObject({
+      status: 403,
+      code: 'step_up_invalid',
+    })
+  })
+
+  it('is not for a key, nor for a role that may not do it', async () => {
+    const tenant = await bornTenant(stand)
+    expect((await begin(tenant.owner, act(tenant, { action: 'credential.reveal' }))).code).toBe('request_invalid')
+    const admin = newUser()
+    await stand.sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenant.id}, ${admin.id}, 'admin')`
+    expect((await begin(admin, act(tenant))).code).toBe('role_insufficient')
   })
 })
 
@@ -218,6 +266,6 @@ describe('requests', () => {
 })
 
 function mint(tenant: StandTenant, user: User, claims: object = {}) {
-  const body = { tenant_id: tenant.id, credential_id: randomUUID(), action: 'credential.store' }
+  const body = { tenant_id: tenant.id, action: 'credential.store', target_id: randomUUID(), request_digest: DIGEST }
   return stand.edgeCall('step-up-mint', body, { user, claims: { ...claims } })
 }

@@ -16,6 +16,7 @@ import { PART } from '../call.ts'
 import { parsedRequest, parseJson } from '../door-request.ts'
 import { verifyUser } from '../user-token.ts'
 import type { Visit } from '../visit.ts'
+import { actBegin } from './act-begin.ts'
 import { credentialSeal } from './credential-seal.ts'
 import type { EdgeRefusal, EdgeVisit } from './operation.ts'
 import { verifyServiceToken } from './service-token.ts'
@@ -26,7 +27,6 @@ import { tenantPrepare } from './tenant-prepare.ts'
 
 /** Ids and short words: no request of this door is longer. */
 const MAX_BODY_BYTES = 4096
-const MAX_STEP_UP_LENGTH = 64
 
 type Performed = (visit: EdgeVisit, body: unknown) => Promise<Result<object, EdgeRefusal>>
 
@@ -34,6 +34,7 @@ const OPERATIONS: Record<EdgeOperation, Performed> = {
   'tenant-prepare': parsedRequest(EdgeOperations['tenant-prepare'].request, tenantPrepare),
   'tenant-activate': parsedRequest(EdgeOperations['tenant-activate'].request, tenantActivate),
   'step-up-mint': parsedRequest(EdgeOperations['step-up-mint'].request, stepUpMint),
+  'act-begin': parsedRequest(EdgeOperations['act-begin'].request, actBegin),
   'credential-seal': parsedRequest(EdgeOperations['credential-seal'].request, credentialSeal),
   settle: parsedRequest(EdgeOperations.settle.request, settle),
 }
@@ -78,6 +79,5 @@ async function enter(request: Request, visit: Visit, operation: EdgeOperation): 
   if (!user.ok) return user
   if (user.value.aal !== 'aal2') return failure('aal2_required')
   const stepUpToken = request.headers.get(STEP_UP_HEADER)
-  if (stepUpToken !== null && stepUpToken.length > MAX_STEP_UP_LENGTH) return failure('step_up_invalid')
   return OPERATIONS[operation]({ ...visit, user: user.value, stepUpToken }, parseJson(body.value))
 }

@@ -1,6 +1,8 @@
 import type { z } from 'zod'
 import type { EDGE_ERRORS, EdgeOperation, EdgeOperations } from '../../../domain/contracts/edge-door.ts'
 import type { TenantId } from '../../../domain/contracts/ids.ts'
+import { roleMay } from '../../../domain/contracts/roles.ts'
+import type { StepUpAction } from '../../../domain/contracts/step-up.ts'
 import type { Kek } from '../../../domain/envelope/kek.ts'
 import { failure, type Result, success } from '../../../domain/result.ts'
 import type { VerifiedUser } from '../../runtime/user-token.ts'
@@ -23,14 +25,15 @@ export type Operation<Name extends EdgeOperation> = (
   request: RequestOf<Name>,
 ) => Promise<Result<ResponseOf<Name>, EdgeRefusal>>
 
-/** Whoever changes what a tenant stores is its owner or an admin, and the tenant has been born. */
-export async function requireManager(
+/** Whoever acts is a member whose role may do it, and the tenant has been born. */
+export async function requireRoleFor(
   visit: EdgeVisit,
   tenantId: TenantId,
+  action: StepUpAction,
 ): Promise<Result<Membership, 'not_a_member' | 'role_insufficient' | 'tenant_not_active' | 'store_unreachable'>> {
   const membership = await membershipOf(visit, tenantId, visit.user.userId)
   if (!membership.ok) return membership
-  if (membership.value.role === 'viewer') return failure('role_insufficient')
+  if (!roleMay(membership.value.role, action)) return failure('role_insufficient')
   if (membership.value.state !== 'active') return failure('tenant_not_active')
   return success(membership.value)
 }

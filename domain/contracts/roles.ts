@@ -1,0 +1,24 @@
+import { z } from 'zod'
+import type { StepUpAction } from './step-up.ts'
+
+export const Role = z.enum(['owner', 'operator', 'viewer'])
+export type Role = z.infer<typeof Role>
+
+/** Who may do what, in one place: the vault, the functions and the dashboard read it here, and SQL is tested against it. */
+export const ROLES_OF_ACT = {
+  'credential.store': ['owner', 'operator'],
+  'credential.rotate': ['owner', 'operator'],
+  'credential.delete': ['owner'],
+  'credential.reveal': ['owner'],
+  'member.invite': ['owner'],
+  'member.role': ['owner'],
+  'member.remove': ['owner'],
+  'member.reset': ['owner'],
+  'operator_key.enrol': ['owner'],
+  'provider.purge_cache': ['owner', 'operator'],
+} as const satisfies Record<StepUpAction, readonly Role[]>
+
+export function roleMay(role: Role, act: StepUpAction): boolean {
+  const roles: readonly Role[] = ROLES_OF_ACT[act]
+  return roles.includes(role)
+}
