@@ -10,7 +10,7 @@ const List = z.strictObject({
       name: z.string(),
       env: z.array(z.string()),
       net: z.array(z.string()),
-      permissions: z.record(z.string(), z.boolean()),
+      permissions: z.record(z.string(), z.union([z.boolean(), z.array(z.string())])),
       vault: z.array(z.string()),
       privileged: z.array(z.string()),
     }),
@@ -34,15 +34,20 @@ describe('D2: the privileged work is the enumerated list, and what each function
     expect(env).toEqual(expect.arrayContaining(net))
   })
 
-  test.each(functions)('$name may read no file, write none and start nothing', ({ permissions }) => {
-    expect(permissions).toEqual({ read: false, write: false, run: false, ffi: false, sys: false, import: false })
-  })
+  test.each(functions)(
+    '$name may read no file but its parser, write none and start nothing',
+    ({ name, permissions }) => {
+      const read = name === 'sql-console' ? ['node_modules/libpg-query/wasm/libpg-query.wasm'] : false
+      expect(permissions).toEqual({ read, write: false, run: false, ffi: false, sys: false, import: false })
+    },
+  )
 
-  test('only index.ts reads the environment, and only shared code talks to Postgres', () => {
+  test('only index.ts reads the environment, and only shared code and the console talk to Postgres', () => {
     for (const path of sources()) {
       const text = readFileSync(path, 'utf8')
       if (!path.endsWith('index.ts')) expect(text, path).not.toMatch(/Deno\.env/)
       if (!path.endsWith('_shared/store.ts')) expect(text, path).not.toMatch(/supabase-js|\.rpc\(|\.from\(/)
+      if (!path.endsWith('sql-console/run.ts')) expect(text, path).not.toMatch(/from 'postgres'/)
     }
   })
 })
@@ -53,6 +58,6 @@ function namesIn(source: string, list: RegExp): string[] {
 
 function sources(): string[] {
   return readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'))
+    .filter((path) => /\.ts$/.test(path) && !/(\.test|-stand)\.ts$/.test(path))
     .map((path) => join(FOLDER, path))
 }

@@ -6,6 +6,7 @@ export const OUTCOME_ACTION = 'act.outcome'
 const INTENT_ACTIONS: ReadonlySet<string> = new Set([
   ...StepUpAction.options,
   'tenant.create',
+  'console.query',
   'credential.open',
   'credential.reseal',
   'tenant_dek.rotate',

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { KeptStatement } from './console.ts'
 import { AuditRowId, CredentialId, TenantId } from './ids.ts'
 import { RequestClaims } from './request-token.ts'
 import { KeylessAction, StepUpAction } from './step-up.ts'
@@ -60,6 +61,16 @@ export const EdgeOperations = {
   /** An act that needs no key: judged, and announced by its intent row. `settle` ends it. */
   'act-begin': {
     request: StepUpRequest.extend({ action: KeylessAction }),
+    response: z.object({ intent_row: AuditRowId }),
+  },
+  /** A statement of the SQL console: fresh AAL2, no token. The row holds the statement itself, or its digest where it is long. */
+  'console-begin': {
+    request: z.strictObject({
+      tenant_id: TenantId,
+      statement_sha256: bytes(32),
+      statement_bytes: z.int().min(1),
+      statement: KeptStatement.nullable(),
+    }),
     response: z.object({ intent_row: AuditRowId }),
   },
   'credential-seal': {

@@ -53,6 +53,8 @@ export const FUNCTION_ERRORS = {
   credential_without_zones: 422,
   provider_unreachable: 502,
   provider_rate_limited: 503,
+  console_busy: 429,
+  console_unreachable: 503,
   vault_unreachable: 503,
   internal: 500,
 } as const

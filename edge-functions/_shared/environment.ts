@@ -16,6 +16,12 @@ const VARIABLES = {
     z.object({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.base64url(), d: z.base64url() }),
   ),
   CLOUDFLARE_API_URL: z.url(),
+  /** Host, port, database and TLS of the console's Postgres, direct and not pooled; a user in it is refused. */
+  CONSOLE_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).refine((url) => new URL(url).username === ''),
+  CONSOLE_LOGIN_KEY: z.base64url().length(43),
+  /** Read by postgres.js itself, which takes no other way to leave them unread. */
+  PGAPPNAME: z.string().optional(),
+  PGTARGETSESSIONATTRS: z.literal('').optional(),
 }
 type Variables = { [Name in keyof typeof VARIABLES]: z.infer<(typeof VARIABLES)[Name]> }
 export type VariableName = keyof Variables

@@ -10,6 +10,8 @@ export type Call<Input> = {
   readonly user: User
   readonly headers: Headers
   readonly requestId: string
+  /** Aborted when the caller goes away. */
+  readonly signal: AbortSignal
   readonly now: number
 }
 
@@ -68,7 +70,8 @@ async function answer<Schema extends z.ZodType>(
     )
   }
   const now = Date.now()
-  const answered = await parts.act({ input: parsed.data, user, headers: request.headers, requestId, now })
+  const { headers, signal } = request
+  const answered = await parts.act({ input: parsed.data, user, headers, requestId, signal, now })
   console.log(answeredLine(requestId, parts.name))
   return Response.json(answered)
 }

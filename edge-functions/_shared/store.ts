@@ -8,6 +8,8 @@ import { isErrorCode, Refused } from './errors.ts'
 const ANSWERS = {
   begin_tenant: z.object({ state: z.enum(['pending', 'active']) }),
   activate_tenant: TenantCreate.response,
+  open_console: z.object({ login: z.string() }),
+  end_console: z.object({ ended: z.int() }),
   idempotent_response: z.object({ response: CredentialStore.response }).nullable(),
   store_credential: CredentialStore.response,
 }

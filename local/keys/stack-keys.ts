@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
@@ -18,6 +19,8 @@ export type StackKeys = {
   /** C2SP signer text, held by the verifier, and the verifier key that outsiders pin. */
   readonly receiptSigner: string
   readonly logVkey: string
+  /** Held by the console's function: every tenant's database password follows from it. */
+  readonly consoleLogin: string
   /** The public half of the backup key, when the operator left one in DIR/secrets; a demo makes a pair of its own. */
   readonly backupPublic: string | null
 }
@@ -36,6 +39,7 @@ export async function stackKeys(dir: string, logName: string, kind: 'demo' | 'op
     operatorPublic: publicHalf(operator),
     receiptSigner,
     logVkey: formatVkey(signer.value),
+    consoleLogin: await keptSecret(dir, 'console-login.key', async () => randomBytes(32).toString('base64url')),
     backupPublic: kind === 'demo' ? await demoBackupKey(dir) : backupPublicKey(dir),
   }
 }

@@ -92,11 +92,15 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
   },
   sites: {
     flarewatch_gateway: { select: 'all' },
+    flarewatch_console: { select: ['id', 'tenant_id', 'provider', 'name', 'time_zone'] },
     flarewatch_connector: {
       select: ['id', 'tenant_id', 'credential_id', 'provider', 'provider_ref', 'name', 'time_zone'],
     },
   },
   jobs: {
+    flarewatch_console: {
+      select: ['id', 'tenant_id', 'kind', 'state', 'attempt', 'outcome', 'created_at', 'finished_at'],
+    },
     flarewatch_scheduler: {
       select: [
         'id',
@@ -136,10 +140,12 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
   cursors: { flarewatch_connector: { select: 'all', insert: 'all', update: ['complete_until', 'updated_at'] } },
   facts_hourly: {
     flarewatch_gateway: { select: 'all' },
+    flarewatch_console: { select: 'all' },
     flarewatch_connector: { select: 'all', insert: 'all', update: FIGURE },
   },
   facts_daily: {
     flarewatch_gateway: { select: 'all' },
+    flarewatch_console: { select: 'all' },
     flarewatch_connector: { select: 'all', insert: 'all', update: FIGURE },
   },
   audit_heads: { flarewatch_verifier: { select: 'all' } },
@@ -219,10 +225,13 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.mail_put_off',
     'flarewatch.mail_sent',
   ],
+  flarewatch_console: ['flarewatch.console_tenant'],
   service_role: [
     'privileged.activate_tenant',
     'privileged.begin_tenant',
+    'privileged.end_console',
     'privileged.idempotent_response',
+    'privileged.open_console',
     'privileged.store_credential',
   ],
 }

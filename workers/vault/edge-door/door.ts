@@ -17,6 +17,7 @@ import { parsedRequest, parseJson } from '../door-request.ts'
 import { verifyUser } from '../user-token.ts'
 import type { Visit } from '../visit.ts'
 import { actBegin } from './act-begin.ts'
+import { consoleBegin } from './console-begin.ts'
 import { credentialSeal } from './credential-seal.ts'
 import type { EdgeRefusal, EdgeVisit } from './operation.ts'
 import { verifyServiceToken } from './service-token.ts'
@@ -25,8 +26,8 @@ import { stepUpMint } from './step-up-mint.ts'
 import { tenantActivate } from './tenant-activate.ts'
 import { tenantPrepare } from './tenant-prepare.ts'
 
-/** Ids and short words: no request of this door is longer. */
-const MAX_BODY_BYTES = 4096
+/** Ids, short words and one kept statement, in which JSON may double every byte: no request of this door is longer. */
+const MAX_BODY_BYTES = 12 * 1024
 
 type Performed = (visit: EdgeVisit, body: unknown) => Promise<Result<object, EdgeRefusal>>
 
@@ -35,6 +36,7 @@ const OPERATIONS: Record<EdgeOperation, Performed> = {
   'tenant-activate': parsedRequest(EdgeOperations['tenant-activate'].request, tenantActivate),
   'step-up-mint': parsedRequest(EdgeOperations['step-up-mint'].request, stepUpMint),
   'act-begin': parsedRequest(EdgeOperations['act-begin'].request, actBegin),
+  'console-begin': parsedRequest(EdgeOperations['console-begin'].request, consoleBegin),
   'credential-seal': parsedRequest(EdgeOperations['credential-seal'].request, credentialSeal),
   settle: parsedRequest(EdgeOperations.settle.request, settle),
 }

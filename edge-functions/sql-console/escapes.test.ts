@@ -1,0 +1,77 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type ConsoleStand, MARK, MARK_VALUE, startConsoleStand } from './console-stand.ts'
+import { escapes } from './corpus.ts'
+import { judgeStatement } from './judge.ts'
+import { runStatement } from './run.ts'
+
+let stand: ConsoleStand
+beforeAll(async () => {
+  stand = await startConsoleStand()
+})
+afterAll(() => stand?.stop())
+
+const someone = { other: randomUUID(), otherSite: randomUUID(), otherLogin: `flarewatch_console_${'0'.repeat(32)}` }
+const CORPUS = escapes(someone)
+
+describe('T4: an escape from the console, as its parser judges it', () => {
+  test('at least 80 are tried', () => {
+    expect(CORPUS.length).toBeGreaterThanOrEqual(80)
+  })
+
+  test.each(CORPUS)('$name', ({ text, parser }) => {
+    const failure = judgeStatement(text)
+    const verdict = { statement_refused: 'refused', statement_invalid: 'invalid' }[failure?.code as string] ?? 'runs'
+    expect(verdict, failure?.message).toBe(parser)
+  })
+})
+
+describe('T4: the same escape with the parser bypassed, as the tenant’s own login', () => {
+  const LIMIT_MS = 800
+
+  test.each(CORPUS.map(({ name, postgres }, index) => ({ name, postgres, index })))('$name', async (tried) => {
+    const { own: _, other, otherLogin } = stand
+    const text = escapes({ other: other.id, otherSite: other.siteId, otherLogin })[tried.index]?.text ?? ''
+    const before = await written()
+    const milliseconds = tried.postgres === 'ended' ? LIMIT_MS : 10_000
+    const ending = { signal: new AbortController().signal, watchdog: stand.endSessions, milliseconds }
+    const answer = await runStatement(stand.target, text, ending)
+
+    const told = JSON.stringify(answer)
+    expect(told).not.toContain(MARK)
+    expect(told).not.toContain(MARK_VALUE)
+    const verdict = answer.state === 'answered' ? 'own' : answer.code === 'statement_timed_out' ? 'ended' : 'error'
+    expect(verdict, told.slice(0, 300)).toBe(tried.postgres)
+    expect(await written()).toEqual(before)
+    await expect.poll(sessions, { interval: 20, timeout: 3000 }).toBe(0)
+  })
+
+  test('and the rows that it must not see are there, beside its own', async () => {
+    const ending = { signal: new AbortController().signal, watchdog: stand.endSessions }
+    const answer = await runStatement(stand.target, 'select name, site_id from warehouse.sites', ending)
+    expect(answer).toMatchObject({ state: 'answered', rows: [['example.org', stand.own.siteId]] })
+    const [both] = await stand.sql`select count(*)::int as n from flarewatch.sites`
+    expect(both).toEqual({ n: 2 })
+  })
+})
+
+/** All that an escape could leave behind. */
+async function written() {
+  return await stand.sql`
+    select
+      (select md5(string_agg(t::text, ',' order by t::text)) from flarewatch.sites t) as sites,
+      (select md5(string_agg(t::text, ',' order by t::text)) from flarewatch.facts_hourly t) as hourly,
+      (select md5(string_agg(t::text, ',' order by t::text)) from flarewatch.facts_daily t) as daily,
+      (select md5(string_agg(t::text, ',' order by t::text)) from flarewatch.jobs t) as jobs,
+      (select md5(string_agg(t::text, ',' order by t::text)) from flarewatch.tenants t) as tenants,
+      (select md5(string_agg(rolname || coalesce(rolpassword, ''), ',' order by rolname)) from pg_authid) as roles,
+      (select count(*) from pg_class where relpersistence <> 't') as relations,
+      (select count(*) from pg_proc) as functions,
+      (select count(*) from pg_largeobject_metadata) as large_objects,
+      (select count(*) from pg_locks where locktype = 'advisory') as locks`
+}
+
+async function sessions(): Promise<number> {
+  const [row] = await stand.sql`select count(*)::int as n from pg_stat_activity where usename = ${stand.target.login}`
+  return row?.n ?? 0
+}
