@@ -32,6 +32,7 @@ const PHRASES: Readonly<Record<string, Phrase>> = {
   'step_up.mint': { did: 'got permission for an act on', label: 'Permission given', onTarget: true },
   'step_up.refused': { did: 'was refused permission for an act on', label: 'Permission refused', onTarget: true },
   'credential.store': { did: 'stored', label: 'Credential stored', onTarget: true },
+  'console.query': { did: 'ran a statement in the console', label: 'Statement run', onTarget: false },
   'credential.open': { did: 'opened', label: 'Credential opened', onTarget: true },
   'credential.reseal': { did: 're-encrypted', label: 'Credential re-encrypted', onTarget: true },
   'tenant_dek.rotate': { did: "made the agency's next encryption key", label: 'Key rotated', onTarget: false },
@@ -46,6 +47,7 @@ const PHRASES: Readonly<Record<string, Phrase>> = {
 }
 /** What can be looked for: an ending belongs to its act, and what cannot be opened has no action to be found by. */
 export const ACTIONS = [
+  'console.query',
   'credential.open',
   'credential.store',
   'credential.reseal',
@@ -87,6 +89,9 @@ export function outcomeWords(outcome: Outcome): OutcomeWords | null {
 }
 
 const DETAIL_LABELS: Readonly<Record<string, string>> = {
+  statement: 'Statement',
+  statement_sha256: 'SHA-256 of the statement',
+  statement_bytes: 'Its length in bytes',
   job: 'Job',
   provider: 'Provider',
   for: 'Permission for',

@@ -3,6 +3,7 @@ import type { AccessToken, Config } from './gateway.ts'
 import {
   CredentialStore,
   IDEMPOTENCY_HEADER,
+  SqlConsole,
   STEP_UP_HEADER,
   StepUp,
   TenantCreate,
@@ -11,7 +12,12 @@ import {
 } from './schemas.ts'
 import { type Answer, failed, requestJson } from './wire.ts'
 
-type Call = { readonly name: string; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> }
+type Call = {
+  readonly name: string
+  readonly body: unknown
+  readonly headers?: Readonly<Record<string, string>>
+  readonly signal?: AbortSignal
+}
 
 /** The Edge Functions: the only acts that change something. */
 export class Functions {
@@ -48,8 +54,16 @@ export class Functions {
     return this.#post({ name: 'credential-store', body, headers }, CredentialStore.response)
   }
 
+  /** Aborting cancels the statement itself. */
+  runStatement(
+    body: z.input<typeof SqlConsole.request>,
+    signal: AbortSignal,
+  ): Promise<Answer<z.output<typeof SqlConsole.response>>> {
+    return this.#post({ name: 'sql-console', body, signal }, SqlConsole.response)
+  }
+
   async #post<Schema extends z.ZodType>(
-    { name, body, headers }: Call,
+    { name, body, headers, signal }: Call,
     schema: Schema,
   ): Promise<Answer<z.output<Schema>>> {
     const token = await this.#accessToken()
@@ -64,6 +78,7 @@ export class Functions {
         ...headers,
       },
       body: JSON.stringify(body),
+      ...(signal === undefined ? {} : { signal }),
     })
   }
 }

@@ -6,7 +6,8 @@ export type Answer<Value> =
   | { readonly ok: true; readonly value: Value }
   | { readonly ok: false; readonly failure: Failure }
 
-const MAX_ANSWER_BYTES = 4_000_000
+/** The console's largest answer: its 5 MB, in which JSON may escape. */
+const MAX_ANSWER_BYTES = 12_000_000
 const TIMEOUT_MS = 20_000
 
 export function failed(
@@ -31,12 +32,14 @@ export async function requestJson<Schema extends z.ZodType>(
 /** The same for what is no JSON: receipts, proofs between them, keys. */
 export async function requestText(url: string, init: RequestInit = {}): Promise<Answer<string>> {
   try {
-    const response = await fetch(url, { ...init, cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) })
+    const timeout = AbortSignal.timeout(TIMEOUT_MS)
+    const signal = init.signal ? AbortSignal.any([init.signal, timeout]) : timeout
+    const response = await fetch(url, { ...init, cache: 'no-store', signal })
     const text = await boundedText(response)
     if (!response.ok) return refusalOf(response.status, text)
     return text === null ? failed('answer_invalid') : { ok: true, value: text }
   } catch {
-    return failed('network')
+    return failed(init.signal?.aborted ? 'cancelled' : 'network')
   }
 }
 

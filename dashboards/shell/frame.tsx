@@ -19,6 +19,7 @@ import { ThemeToggle } from './theme.tsx'
 const PAGES = [
   { href: '/', label: 'Overview' },
   { href: '/credentials/', label: 'Credentials' },
+  { href: '/console/', label: 'Console' },
   { href: '/audit/', label: 'Audit' },
   { href: '/incidents/', label: 'Incidents' },
 ] as const
@@ -46,6 +47,7 @@ export function SignedInFrame({ children }: { readonly children: ReactNode }) {
   useShortcuts({
     'g o': () => router.push('/'),
     'g c': () => router.push('/credentials/'),
+    'g s': () => router.push('/console/'),
     'g a': () => router.push('/audit/'),
     'g i': () => router.push('/incidents/'),
     '?': () => help.current?.showModal(),

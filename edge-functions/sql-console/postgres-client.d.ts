@@ -31,6 +31,7 @@ export type Options = {
   readonly password: string
   readonly ssl: 'verify-full' | false
   readonly sslnegotiation: null
+  readonly target_session_attrs: null
   readonly max: 1
   readonly prepare: false
   readonly fetch_types: false

@@ -162,6 +162,7 @@ function connect({ url, login, password }: Target, onTooMuch: () => void): Sql {
     backoff: false,
     onnotice: () => {},
     sslnegotiation: null,
+    target_session_attrs: null,
     publications: 'alltables',
     debug: false,
     socket: () => countedSocket(hostname, port === '' ? 5432 : Number(port), onTooMuch),
