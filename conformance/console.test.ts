@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { StatementAnswer } from '../domain/contracts/console.ts'
 import { type Agency, codeOf, foundAgency } from './agency.ts'
@@ -15,7 +15,7 @@ describe('the SQL console', () => {
   let ours: Agency
   let theirs: Agency
   const ask = (agency: Agency, statement: string) =>
-    agency.owner.call('sql-console', { tenant_id: agency.tenantId, statement })
+    agency.owner.call('sql-console', { tenant_id: agency.tenantId, statement_id: randomUUID(), statement })
   const answered = async (agency: Agency, statement: string) => (await ask(agency, statement)).body as StatementAnswer
   const history = async () =>
     ((await ours.owner.read('/api/audit?action=console.query&order=newest')).body as Rows).rows
@@ -83,32 +83,20 @@ describe('the SQL console', () => {
     expect(many.state === 'answered' && many.rows.length).toBe(10_000)
   })
 
-  test('a request that goes away takes its statement with it', async () => {
-    const bomb = 'select count(*) from generate_series(1, 100000) a, generate_series(1, 100000) b'
-    const leaving = new AbortController()
-    const asked = fetch(`${run.functions_url}/sql-console`, {
-      method: 'POST',
-      signal: leaving.signal,
-      headers: {
-        authorization: `Bearer ${await ours.owner.token()}`,
-        apikey: run.publishable_key,
-        'content-type': 'application/json',
-      },
-      body: JSON.stringify({ tenant_id: ours.tenantId, statement: bomb }),
-    }).catch(() => null)
-    await until(async () => (await history())[0]?.detail.statement === bomb, 'the statement was announced')
-    leaving.abort()
-    await asked
-    await until(
-      async () => (await history())[0]?.outcome?.code === 'statement_cancelled',
-      'the statement was cancelled',
-      8000,
-    )
+  test('a cancel ends the statement that it names, and that one’s row says so', async () => {
+    const statement = 'select count(*) from generate_series(1, 100000) a, generate_series(1, 100000) b'
+    const statement_id = randomUUID()
+    const asked = ours.owner.call('sql-console', { tenant_id: ours.tenantId, statement_id, statement })
+    const cancel = async () =>
+      (await ours.owner.call('sql-console', { tenant_id: ours.tenantId, cancel: statement_id })).body
+    await until(async () => ((await cancel()) as { ended?: number }).ended === 1, 'there was a session to end', 8000)
+    expect((await asked).body).toMatchObject({ state: 'failed', code: 'statement_cancelled' })
+    expect((await history())[0]?.outcome).toMatchObject({ state: 'failed', code: 'statement_cancelled' })
   })
 
   test('A2, A3: a password alone, a stranger and a stale code run nothing', async () => {
     const statement = 'select 1'
-    const body = { tenant_id: ours.tenantId, statement }
+    const body = { tenant_id: ours.tenantId, statement_id: randomUUID(), statement }
     const onlyPassword = await signInAgain(run, ours.owner)
     expect(codeOf(await onlyPassword.call('sql-console', body))).toBe('aal2_required')
     expect(codeOf(await theirs.owner.call('sql-console', body))).toBe('not_a_member')

@@ -16,24 +16,27 @@ export function useConsole() {
   const { functions, tenant } = useWorkspace()
   const tenantId = tenant?.id ?? null
   const [state, setState] = useState<ConsoleState>({ name: 'idle' })
-  const running = useRef<AbortController | null>(null)
+  const running = useRef<string | null>(null)
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another agency is what ends a statement here
+  const cancel = useCallback(() => {
+    if (tenantId === null || running.current === null) return
+    void functions.sqlConsole({ tenant_id: tenantId, cancel: running.current })
+  }, [functions, tenantId])
+
   useEffect(() => {
     setState({ name: 'idle' })
-    return () => running.current?.abort()
-  }, [tenantId])
+    return cancel
+  }, [cancel])
 
   const run = async (statement: string) => {
     if (tenantId === null || running.current !== null) return
-    const asked = new AbortController()
-    running.current = asked
+    const id = crypto.randomUUID()
+    running.current = id
     setState({ name: 'running', statement })
-    const answer = await functions.runStatement({ tenant_id: tenantId, statement }, asked.signal)
+    const answer = await functions.sqlConsole({ tenant_id: tenantId, statement_id: id, statement })
     running.current = null
-    if (answer.ok) setState({ name: 'told', statement, answer: answer.value })
-    else setState({ name: 'refused', statement, failure: answer.failure })
+    if (!answer.ok) setState({ name: 'refused', statement, failure: answer.failure })
+    else if (answer.value.state !== 'cancelled') setState({ name: 'told', statement, answer: answer.value })
   }
-  const cancel = useCallback(() => running.current?.abort(), [])
   return { state, run, cancel }
 }

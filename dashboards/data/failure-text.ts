@@ -2,14 +2,7 @@ import type { ApiErrorCode, EdgeErrorCode, FunctionErrorCode } from './schemas.t
 import type { Failure } from './wire.ts'
 
 /** Codes that arise in the browser: nothing answered, what answered kept no contract, or sign-in said no. */
-type OwnCode =
-  | 'network'
-  | 'server_unavailable'
-  | 'answer_invalid'
-  | 'signatures_unsupported'
-  | 'signed_out'
-  | 'cancelled'
-  | AuthCode
+type OwnCode = 'network' | 'server_unavailable' | 'answer_invalid' | 'signatures_unsupported' | 'signed_out' | AuthCode
 export type AuthCode =
   | 'invalid_credentials'
   | 'email_not_confirmed'
@@ -82,7 +75,6 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   kek_version_unknown: 'The vault is changing its key. Try again in a minute.',
   console_busy: 'Two statements of your agency are running already. Wait for one to end, or cancel it.',
   console_unreachable: 'The database does not answer, so the statement was not run. Try again in a minute.',
-  cancelled: 'The statement was cancelled.',
   vault_unreachable: UNREACHABLE_VAULT,
   service_token_invalid: UNREACHABLE_VAULT,
   service_token_replayed: 'The request arrived twice. Try again.',

@@ -12,12 +12,7 @@ import {
 } from './schemas.ts'
 import { type Answer, failed, requestJson } from './wire.ts'
 
-type Call = {
-  readonly name: string
-  readonly body: unknown
-  readonly headers?: Readonly<Record<string, string>>
-  readonly signal?: AbortSignal
-}
+type Call = { readonly name: string; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> }
 
 /** The Edge Functions: the only acts that change something. */
 export class Functions {
@@ -54,16 +49,12 @@ export class Functions {
     return this.#post({ name: 'credential-store', body, headers }, CredentialStore.response)
   }
 
-  /** Aborting cancels the statement itself. */
-  runStatement(
-    body: z.input<typeof SqlConsole.request>,
-    signal: AbortSignal,
-  ): Promise<Answer<z.output<typeof SqlConsole.response>>> {
-    return this.#post({ name: 'sql-console', body, signal }, SqlConsole.response)
+  sqlConsole(body: z.input<typeof SqlConsole.request>): Promise<Answer<z.output<typeof SqlConsole.response>>> {
+    return this.#post({ name: 'sql-console', body }, SqlConsole.response)
   }
 
   async #post<Schema extends z.ZodType>(
-    { name, body, headers, signal }: Call,
+    { name, body, headers }: Call,
     schema: Schema,
   ): Promise<Answer<z.output<Schema>>> {
     const token = await this.#accessToken()
@@ -78,7 +69,6 @@ export class Functions {
         ...headers,
       },
       body: JSON.stringify(body),
-      ...(signal === undefined ? {} : { signal }),
     })
   }
 }

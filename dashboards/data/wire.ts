@@ -32,14 +32,12 @@ export async function requestJson<Schema extends z.ZodType>(
 /** The same for what is no JSON: receipts, proofs between them, keys. */
 export async function requestText(url: string, init: RequestInit = {}): Promise<Answer<string>> {
   try {
-    const timeout = AbortSignal.timeout(TIMEOUT_MS)
-    const signal = init.signal ? AbortSignal.any([init.signal, timeout]) : timeout
-    const response = await fetch(url, { ...init, cache: 'no-store', signal })
+    const response = await fetch(url, { ...init, cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) })
     const text = await boundedText(response)
     if (!response.ok) return refusalOf(response.status, text)
     return text === null ? failed('answer_invalid') : { ok: true, value: text }
   } catch {
-    return failed(init.signal?.aborted ? 'cancelled' : 'network')
+    return failed('network')
   }
 }
 

@@ -46,12 +46,21 @@ export const StatementFailure = z.object({
 })
 export type StatementFailure = z.infer<typeof StatementFailure>
 
+/** The id is the client's, so that it can be cancelled by a second request before the first is answered. */
+const StatementRun = z.strictObject({
+  tenant_id: TenantId,
+  statement_id: z.uuid().lowercase(),
+  statement: z.string().min(1).max(MAX_STATEMENT_BYTES),
+})
+const StatementCancel = z.strictObject({ tenant_id: TenantId, cancel: z.uuid().lowercase() })
+export type StatementRun = z.infer<typeof StatementRun>
+
 /**
  * `sql-console`: AAL2 fresh, owner or operator. Every value is text as Postgres writes it, so that no number is rounded on the way; null
  * is SQL's null. A statement that fails is an answer too, since its text is the user's own.
  */
 export const SqlConsole = {
-  request: z.strictObject({ tenant_id: TenantId, statement: z.string().min(1).max(MAX_STATEMENT_BYTES) }),
+  request: z.union([StatementRun, StatementCancel]),
   response: z.discriminatedUnion('state', [
     z.object({
       state: z.literal('answered'),
@@ -62,6 +71,8 @@ export const SqlConsole = {
       milliseconds: z.int(),
     }),
     StatementFailure,
+    /** Of a cancel: how many sessions it ended. */
+    z.object({ state: z.literal('cancelled'), ended: z.int() }),
   ]),
 }
-export type StatementAnswer = z.infer<typeof SqlConsole.response>
+export type StatementAnswer = Exclude<z.infer<typeof SqlConsole.response>, { state: 'cancelled' }>

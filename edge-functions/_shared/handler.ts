@@ -59,7 +59,8 @@ async function answer<Schema extends z.ZodType>(
   request: Request,
   requestId: string,
 ): Promise<Response> {
-  if (request.method !== 'POST') throw new Refused('method_not_allowed')
+  const { headers, signal, method } = request
+  if (method !== 'POST') throw new Refused('method_not_allowed')
   const user = await parts.verifyUser(request)
   const parsed = parts.request.safeParse(await readRequestJson(request))
   if (!parsed.success) {
@@ -70,7 +71,6 @@ async function answer<Schema extends z.ZodType>(
     )
   }
   const now = Date.now()
-  const { headers, signal } = request
   const answered = await parts.act({ input: parsed.data, user, headers, requestId, signal, now })
   console.log(answeredLine(requestId, parts.name))
   return Response.json(answered)

@@ -58,5 +58,5 @@ export async function openLogin(sql: postgres.Sql, key: string, tenant: Tenant, 
   const { password, verifier } = await consoleLogin(key, tenant.id)
   const request = { tenant_id: tenant.id, user_id: tenant.owner, verifier }
   const [row] = await sql`select privileged.open_console(${sql.json(request)}) ->> 'login' as login`
-  return { url, login: row?.login, password }
+  return { url, login: row?.login, password, statementId: 'under-test' }
 }

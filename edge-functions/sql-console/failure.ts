@@ -5,7 +5,7 @@ type PostgresFailure = { readonly code: string; readonly message: string; readon
 
 const STOPPED: Readonly<Record<Stopped, string>> = {
   statement_timed_out: `The statement took longer than ${STATEMENT_MS / 1000} seconds and was cancelled.`,
-  statement_cancelled: 'The statement was cancelled.',
+  statement_cancelled: 'The statement was cancelled, or its connection was lost.',
   result_too_large: `One row of the result is larger than the console's ${MAX_RESULT_BYTES / 1_000_000} MB.`,
 }
 
@@ -20,6 +20,7 @@ const ABOUT_VALUES: Readonly<Record<string, string>> = {
   '22P02': 'a value does not have the form that its type needs',
 }
 const QUERY_CANCELED = '57014'
+const ADMIN_SHUTDOWN = '57P01'
 
 /** Postgres's message and position where they are about the user's text; details, hints and values of rows never. */
 export function failureOf(what: { readonly stopped: Stopped } | { readonly error: PostgresFailure }): StatementFailure {
@@ -28,6 +29,7 @@ export function failureOf(what: { readonly stopped: Stopped } | { readonly error
   }
   const { code, message, position } = what.error
   if (code === QUERY_CANCELED) return failureOf({ stopped: 'statement_timed_out' })
+  if (code === ADMIN_SHUTDOWN) return failureOf({ stopped: 'statement_cancelled' })
   const about = ABOUT_TEXT.some((start) => code.startsWith(start))
   const told = about ? message : (ABOUT_VALUES[code] ?? 'the statement failed')
   const at = Number(position)

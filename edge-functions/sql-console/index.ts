@@ -4,7 +4,7 @@ import { functionHandler } from '../_shared/handler.ts'
 import { createStore } from '../_shared/store.ts'
 import { createUserVerifier } from '../_shared/user.ts'
 import { createVault } from '../_shared/vault-client.ts'
-import { query } from './query.ts'
+import { consoleCall } from './query.ts'
 
 const environment = readEnvironment(Deno.env.get, [
   'AUTH_ISSUER',
@@ -28,7 +28,7 @@ Deno.serve(
     request: SqlConsole.request,
     verifyUser: createUserVerifier(environment),
     act: (call) =>
-      query(
+      consoleCall(
         { vault, store, databaseUrl: environment.CONSOLE_DATABASE_URL, loginKey: environment.CONSOLE_LOGIN_KEY },
         call,
       ),

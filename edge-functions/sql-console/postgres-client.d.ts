@@ -37,6 +37,7 @@ export type Options = {
   readonly fetch_types: false
   readonly publications: 'alltables'
   readonly debug: false
+  readonly connection: { readonly application_name: string }
   readonly connect_timeout: number
   readonly idle_timeout: null
   readonly max_lifetime: null

@@ -15,7 +15,12 @@ import { failureOf } from './failure.ts'
 import type { Socket } from './node-net.d.ts'
 import type { Column, RawQuery, Sql } from './postgres-client.d.ts'
 
-export type Target = { readonly url: string; readonly login: string; readonly password: string }
+export type Target = {
+  readonly url: string
+  readonly login: string
+  readonly password: string
+  readonly statementId: string
+}
 export type Ending = {
   /** Aborted when whoever asked goes away. */
   readonly signal: AbortSignal
@@ -57,6 +62,10 @@ export async function runStatement(target: Target, statement: string, ending: En
     if (error instanceof postgres.PostgresError) {
       if (error.code === TOO_MANY_CONNECTIONS) throw new Refused('console_busy')
       if (!error.code.startsWith('28')) return failureOf({ error })
+    }
+    // A session that was terminated, by a cancel as a rule; what Postgres said of it may be lost with the connection.
+    if (error instanceof Error && 'code' in error && error.code === 'CONNECTION_CLOSED') {
+      return failureOf({ stopped: 'statement_cancelled' })
     }
     throw new Refused('console_unreachable')
   } finally {
@@ -142,7 +151,7 @@ async function collect({ CLOSE }: Sql, query: RawQuery): Promise<Rows> {
   return { columns: (columns ?? last.columns ?? []).map(columnOf), rows, truncated }
 }
 
-function connect({ url, login, password }: Target, onTooMuch: () => void): Sql {
+function connect({ url, login, password, statementId }: Target, onTooMuch: () => void): Sql {
   const { hostname, port, pathname, searchParams } = new URL(url)
   return postgres({
     host: hostname,
@@ -165,6 +174,8 @@ function connect({ url, login, password }: Target, onTooMuch: () => void): Sql {
     target_session_attrs: null,
     publications: 'alltables',
     debug: false,
+    // What a cancel finds the session by.
+    connection: { application_name: statementId },
     socket: () => countedSocket(hostname, port === '' ? 5432 : Number(port), onTooMuch),
   })
 }

@@ -49,12 +49,13 @@ create view warehouse.runs with (security_invoker = true) as
 grant select on all tables in schema warehouse to flarewatch_console;
 
 -- Ends what a console login has open for longer than any statement may take: the watchdog's arm, which needs no connection of the login.
-create function flarewatch.end_console_sessions(login text, older_than interval) returns integer
+create function flarewatch.end_console_sessions(login text, older_than interval, statement text default null) returns integer
   language sql volatile security definer set search_path = ''
 return (
   select count(*) filter (where pg_catalog.pg_terminate_backend(activity.pid))
   from pg_catalog.pg_stat_activity as activity
   where activity.usename = login and activity.backend_start <= pg_catalog.clock_timestamp() - older_than
+    and (statement is null or activity.application_name = statement)
 );
 
 create function flarewatch.create_console_login(login text) returns void
@@ -117,7 +118,7 @@ begin
 end
 $$;
 
--- The watchdog: how many sessions it ended that were older than a statement may take.
+-- A cancel, of the statement that is named; or else the watchdog, of all that ran longer than a statement may. How many sessions it ended.
 create function privileged.end_console(request jsonb) returns jsonb
   language plpgsql volatile security definer set search_path = ''
 as $$
@@ -128,7 +129,11 @@ begin
   return pg_catalog.jsonb_build_object(
     'ended',
     (
-      select flarewatch.end_console_sessions(tenants.console_login, interval '11 seconds')
+      select flarewatch.end_console_sessions(
+        tenants.console_login,
+        case when request ? 'statement_id' then interval '0' else interval '11 seconds' end,
+        request ->> 'statement_id'
+      )
       from flarewatch.tenants where tenants.id = asked
     )
   );
@@ -154,7 +159,7 @@ create trigger drop_console_login before update of state on flarewatch.tenants
 
 revoke execute on function
   flarewatch.console_tenant(),
-  flarewatch.end_console_sessions(text, interval),
+  flarewatch.end_console_sessions(text, interval, text),
   flarewatch.create_console_login(text),
   flarewatch.drop_console_login(),
   privileged.open_console(jsonb),
