@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type ConsoleStand, MARK, MARK_VALUE, startConsoleStand } from './console-stand.ts'
+import { type ConsoleStand, MARK, MARK_VALUE, openLogin, startConsoleStand } from './console-stand.ts'
 import { escapes } from './corpus.ts'
 import { judgeStatement } from './judge.ts'
 import { runStatement } from './run.ts'
@@ -52,6 +52,33 @@ describe('T4: the same escape with the parser bypassed, as the tenant’s own lo
     expect(answer).toMatchObject({ state: 'answered', rows: [['example.org', stand.own.siteId]] })
     const [both] = await stand.sql`select count(*)::int as n from flarewatch.sites`
     expect(both).toEqual({ n: 2 })
+  })
+})
+
+describe('the login of a tenant', () => {
+  const ending = () => ({ signal: new AbortController().signal, watchdog: stand.endSessions })
+  const open = (key: string) => openLogin(stand.sql, key, stand.other, stand.target.url)
+
+  test('keeps its name when the function’s secret changes, and takes the new password alone', async () => {
+    const [first, second] = ['A', 'B'].map((letter) => letter.repeat(42).concat('A'))
+    const before = await open(first ?? '')
+    const after = await open(second ?? '')
+    expect(after.login).toBe(before.login)
+    expect(await runStatement(after, 'select 1', ending())).toMatchObject({ state: 'answered' })
+    await expect(runStatement(before, 'select 1', ending())).rejects.toMatchObject({ code: 'console_unreachable' })
+  })
+
+  test('goes with its sessions when the tenant’s deletion begins', async () => {
+    const target = await open('C'.repeat(42).concat('A'))
+    const running = runStatement(target, 'select pg_sleep(60)', ending())
+    const there = async () =>
+      (await stand.sql`select 1 from pg_stat_activity where usename = ${target.login} and query like '%pg_sleep%'`)
+        .length
+    await expect.poll(there, { interval: 20, timeout: 3000 }).toBe(1)
+    await stand.sql`update flarewatch.tenants set state = 'deleting', deleting_since = now() where id = ${stand.other.id}`
+    expect(await running).toMatchObject({ state: 'failed', code: 'statement_cancelled' })
+    expect((await stand.sql`select from pg_roles where rolname = ${target.login}`).length).toBe(0)
+    await expect(runStatement(target, 'select 1', ending())).rejects.toMatchObject({ code: 'console_unreachable' })
   })
 })
 
