@@ -58,6 +58,6 @@ function namesIn(source: string, list: RegExp): string[] {
 
 function sources(): string[] {
   return readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
-    .filter((path) => /\.ts$/.test(path) && !/(\.test|-stand)\.ts$/.test(path))
+    .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'))
     .map((path) => join(FOLDER, path))
 }

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type ConsoleStand, MARK, MARK_VALUE, openLogin, startConsoleStand } from './console-stand.ts'
+import { type ConsoleStand, MARK, MARK_VALUE, startConsoleStand } from '../../local/stands/console-stand.ts'
 import { escapes } from './corpus.ts'
 import { judgeStatement } from './judge.ts'
+import { consoleLogin } from './login.ts'
 import { runStatement } from './run.ts'
 
 let stand: ConsoleStand
 beforeAll(async () => {
-  stand = await startConsoleStand()
+  stand = await startConsoleStand(consoleLogin)
 })
 afterAll(() => stand?.stop())
 
@@ -57,7 +58,7 @@ describe('T4: the same escape with the parser bypassed, as the tenant’s own lo
 
 describe('the login of a tenant', () => {
   const ending = () => ({ signal: new AbortController().signal, watchdog: stand.endSessions })
-  const open = (key: string) => openLogin(stand.sql, key, stand.other, stand.target.url)
+  const open = (key: string) => stand.open(key, stand.other)
 
   test('keeps its name when the function’s secret changes, and takes the new password alone', async () => {
     const [first, second] = ['A', 'B'].map((letter) => letter.repeat(42).concat('A'))

@@ -5,10 +5,15 @@ set local lock_timeout = '5s';
 
 create role flarewatch_console with nologin noinherit nobypassrls;
 
-alter table flarewatch.tenants
-  add column console_login text unique check (console_login ~ '^flarewatch_console_[0-9a-f]{32}$'),
-  -- Tells whether the function's secret has changed since the role's verifier was set, which Postgres itself doesn't show.
-  add column console_verifier_digest bytea check (octet_length(console_verifier_digest) = 32);
+-- One statement, and first, since the functions below read the columns. The table is small and the migration short.
+do $$
+begin
+  alter table flarewatch.tenants
+    add column console_login text unique check (console_login ~ '^flarewatch_console_[0-9a-f]{32}$'),
+    -- Tells whether the function's secret has changed since the role's verifier was set, which Postgres itself doesn't show.
+    add column console_verifier_digest bytea check (octet_length(console_verifier_digest) = 32);
+end
+$$;
 
 -- Definer, since the console's role reads nothing of tenants; session_user stays the login's.
 create function flarewatch.console_tenant() returns uuid
