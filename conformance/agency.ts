@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { type DigestedRequest, requestDigest } from '../domain/contracts/request-digest.ts'
-import type { StepUpAction } from '../domain/contracts/step-up.ts'
 import { type Answer, enrolTotp, type Person, signUp } from './person.ts'
+import { type Body, requestDigest } from './request-digest.ts'
 import type { RunFile } from './run-file.ts'
 
 /** An agency of its own for one test: its owner at AAL2, fresh, and the calls that store a credential. */
@@ -40,14 +39,25 @@ export async function foundAgency(run: RunFile): Promise<Agency> {
 /** The token for one act on one target, by the request that the function is to get. */
 export async function mintStepUp(
   person: Person,
-  { action, target_id }: { readonly action: StepUpAction; readonly target_id: string },
-  request: DigestedRequest & { readonly tenant_id: string },
+  { action, target_id }: { readonly action: string; readonly target_id: string },
+  request: Body & { readonly tenant_id: string },
 ): Promise<string> {
-  const request_digest = await requestDigest(action, request)
+  const request_digest = requestDigest(action, request)
   const answer = await person.call('step-up', { tenant_id: request.tenant_id, action, target_id, request_digest })
   const { token } = answer.body as { token?: string }
   if (token === undefined) throw new Error(`no step-up token: ${answer.status} ${answer.text}`)
   return token
+}
+
+/** Steps up for exactly this request, then makes it. */
+export async function act(
+  person: Person,
+  functionName: string,
+  target: { readonly action: string; readonly target_id: string },
+  request: Body & { readonly tenant_id: string },
+): Promise<Answer> {
+  const stepUp = await mintStepUp(person, target, request)
+  return person.call(functionName, request, { 'flarewatch-step-up': stepUp })
 }
 
 export function codeOf(answer: Answer): string | undefined {

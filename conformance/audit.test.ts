@@ -53,7 +53,7 @@ describe('the audit page', () => {
     }, 'the first reading is listed')
     for (const sentence of [
       'You created the agency',
-      `You got permission to store credential ····${last4}`,
+      `You got permission for an act on credential ····${last4}`,
       `You stored credential ····${last4}`,
       `Connector opened credential ····${last4}`,
       'You read the audit log',

@@ -1,10 +1,10 @@
 import { TOTP } from 'otpauth'
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { openBrowser } from './browser.ts'
 import { DESKTOP, findsNothing, looksRight, shoot } from './pages.ts'
 import { runningStack } from './running.ts'
-import { fireCron, issueToken } from './stack.ts'
+import { fireCron, issueToken, setClockOffset, simulate } from './stack.ts'
 
 /** A person's first visit, in a real browser: from sign-up to a chart, with the keyboard and pointer alone. */
 const run = runningStack()
@@ -20,6 +20,7 @@ afterAll(() => close())
 
 describe('the dashboard in Chromium', () => {
   let page: Page
+  let totpSecret: string
   const complaints: string[] = []
 
   beforeAll(async () => {
@@ -50,6 +51,7 @@ describe('the dashboard in Chromium', () => {
 
   test('A2: the code from the authenticator leads to AAL2 and the first agency', async () => {
     const secret = (await page.getByTestId('totp-secret').textContent())?.replaceAll(/\s/g, '') ?? ''
+    totpSecret = secret
     await page.getByLabel('Six-digit code').fill(new TOTP({ secret }).generate())
     await page.getByRole('button', { name: 'Verify' }).click()
     await page.getByLabel('Agency name').fill('Lighthouse Digital')
@@ -97,6 +99,49 @@ describe('the dashboard in Chromium', () => {
     await page.getByRole('heading', { name: 'Credentials' }).waitFor()
     await page.getByText('analytics:read').first().waitFor()
     await shoot(page, 'credentials')
+    await findsNothing(page)
+  })
+
+  test('T5: a token is replaced in place, and what it can beyond reading is told', async () => {
+    const token = await issueToken(run, 'purge')
+    await page.getByRole('button', { name: /^Replace token/ }).click()
+    await page.getByLabel('New API token').fill('c2547eb745079dac9320b638f5e225cf483cc')
+    await page.getByRole('button', { name: 'Replace token', exact: true }).click()
+    await page.getByText('This is a global API key').waitFor()
+    await page.getByLabel('New API token').fill(token)
+    await page.getByRole('button', { name: 'Replace token', exact: true }).click()
+    await page.getByText('has a new token').waitFor()
+    await page.getByText('More than needed: purge cache').waitFor()
+    expect(await page.content()).not.toContain(token)
+  })
+
+  test('A4: the confirmation of a purge shows exactly what is then sent', async () => {
+    await page.getByRole('button', { name: /^Purge cache/ }).click()
+    await page.getByLabel('Addresses').fill('https://harbor-yoga.example/style.css')
+    await page.getByLabel('Site').selectOption({ label: 'harbor-yoga.example' })
+    const shown = JSON.parse((await page.getByTestId('sent').textContent()) ?? '')
+    expect(shown).toEqual({ files: ['https://harbor-yoga.example/style.css'] })
+    await shoot(page, 'purge')
+    await findsNothing(page)
+    await page.getByRole('button', { name: 'Purge these addresses' }).click()
+    await page.getByText('Cloudflare has taken the purge').waitFor()
+    const { requests } = (await simulate(run, 'requests', {}, 'GET')) as { requests: { path: string; body: string }[] }
+    expect(
+      requests.filter(({ path }) => path.endsWith('/purge_cache')).map(({ body }) => JSON.parse(body)),
+    ).toContainEqual(shown)
+  })
+
+  test('a code that is too old is asked for once, and the same act goes on: the credential is deleted', async () => {
+    const totp = new TOTP({ secret: totpSecret })
+    await setClockOffset(run, 301_000)
+    onTestFinished(() => setClockOffset(run, 0))
+    await page.getByRole('button', { name: /^Delete/ }).click()
+    await page.getByRole('button', { name: 'Delete for good' }).click()
+    await page.getByText('more than 5 minutes old').waitFor()
+    await page.getByLabel('Six-digit code').fill(totp.generate({ timestamp: Date.now() + 301_000 }))
+    await page.getByRole('button', { name: 'Verify' }).click()
+    await page.getByText('was deleted').waitFor()
+    await page.getByText('Its token was destroyed').waitFor()
     await findsNothing(page)
   })
 

@@ -1,13 +1,23 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { ROLES_OF_ACT, Role } from '../domain/contracts/roles.ts'
+import { StepUpAction } from '../domain/contracts/step-up.ts'
 
 const FOLDER = import.meta.dirname
 const List = z.strictObject({
   functions: z.array(
     z.strictObject({
       name: z.string(),
+      /** Why it may not be done with what a Worker has. */
+      why: z.string().min(20),
+      aal: z.enum(['aal2', 'aal2_fresh']),
+      /** Null where the act itself makes or names the membership. */
+      roles: z.array(Role).nullable(),
+      step_up: StepUpAction.nullable(),
+      audit: z.array(z.string()).min(1),
+      secrets: z.array(z.string()),
       env: z.array(z.string()),
       net: z.array(z.string()),
       permissions: z.record(z.string(), z.union([z.boolean(), z.array(z.string())])),
@@ -35,6 +45,28 @@ describe('D2: the privileged work is the enumerated list, and what each function
   })
 
   test.each(functions)(
+    '$name is for the roles, and leaves the rows, that the one table says',
+    ({ name, aal, roles, step_up, audit }) => {
+      const code = sourceOf(name)
+      expect(code.includes('requireFresh')).toBe(aal === 'aal2_fresh')
+      expect(code.includes('STEP_UP_HEADER')).toBe(step_up !== null)
+      const judged = Object.entries(ROLES_OF_ACT).find(([act]) => act === audit[0])
+      expect(roles).toEqual(judged?.[1] ?? null)
+      if (step_up === null) return
+      expect(audit).toEqual([step_up])
+      expect(code).toContain(`'${step_up}'`)
+    },
+  )
+
+  test.each(functions)('$name has no secret, address, operation or function that its code does not use', (line) => {
+    const code = sourceOf(line.name)
+    expect(line.secrets).toEqual(line.env.filter((variable) => SECRET_VARIABLES.has(variable)))
+    for (const name of [...line.vault, ...line.privileged]) expect(code, name).toContain(`('${name}'`)
+    expect(line.env.includes('CLOUDFLARE_API_URL')).toBe(code.includes('askCloudflare'))
+    expect(line.env.includes('SUPABASE_URL')).toBe(line.privileged.length > 0)
+  })
+
+  test.each(functions)(
     '$name may read no file but its parser, write none and start nothing',
     ({ name, permissions }) => {
       const read = name === 'sql-console' ? ['node_modules/libpg-query/wasm/libpg-query.wasm'] : false
@@ -51,6 +83,29 @@ describe('D2: the privileged work is the enumerated list, and what each function
     }
   })
 })
+
+/** A function's own files and the shared ones that it imports, without the clients whose calls are its own. */
+function sourceOf(name: string): string {
+  const seen = new Set<string>()
+  const queue = readdirSync(join(FOLDER, name))
+    .filter((file) => !file.endsWith('.test.ts'))
+    .map((file) => join(FOLDER, name, file))
+  for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
+    if (seen.has(path) || CLIENTS.test(path)) continue
+    seen.add(path)
+    for (const [, shared = ''] of readFileSync(path, 'utf8').matchAll(/from '\.\.?\/(?:_shared\/)?([a-z-]+\.ts)'/g)) {
+      if (existsSync(join(FOLDER, '_shared', shared))) queue.push(join(FOLDER, '_shared', shared))
+    }
+  }
+  return [...seen].map((path) => readFileSync(path, 'utf8')).join('\n')
+}
+const CLIENTS = /_shared\/(handler|store|user|vault-client|environment|errors)\.ts$/
+const SECRET_VARIABLES: ReadonlySet<string> = new Set([
+  'CONSOLE_LOGIN_KEY',
+  'SUPABASE_SECRET_KEY',
+  'SUPABASE_SECRET_KEYS',
+  'VAULT_SERVICE_KEY',
+])
 
 function namesIn(source: string, list: RegExp): string[] {
   return [...(list.exec(source)?.[1] ?? '').matchAll(/'([^']+)'/g)].map(([, name = '']) => name)

@@ -272,6 +272,7 @@ function functionsOptions({ options, ports, keys, clock, postgres, supabase, sim
       PGAPPNAME: 'flarewatch-console',
       PGTARGETSESSIONATTRS: '',
       CLOUDFLARE_API_URL: simulator?.apiUrl ?? CLOUDFLARE_API,
+      DASHBOARD_URL: loopback(ports.gateway),
     },
   }
 }

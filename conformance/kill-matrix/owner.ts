@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { requestDigest } from '../../domain/contracts/request-digest.ts'
 import { type Answer, enrolTotp, type Person, resumeSession, signUp } from '../person.ts'
+import { requestDigest } from '../request-digest.ts'
 import { issueToken } from '../stack.ts'
 import type { StackUnderTest } from './stack-under-test.ts'
 
@@ -50,7 +50,7 @@ export async function enrolOwner(stack: StackUnderTest): Promise<Owner> {
   const credential = { tenant_id: tenantId, credential_id: credentialId, provider: 'cloudflare', label: 'Main', secret }
   const stepUp = async (): Promise<string> => {
     const action = 'credential.store'
-    const request_digest = await requestDigest(action, credential)
+    const request_digest = requestDigest(action, credential)
     const request = { tenant_id: tenantId, action, target_id: credentialId, request_digest }
     const { body } = await insist('step-up', request, async () => ({}))
     return (body as { token: string }).token

@@ -182,7 +182,7 @@ export const MUTATIONS: readonly Mutation[] = [
     tests: ['durable-objects/step-up-tokens.test.ts'],
     unrelated: 'durable-objects/ledger/agreement.test.ts',
     fails: [
-      'step-up tokens A4 of twenty concurrent uses exactly one wins',
+      'step-up tokens A4 of 200 concurrent uses exactly one wins, in each of 3 rounds',
       'step-up tokens A4 dies of a use for another sessionId',
       'step-up tokens A4 dies of a use for another tenantId',
       'step-up tokens A4 dies of a use for another targetId',

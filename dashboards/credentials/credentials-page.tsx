@@ -1,14 +1,16 @@
 'use client'
 
 import Link from 'next/link'
-import { CredentialsResponse } from '../data/schemas.ts'
+import { type ReactNode, useState } from 'react'
+import { CredentialsResponse, SitesResponse } from '../data/schemas.ts'
 import { usePolled } from '../data/use-polled.ts'
 import { useWorkspace } from '../session/workspace.tsx'
-import { FailureNotice } from '../shell/notice.tsx'
+import { FailureNotice, Notice } from '../shell/notice.tsx'
 import { useShortcuts } from '../shell/shortcuts.ts'
 import { useNow } from '../shell/use-now.ts'
 import { formatAge, formatDateTime } from '../view/format.ts'
 import { GradeBadge } from './badges.tsx'
+import { CredentialActs } from './credential-acts.tsx'
 import { healthOf, type Line } from './health.ts'
 import { HealthBadge, HealthWords } from './health-notice.tsx'
 
@@ -19,6 +21,12 @@ export function CredentialsPage() {
   const { value, failure, refresh } = usePolled(tenant?.id ?? '', CREDENTIAL_POLL_MS, () =>
     gateway('/api/credentials', CredentialsResponse),
   )
+  const sites = usePolled(tenant?.id ?? '', CREDENTIAL_POLL_MS, () => gateway('/api/sites', SitesResponse))
+  const [said, setSaid] = useState<string | null>(null)
+  const done = (text: string) => {
+    setSaid(text)
+    refresh()
+  }
   useShortcuts({ r: refresh })
   return (
     <>
@@ -28,6 +36,7 @@ export function CredentialsPage() {
           Connect Cloudflare
         </Link>
       </div>
+      {said !== null && <Notice>{said}</Notice>}
       {failure !== null && <FailureNotice failure={failure} onRetry={refresh} />}
       {value === null && failure === null && (
         <div className="skeleton skeleton-table" role="status" aria-label="Loading" />
@@ -37,13 +46,24 @@ export function CredentialsPage() {
           <p>No credential is stored yet. Connect a provider to see its sites.</p>
         </div>
       )}
-      {value !== null && value.credentials.length > 0 && <CredentialTable lines={value.credentials} />}
+      {value !== null && value.credentials.length > 0 && (
+        <CredentialTable lines={value.credentials}>
+          {(line) =>
+            tenant !== null &&
+            line.deleted_at === null && (
+              <CredentialActs line={line} tenant={tenant} sites={sites.value?.sites ?? []} onDone={done} />
+            )
+          }
+        </CredentialTable>
+      )}
     </>
   )
 }
 
 /** V6: the last four characters and the scope, nothing more of the secret. */
-function CredentialTable({ lines }: { readonly lines: readonly Line[] }) {
+type CredentialTableProps = { readonly lines: readonly Line[]; readonly children: (line: Line) => ReactNode }
+
+function CredentialTable({ lines, children }: CredentialTableProps) {
   const now = useNow()
   return (
     <table className="table">
@@ -76,11 +96,12 @@ function CredentialTable({ lines }: { readonly lines: readonly Line[] }) {
             </td>
             <td data-label="Scope">
               <GradeBadge grade={line.grade} />
-              <span className="fine">{line.scope}</span>
+              <ScopeWords line={line} />
             </td>
             <td data-label="State">
               <HealthBadge health={healthOf(line, now)} />
               <HealthWords health={healthOf(line, now)} />
+              {children(line)}
             </td>
             <When label="Last used" at={line.last_used_at} now={now} />
             <When label="Last success" at={line.last_success_at} now={now} />
@@ -92,6 +113,16 @@ function CredentialTable({ lines }: { readonly lines: readonly Line[] }) {
 }
 
 export const PROVIDERS: Readonly<Record<Line['provider'], string>> = { cloudflare: 'Cloudflare' }
+
+/** T5: what the provider lists for the token, and what of it nobody needs. */
+function ScopeWords({ line: { scope, excess } }: { readonly line: Line }) {
+  return (
+    <>
+      <span className="fine">{scope}</span>
+      {excess.length > 0 && <span className="fine">More than needed: {excess.join(', ')}</span>}
+    </>
+  )
+}
 
 function When({ label, at, now }: { readonly label: string; readonly at: string | null; readonly now: number }) {
   return (

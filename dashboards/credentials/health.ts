@@ -86,10 +86,18 @@ const REASONS: Readonly<Record<string, Reason>> = {
   },
 }
 
+const DELETED: Health = {
+  tone: 'unsure',
+  badge: 'deleted',
+  why: 'Its token was destroyed; the figures of its sites stay as they are.',
+  next: null,
+  replace: false,
+}
 const HEALTHY: Health = { tone: 'good', badge: 'active', why: null, next: null, replace: false }
 
 /** How a credential's polling fares, in words: why, and what to do next. */
 export function healthOf(line: Pick<Line, 'state' | 'reason' | 'last_success_at' | 'created_at'>, now: number): Health {
+  if (line.reason === 'credential_deleted') return DELETED
   if (line.state === 'parked') {
     const known = line.reason === null ? undefined : REASONS[line.reason]
     const told = known ?? parked(unknownReason(line.reason), 'Polling has stopped. Connect a new token.')

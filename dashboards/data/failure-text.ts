@@ -61,6 +61,13 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   credential_exists: 'This credential is stored already. Reload the page to see it.',
   tenant_key_rotated:
     'The agency’s encryption key was replaced at this moment, so nothing was stored. Store the credential again.',
+  credential_unknown: 'This credential is gone, or was never here. Reload the page.',
+  credential_moved: 'The credential was changed at this moment, so nothing was done. Try again.',
+  provider_refused: 'Cloudflare refused the request, so nothing was purged. Check the addresses.',
+  provider_permission_missing:
+    'Cloudflare does not let this token purge. Give it “Cache Purge: Purge” for the zone, or replace it by one that has it.',
+  provider_outcome_unknown:
+    'Cloudflare gave no clear answer: the cache may or may not have been purged. Purging again does no harm.',
   credential_malformed: 'This is not a Cloudflare API token. Copy the token once more, without blanks around it.',
   credential_global_key:
     'This is a global API key, which can do anything in the account. Create an API token that can only read, and paste that.',
@@ -114,15 +121,15 @@ const RETRYABLE: ReadonlySet<string> = new Set<KnownCode>([
   'service_token_replayed',
   'step_up_invalid',
   'tenant_key_rotated',
+  'credential_moved',
 ])
 export function isRetryable({ code }: Failure): boolean {
   return RETRYABLE.has(code)
 }
 
-/** A code from the authenticator app, entered now, is what is missing. */
-const NEEDS_CODE: ReadonlySet<string> = new Set<KnownCode>(['aal2_required', 'aal2_stale', 'freshness_claimed'])
-export function needsCode({ code }: Failure): boolean {
-  return NEEDS_CODE.has(code)
+/** A code from the authenticator app, entered now, is what is missing: the answer itself says so. */
+export function needsCode({ challenged }: Failure): boolean {
+  return challenged
 }
 
 const ENDED: ReadonlySet<string> = new Set<KnownCode>(['unauthenticated', 'user_token_invalid', 'signed_out'])

@@ -1,8 +1,11 @@
 import { type DigestedRequest, requestDigest } from '../../domain/contracts/request-digest.ts'
 import type { AccessToken, Config } from './gateway.ts'
 import {
+  CredentialDelete,
+  CredentialRotate,
   CredentialStore,
   IDEMPOTENCY_HEADER,
+  ProviderAction,
   SqlConsole,
   STEP_UP_HEADER,
   StepUp,
@@ -51,6 +54,43 @@ export class Functions {
 
   sqlConsole(body: z.input<typeof SqlConsole.request>): Promise<Answer<z.output<typeof SqlConsole.response>>> {
     return this.#post({ name: 'sql-console', body }, SqlConsole.response)
+  }
+
+  rotateCredential(
+    request: z.output<typeof CredentialRotate.request>,
+    key: string,
+  ): Promise<Answer<z.output<typeof CredentialRotate.response>>> {
+    const act = { action: 'credential.rotate', name: 'credential-rotate', target_id: request.credential_id } as const
+    return this.#act(act, request, key, CredentialRotate.response)
+  }
+
+  deleteCredential(
+    request: z.output<typeof CredentialDelete.request>,
+    key: string,
+  ): Promise<Answer<z.output<typeof CredentialDelete.response>>> {
+    const act = { action: 'credential.delete', name: 'credential-delete', target_id: request.credential_id } as const
+    return this.#act(act, request, key, CredentialDelete.response)
+  }
+
+  purgeCache(
+    request: z.output<typeof ProviderAction.request>,
+    key: string,
+  ): Promise<Answer<z.output<typeof ProviderAction.response>>> {
+    const act = { action: 'provider.purge_cache', name: 'provider-action', target_id: request.credential_id } as const
+    return this.#act(act, request, key, ProviderAction.response)
+  }
+
+  /** A token for exactly this request, and then the request. */
+  async #act<Schema extends z.ZodType>(
+    { name, ...target }: Pick<z.input<typeof StepUp.request>, 'action' | 'target_id'> & { readonly name: string },
+    request: DigestedRequest & { readonly tenant_id: TenantId },
+    key: string,
+    schema: Schema,
+  ): Promise<Answer<z.output<Schema>>> {
+    const permission = await this.stepUp(target, request)
+    if (!permission.ok) return permission
+    const headers = { [STEP_UP_HEADER]: permission.value.token, [IDEMPOTENCY_HEADER]: key }
+    return this.#post({ name, body: request, headers }, schema)
   }
 
   async #post<Schema extends z.ZodType>(

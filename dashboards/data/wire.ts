@@ -1,7 +1,13 @@
+import { asksForCode } from '../../domain/contracts/challenge.ts'
 import { ErrorBody, type z } from './schemas.ts'
 
 /** What went wrong with a request: a stable code of the other side, or one of ours for what never got an answer. */
-export type Failure = { readonly code: string; readonly requestId: string | null }
+export type Failure = {
+  readonly code: string
+  readonly requestId: string | null
+  /** RFC 9470: the answer asks for a code that is entered now. */
+  readonly challenged: boolean
+}
 export type Answer<Value> =
   | { readonly ok: true; readonly value: Value }
   | { readonly ok: false; readonly failure: Failure }
@@ -13,8 +19,9 @@ const TIMEOUT_MS = 20_000
 export function failed(
   code: string,
   requestId: string | null = null,
+  challenged = false,
 ): { readonly ok: false; readonly failure: Failure } {
-  return { ok: false, failure: { code, requestId } }
+  return { ok: false, failure: { code, requestId, challenged } }
 }
 
 /** One JSON request. The answer is bounded, then parsed; what does not fit the contract is a failure, never a guess. */
@@ -34,7 +41,7 @@ export async function requestText(url: string, init: RequestInit = {}): Promise<
   try {
     const response = await fetch(url, { ...init, cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) })
     const text = await boundedText(response)
-    if (!response.ok) return refusalOf(response.status, text)
+    if (!response.ok) return refusalOf(response, text)
     return text === null ? failed('answer_invalid') : { ok: true, value: text }
   } catch {
     return failed('network')
@@ -42,9 +49,9 @@ export async function requestText(url: string, init: RequestInit = {}): Promise<
 }
 
 /** A refusal without our code is that of something in between, such as a proxy that finds nobody behind it. */
-function refusalOf(status: number, text: string | null) {
+function refusalOf({ status, headers }: Response, text: string | null) {
   const refusal = ErrorBody.safeParse(parseJson(text ?? ''))
-  if (refusal.success) return failed(refusal.data.error.code, refusal.data.error.request_id)
+  if (refusal.success) return failed(refusal.data.error.code, refusal.data.error.request_id, asksForCode(headers))
   return failed(status >= 500 ? 'server_unavailable' : 'answer_invalid')
 }
 

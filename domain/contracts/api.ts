@@ -64,12 +64,18 @@ export const CredentialLine = z.object({
   last4: z.string(),
   scope: z.string(),
   grade: CredentialGrade,
+  /** What the provider lists for the token, in words, and what of it goes beyond reading the figures (T5). */
+  can: z.array(z.string()),
+  excess: z.array(z.string()),
   state: z.enum(['active', 'parked']),
   /** Stable reason such as `provider_unauthorized`, when parked or failing; null when healthy. */
   reason: z.string().nullable(),
   last_used_at: z.iso.datetime().nullable(),
   last_success_at: z.iso.datetime().nullable(),
   created_at: z.iso.datetime(),
+  rotated_at: z.iso.datetime().nullable(),
+  /** Since then the token is destroyed, here as everywhere; its sites keep their figures. */
+  deleted_at: z.iso.datetime().nullable(),
 })
 export const CredentialsResponse = z.object({ credentials: z.array(CredentialLine) })
 

@@ -88,7 +88,19 @@ export const EdgeOperations = {
       salt: bytes(32),
       subkey: bytes(32),
       intent_row: AuditRowId,
+      /** The salt of the record whose place the new one takes, in a rotation: by it the store knows that none came between. */
+      replaces: bytes(32).nullable(),
     }),
+  },
+  /** The key of one record for one write at the provider. */
+  'credential-open': {
+    request: z.strictObject({
+      tenant_id: TenantId,
+      credential_id: CredentialId,
+      action: StepUpAction.extract(['provider.purge_cache']),
+      request_digest: RequestDigest,
+    }),
+    response: z.object({ dek_version: keyVersion, subkey: bytes(32), intent_row: AuditRowId }),
   },
   settle: {
     request: z.strictObject({
@@ -114,6 +126,7 @@ export const EDGE_ERRORS = {
   step_up_invalid: 403,
   not_a_member: 403,
   role_insufficient: 403,
+  credential_unknown: 404,
   tenant_not_active: 409,
   tenant_deleted: 410,
   tenant_frozen: 423,

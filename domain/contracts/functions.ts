@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MAX_PURGED_FILES } from '../providers/cloudflare/schemas.ts'
 import { EdgeOperations, Provider } from './edge-door.ts'
 import { CredentialId, SiteId, TenantId } from './ids.ts'
 
@@ -39,6 +40,37 @@ export const CredentialStore = {
   }),
 }
 
+/** `credential-rotate`: AAL2 fresh and a step-up token for this credential. The new secret takes the old one's place. */
+export const CredentialRotate = {
+  request: CredentialStore.request.omit({ label: true }),
+  response: CredentialStore.response,
+}
+
+/** `credential-delete`: AAL2 fresh and a step-up token. What opens is destroyed; the line and the figures stay. */
+export const CredentialDelete = {
+  request: z.strictObject({ tenant_id: TenantId, credential_id: CredentialId }),
+  response: z.object({ credential: z.object({ id: CredentialId, deleted_at: z.iso.datetime({ offset: true }) }) }),
+}
+
+const MAX_URL = 1024
+/** Exactly what the provider is sent, so that a confirmation can show it and a step-up token stands for it. */
+export const Purge = z.union([
+  z.strictObject({ purge_everything: z.literal(true) }),
+  z.strictObject({
+    files: z
+      .array(z.url({ protocol: /^https?$/ }).max(MAX_URL))
+      .min(1)
+      .max(MAX_PURGED_FILES),
+  }),
+])
+export type Purge = z.infer<typeof Purge>
+
+/** `provider-action`: AAL2 fresh and a step-up token for this credential: purges the cache of one of its sites. */
+export const ProviderAction = {
+  request: z.strictObject({ tenant_id: TenantId, credential_id: CredentialId, site_id: SiteId, purge: Purge }),
+  response: z.object({ site: z.object({ id: SiteId, name: z.string() }), provider_id: z.string() }),
+}
+
 /** Codes that the functions add to those of the EdgeDoor, which pass through unchanged. */
 export const FUNCTION_ERRORS = {
   method_not_allowed: 405,
@@ -47,6 +79,10 @@ export const FUNCTION_ERRORS = {
   tenant_id_taken: 409,
   credential_exists: 409,
   tenant_key_rotated: 409,
+  credential_moved: 409,
+  provider_refused: 422,
+  provider_permission_missing: 422,
+  provider_outcome_unknown: 502,
   credential_malformed: 422,
   credential_global_key: 422,
   credential_rejected: 422,

@@ -20,7 +20,7 @@ export const ROLES_OF_ACT = {
 } as const satisfies Record<StepUpAction | 'console.query', readonly Role[]>
 export type JudgedAct = keyof typeof ROLES_OF_ACT
 
-export function roleMay(role: Role, act: JudgedAct): boolean {
-  const roles: readonly Role[] = ROLES_OF_ACT[act]
+export function roleMay(role: string, act: JudgedAct): boolean {
+  const roles: readonly string[] = ROLES_OF_ACT[act]
   return roles.includes(role)
 }

@@ -22,6 +22,8 @@ const VARIABLES = {
   /** Read by postgres.js itself, which takes no other way to leave them unread. */
   PGAPPNAME: z.string().optional(),
   PGTARGETSESSIONATTRS: z.literal('').optional(),
+  /** Where the dashboard is served: the one origin whose pages may read an answer. */
+  DASHBOARD_URL: z.url(),
 }
 type Variables = { [Name in keyof typeof VARIABLES]: z.infer<(typeof VARIABLES)[Name]> }
 export type VariableName = keyof Variables

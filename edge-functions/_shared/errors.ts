@@ -1,3 +1,4 @@
+import { challengeHeaders } from 'domain/contracts/challenge.ts'
 import { EDGE_ERRORS, type EdgeErrorCode } from 'domain/contracts/edge-door.ts'
 import { FUNCTION_ERRORS, type FunctionErrorCode } from 'domain/contracts/functions.ts'
 
@@ -32,6 +33,7 @@ const NEXT_STEP: Record<ErrorCode, string> = {
   step_up_invalid: 'The step-up token was used, has expired, or is for another act. Ask for a new one.',
   not_a_member: 'You are not a member of this tenant. Ask an owner to add you.',
   role_insufficient: 'Your role may not do this. Ask an owner.',
+  credential_unknown: 'There is no such credential, or it was deleted. Reload the list.',
   tenant_not_active: 'The tenant is not active yet. Finish creating it and try again.',
   tenant_deleted: 'The tenant was deleted and its id is not given again. Create another.',
   tenant_frozen: 'Key use is frozen for this tenant. Contact support.',
@@ -54,6 +56,12 @@ const NEXT_STEP: Record<ErrorCode, string> = {
     'This is a global API key, which can do anything. Create an API token that can only read, and use that.',
   credential_rejected: 'Cloudflare did not accept this token. Check that it is active, or create a new one.',
   credential_without_zones: 'This token can see no zone. Give it Zone Read and Analytics Read on the zones to show.',
+  credential_moved: 'The credential was changed meanwhile, so nothing was done. Step up again and repeat the request.',
+  provider_refused: 'Cloudflare refused the request, so nothing was purged. Check the addresses.',
+  provider_permission_missing:
+    'Cloudflare does not let this token do that. Give it Cache Purge on the zone, or store one that may.',
+  provider_outcome_unknown:
+    'Cloudflare gave no clear answer: it may or may not have been done. Doing it again does no harm.',
   provider_unreachable: 'Cloudflare could not be reached, so the token was not checked. Nothing was stored; try again.',
   provider_rate_limited: 'Cloudflare asks to slow down. Nothing was stored; try again in a few minutes.',
   console_busy: 'Two statements of your agency are running already. Wait for one to end, or cancel it.',
@@ -70,7 +78,10 @@ export function isErrorCode(code: string): code is ErrorCode {
 export function errorResponse(error: unknown, requestId: string): Response {
   const { code, fields } = error instanceof Refused ? error : new Refused('internal')
   const message = fields.length === 0 ? NEXT_STEP[code] : `${NEXT_STEP[code]} Check: ${fields.join(', ')}.`
-  return Response.json({ error: { code, message, request_id: requestId } }, { status: STATUS[code] })
+  return Response.json(
+    { error: { code, message, request_id: requestId } },
+    { status: STATUS[code], headers: challengeHeaders(code) },
+  )
 }
 
 /** One line for the operator. An error's own text may quote what was parsed, so only its kind and where it arose are kept. */

@@ -9,7 +9,7 @@ vi.spyOn(console, 'error').mockImplementation(() => {})
 const ID = '4f9d6c3e-1d55-4b8e-9a2b-3c6a7e8f9a01'
 const INPUT = { tenant_id: ID, action: 'credential.store', target_id: ID, request_digest: 'd'.repeat(43) }
 const answering = (verifyUser: () => Promise<User>, act: () => Promise<unknown> = async () => ({ done: true })) =>
-  functionHandler({ name: 'test', request: StepUp.request, verifyUser, act })
+  functionHandler({ name: 'test', dashboardUrl: 'https://dashboard.test/', request: StepUp.request, verifyUser, act })
 const someone = async () => ({}) as User
 const nobody = async (): Promise<User> => {
   throw new Refused('user_token_invalid')
@@ -23,6 +23,25 @@ describe('every function', () => {
       expect(response.headers.get('access-control-allow-headers')).toContain(name)
     }
   })
+
+  test("lets the dashboard's pages alone read an answer", async () => {
+    for (const request of [new Request('http://f.test', { method: 'OPTIONS' }), post(JSON.stringify(INPUT))]) {
+      request.headers.set('origin', 'https://elsewhere.test')
+      const { headers } = await answering(someone)(request)
+      expect(headers.get('access-control-allow-origin')).toBe('https://dashboard.test')
+    }
+  })
+
+  test.each(['aal2_required', 'aal2_stale', 'freshness_claimed'] as const)(
+    'A3: %s carries the challenge of RFC 9470',
+    async (code) => {
+      const stale = answering(someone, async () => {
+        throw new Refused(code)
+      })
+      const challenge = (await stale(post(JSON.stringify(INPUT)))).headers.get('www-authenticate')
+      expect(challenge).toMatch(/^Bearer error="insufficient_user_authentication", .*acr_values="aal2", max_age="300"$/)
+    },
+  )
 
   test('judges the user before it looks at the body', async () => {
     expect(await codeOf(answering(nobody)(post('{"unfinished')))).toEqual([401, 'user_token_invalid'])

@@ -1,3 +1,4 @@
+import { CHALLENGE_HEADER } from 'domain/contracts/challenge.ts'
 import { STEP_UP_HEADER } from 'domain/contracts/edge-door.ts'
 import { IDEMPOTENCY_HEADER } from 'domain/contracts/functions.ts'
 import type { z } from 'zod'
@@ -17,14 +18,20 @@ export type Call<Input> = {
 
 export type FunctionParts<Schema extends z.ZodType> = {
   readonly name: string
+  readonly dashboardUrl: string
   readonly request: Schema
   readonly verifyUser: UserVerifier
   readonly act: (call: Call<z.infer<Schema>>) => Promise<unknown>
 }
 
-/** Any origin may ask: authority is the bearer token, which a browser never attaches by itself as it does a cookie. */
-const CORS = {
-  'access-control-allow-origin': '*',
+/**
+ * The dashboard's pages alone may read an answer. Authority is the bearer token, which a browser never attaches by itself; this
+ * keeps a token that another page got hold of from being used there.
+ */
+const corsFor = (dashboardUrl: string) => ({
+  'access-control-allow-origin': new URL(dashboardUrl).origin,
+  vary: 'origin',
+  'access-control-expose-headers': CHALLENGE_HEADER,
   'access-control-allow-methods': 'POST, OPTIONS',
   'access-control-allow-headers': [
     'authorization',
@@ -35,20 +42,21 @@ const CORS = {
     STEP_UP_HEADER,
   ].join(', '),
   'access-control-max-age': '7200',
-}
+})
 
 /** What every function has in common: CORS, method, verified user, bounded and parsed body, one mapping of errors. */
 export function functionHandler<Schema extends z.ZodType>(
   parts: FunctionParts<Schema>,
 ): (request: Request) => Promise<Response> {
+  const cors = corsFor(parts.dashboardUrl)
   return async (request) => {
-    if (request.method === 'OPTIONS') return new Response(null, { status: 204, headers: CORS })
+    if (request.method === 'OPTIONS') return new Response(null, { status: 204, headers: cors })
     const requestId = crypto.randomUUID()
     const response = await answer(parts, request, requestId).catch((error: unknown) => {
       console.error(logLine(error, requestId, parts.name))
       return errorResponse(error, requestId)
     })
-    for (const [name, value] of Object.entries(CORS)) response.headers.set(name, value)
+    for (const [name, value] of Object.entries(cors)) response.headers.set(name, value)
     response.headers.set('cache-control', 'no-store')
     return response
   }

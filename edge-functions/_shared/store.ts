@@ -1,8 +1,11 @@
 import { createClient } from '@supabase/supabase-js'
-import { CredentialStore, TenantCreate } from 'domain/contracts/functions.ts'
+import { Provider } from 'domain/contracts/edge-door.ts'
+import { CredentialDelete, CredentialRotate, CredentialStore, TenantCreate } from 'domain/contracts/functions.ts'
 import { z } from 'zod'
 import { type Environment, secretKey } from './environment.ts'
 import { isErrorCode, Refused } from './errors.ts'
+
+const MAX_CIPHERTEXT_TEXT = 5462
 
 /** The functions of schema `privileged`, each one transaction: what each answers. */
 const ANSWERS = {
@@ -10,8 +13,17 @@ const ANSWERS = {
   activate_tenant: TenantCreate.response,
   open_console: z.object({ login: z.string() }),
   end_console: z.object({ ended: z.int() }),
-  idempotent_response: z.object({ response: CredentialStore.response }).nullable(),
+  idempotent_response: z.object({ response: z.unknown() }).nullable(),
   store_credential: CredentialStore.response,
+  rotate_credential: CredentialRotate.response,
+  delete_credential: CredentialDelete.response,
+  sealed_credential: z.object({
+    ciphertext: z.base64url().max(MAX_CIPHERTEXT_TEXT),
+    provider: Provider,
+    provider_ref: z.string().regex(/^[0-9a-f]{32}$/),
+    name: z.string(),
+  }),
+  keep_response: z.unknown(),
 }
 export type PrivilegedFunction = keyof typeof ANSWERS
 type AnswerOf<Name extends PrivilegedFunction> = z.infer<(typeof ANSWERS)[Name]>

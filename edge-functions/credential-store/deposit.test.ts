@@ -95,7 +95,16 @@ describe('a deposit', () => {
   })
 
   test('a repeated request is answered from the first, and its step-up token is not asked for again', async () => {
-    const earlier = stored({ credential: { label: 'Main' } })
+    const earlier = stored({
+      credential: {
+        id: INPUT.credential_id,
+        provider: 'cloudflare',
+        label: 'Main',
+        last4: 'last',
+        scope: '1 zone',
+        grade: 'read_only',
+      },
+    })
     answerOfStore = () => ({ response: earlier })
     expect(await deposit(parts(), call())).toEqual(earlier)
     expect(asked('credential-seal')).toBeUndefined()

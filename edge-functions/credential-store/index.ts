@@ -10,6 +10,7 @@ const environment = readEnvironment(Deno.env.get, [
   'AUTH_ISSUER',
   'AUTH_JWKS_URL',
   'CLOUDFLARE_API_URL',
+  'DASHBOARD_URL',
   'SUPABASE_SECRET_KEY',
   'SUPABASE_SECRET_KEYS',
   'SUPABASE_URL',
@@ -23,6 +24,7 @@ Deno.serve(
   functionHandler({
     name: 'credential-store',
     request: CredentialStore.request,
+    dashboardUrl: environment.DASHBOARD_URL,
     verifyUser: createUserVerifier(environment),
     act: (call) => deposit({ vault, store, cloudflareApiUrl: environment.CLOUDFLARE_API_URL }, call),
   }),

@@ -11,6 +11,7 @@ const environment = readEnvironment(Deno.env.get, [
   'AUTH_JWKS_URL',
   'CONSOLE_DATABASE_URL',
   'CONSOLE_LOGIN_KEY',
+  'DASHBOARD_URL',
   'PGAPPNAME',
   'PGTARGETSESSIONATTRS',
   'SUPABASE_SECRET_KEY',
@@ -26,6 +27,7 @@ Deno.serve(
   functionHandler({
     name: 'sql-console',
     request: SqlConsole.request,
+    dashboardUrl: environment.DASHBOARD_URL,
     verifyUser: createUserVerifier(environment),
     act: (call) =>
       consoleCall(

@@ -9,6 +9,7 @@ import { giveBirth } from './birth.ts'
 const environment = readEnvironment(Deno.env.get, [
   'AUTH_ISSUER',
   'AUTH_JWKS_URL',
+  'DASHBOARD_URL',
   'SUPABASE_SECRET_KEY',
   'SUPABASE_SECRET_KEYS',
   'SUPABASE_URL',
@@ -22,6 +23,7 @@ Deno.serve(
   functionHandler({
     name: 'tenant-create',
     request: TenantCreate.request,
+    dashboardUrl: environment.DASHBOARD_URL,
     verifyUser: createUserVerifier(environment),
     act: (call) => giveBirth({ vault, store }, call),
   }),

@@ -177,6 +177,7 @@ test('D2: the enumerated functions of this project start with what their lines n
       CONSOLE_LOGIN_KEY: 'A'.repeat(43),
       PGAPPNAME: 'flarewatch-console',
       PGTARGETSESSIONATTRS: '',
+      DASHBOARD_URL: project,
     },
   })
   try {

@@ -55,4 +55,12 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
 }
 
 /** The enumerated privileged work: every Edge Function there is. */
-export const EXPECTED_FUNCTIONS: readonly string[] = ['credential-store', 'sql-console', 'step-up', 'tenant-create']
+export const EXPECTED_FUNCTIONS: readonly string[] = [
+  'credential-delete',
+  'credential-rotate',
+  'credential-store',
+  'provider-action',
+  'sql-console',
+  'step-up',
+  'tenant-create',
+]

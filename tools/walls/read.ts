@@ -57,7 +57,8 @@ export function readFunctions(root: string): string[] {
 }
 
 /** Names that would carry the service-role key, or open the embedded stack's side doors, in a Worker's configuration. */
-const FORBIDDEN_IN_WRANGLER = /service_role|SERVICE_ROLE|sb_secret|SECRET_KEY\b|DEMO_KEK_ACCEPTED|\bCLOCK\b/
+const FORBIDDEN_IN_WRANGLER =
+  /service_role|SERVICE_ROLE|sb_secret|SECRET_KEYS?\b|SUPABASE_DB_URL|JWT_SECRET|DEMO_KEK_ACCEPTED|\bCLOCK\b/
 
 export function forbiddenWords(configPath: string): string[] {
   const uncommented = readFileSync(configPath, 'utf8').replace(/^\s*#.*$/gm, '')

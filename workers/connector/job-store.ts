@@ -138,7 +138,9 @@ export class JobStore {
                last_used_at = case when ${credential.used} then ${at} else last_used_at end,
                last_success_at = case when ${credential.succeeded} then ${at} else last_success_at end,
                next_poll_at = greatest(next_poll_at, ${credential.notBefore})
-         where id = ${job.credential_id} and (state = 'active' or ${credential.parked})`
+         where id = ${job.credential_id} and (state = 'active' or ${credential.parked})
+           -- What the provider said of a secret says nothing of the one that took its place meanwhile.
+           and (not ${credential.parked} or ciphertext = ${job.ciphertext})`
       await endJob(sql, job, end, at)
     })
   }

@@ -54,6 +54,20 @@ describe('a poll whose record is re-sealed between two reads', () => {
     expect(await withCredential(parts, job, read)).toEqual({ ok: true, value: SECRET })
   })
 
+  it('V1 of the secret that took its place under the same DEK, it opens that; else the fault stays what it was', async () => {
+    const [before, after] = [await record(1), await record(1)]
+    const job = leased(before, 'poll')
+    const read = (secret: Secret) => Promise.resolve(secret.use((text) => text))
+    const opening = (now: LeasedJob | undefined) => {
+      const vault = vaultOf({ tenantId, credentialId, dekVersion: 1, subkey: Uint8Array.from(after.subkey), intentRow })
+      return withCredential({ vault, store: storeOf(now) }, job, read)
+    }
+    expect(await opening({ ...job, ciphertext: after.ciphertext })).toEqual({ ok: true, value: SECRET })
+    for (const now of [undefined, job]) {
+      expect(await opening(now)).toMatchObject({ ok: false, code: 'not_openable', told: 'record_commitment_mismatch' })
+    }
+  })
+
   it('that moved once more, or whose lease is over, is tried again', async () => {
     const [before, after] = [await record(1), await record(3)]
     const job = leased(before, 'poll')

@@ -41,7 +41,7 @@ export async function withCredential<Value>(
     if (credentialId !== job.credential_id || tenantId !== job.tenant_id) return released('lease_mismatch')
     const sealed = dekVersion === job.dek_version ? job.ciphertext : await movedRecord(store, job, dekVersion)
     if (sealed === null) return { ...released('record_moved'), retryable: true }
-    const plaintext = await openRecordOrFault({ subkey, context: { tenantId, credentialId, dekVersion }, sealed })
+    const plaintext = await openAsItIs({ store, job, subkey, context: { tenantId, credentialId, dekVersion }, sealed })
     if (!plaintext.ok) return { ...released('not_openable'), told: plaintext.code }
     const secret = Secret.fromBytes(plaintext.value)
     try {
@@ -66,6 +66,26 @@ async function movedRecord(
 ): Promise<Uint8Array | null> {
   const now = await store.leased(job.id)
   return now?.dek_version === dekVersion ? now.ciphertext : null
+}
+
+/**
+ * Where the record that was read does not open, its secret was replaced in between, under the same DEK: the key is then that of
+ * the record as it is now.
+ */
+async function openAsItIs({
+  store,
+  job,
+  ...input
+}: Parameters<typeof openRecordOrFault>[0] & { readonly store: Pick<JobStore, 'leased'>; readonly job: LeasedJob }) {
+  const opened = await openRecordOrFault(input)
+  if (opened.ok) return opened
+  const now = await store.leased(job.id)
+  if (now === undefined || now.dek_version !== input.context.dekVersion) return opened
+  return isSame(now.ciphertext, input.sealed) ? opened : openRecordOrFault({ ...input, sealed: now.ciphertext })
+}
+
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, index) => byte === other[index])
 }
 
 /** The outcome row. Without one the audit log shows "unknown" after ten minutes, which is then the truth. */

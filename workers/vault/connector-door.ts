@@ -7,13 +7,14 @@ import type {
   ResealKeys,
 } from '../../domain/contracts/connector-door.ts'
 import type { JobId } from '../../domain/contracts/ids.ts'
-import { commitmentUnder, deriveSubkey, SALT_BYTES } from '../../domain/envelope/record.ts'
-import { failure, type Result, success } from '../../domain/result.ts'
+import { commitmentUnder } from '../../domain/envelope/record.ts'
+import { type Result, success } from '../../domain/result.ts'
 import { log } from '../runtime/log.ts'
 import { appendOutcome } from './audit-append.ts'
 import { PART } from './call.ts'
 import { destroyOldDeks } from './dek-rotation.ts'
 import { type Job, keepIntent, noteJobIncident, readJob, readSealedDek, type SealedDek } from './jobs.ts'
+import { openingSubkey } from './opening-subkey.ts'
 import { type OpenFault, release, type Unlocked } from './release.ts'
 import { rpcRefusal } from './rpc-refusal.ts'
 import { sealingKeys } from './sealing-keys.ts'
@@ -137,25 +138,6 @@ async function leasedJob(
     return refusal(jobId, 'job_not_leased')
   }
   return { ok: true, job, sealed: sealed.value }
-}
-
-async function openingSubkey(
-  { unwrap }: Unlocked,
-  { tenant_id: tenantId, credential_id: credentialId }: Job,
-  { kek_version, wrapped_dek, dek_version, dek_known, salt }: SealedDek,
-): Promise<Result<Uint8Array, OpenFault>> {
-  if (!dek_known) return failure('dek_version_unknown')
-  if (salt.length !== SALT_BYTES) return failure('salt_malformed')
-  const wrapContext = { purpose: 'credential-dek', tenantId, credentialId, keyVersion: dek_version } as const
-  const dek = await unwrap(wrapContext, { kekVersion: kek_version, wrapped: wrapped_dek })
-  if (!dek.ok) return dek
-  try {
-    return success(
-      await deriveSubkey({ dek: dek.value, salt, context: { tenantId, credentialId, dekVersion: dek_version } }),
-    )
-  } finally {
-    zeroize(dek.value)
-  }
 }
 
 async function resealingKeys(

@@ -33,17 +33,17 @@ export function readJob({ sql }: Visit, jobId: JobId): Promise<Result<Job | null
   return reach('store_unreachable', read, { job_id: jobId })
 }
 
-/** The credential by tenant and id: a job that names another tenant's finds nothing. */
+/** The credential by tenant and id: a job that names another tenant's finds nothing, nor does one of a credential that is deleted. */
 export function readSealedDek(
   { sql }: Visit,
-  { tenant_id, credential_id }: Job,
+  { tenant_id, credential_id }: Pick<Job, 'tenant_id' | 'credential_id'>,
 ): Promise<Result<SealedDek | null, 'store_unreachable'>> {
   const read = async () => {
     const [row] = await sql`
       select c.kek_version, c.wrapped_dek, c.dek_version, c.salt, k.version is not null as dek_known
       from flarewatch.credentials c
         left join flarewatch.tenant_keys k on k.tenant_id = c.tenant_id and k.version = c.dek_version
-      where c.tenant_id = ${tenant_id} and c.id = ${credential_id}`
+      where c.tenant_id = ${tenant_id} and c.id = ${credential_id} and c.salt is not null`
     return row === undefined ? null : SealedDek.parse(row)
   }
   return reach('store_unreachable', read, { tenant_id, credential_id })

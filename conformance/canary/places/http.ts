@@ -99,7 +99,15 @@ async function* supabase(run: RunFile, visitor: Visitor): AsyncGenerator<Item> {
     const profile = { ...withKey, headers: { ...withKey.headers, 'accept-profile': 'flarewatch' } }
     yield (await visit('answers of the Data API', `${run.supabase_url}/rest/v1/${path}`, profile)).item
   }
-  for (const name of ['tenant-create', 'step-up', 'credential-store', 'no-such-function']) {
+  for (const name of [
+    'tenant-create',
+    'step-up',
+    'credential-store',
+    'credential-rotate',
+    'credential-delete',
+    'provider-action',
+    'no-such-function',
+  ]) {
     const url = `${run.functions_url}/${name}`
     yield (await visit('answers of the functions', url, withKey)).item
     yield (await visit('answers of the functions', url, withKey, { method: 'POST', body: '{"unfinished' })).item

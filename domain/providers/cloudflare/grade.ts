@@ -25,3 +25,35 @@ export function describeScope(zones: readonly Pick<Zone, 'permissions'>[]): stri
     shown.length === 0 ? 'permissions not listed' : shown.join(', ') + (rest > 0 ? ` and ${rest} more` : '')
   return `${zones.length} ${zones.length === 1 ? 'zone' : 'zones'}: ${allowed}`
 }
+
+/** All that reading figures takes. */
+const NEEDED: ReadonlySet<string> = new Set(['#zone:read', '#analytics:read'])
+
+type Listed = readonly Pick<Zone, 'permissions'>[]
+
+/** Each permission that any zone lists, in words. */
+export function permissionsOf(zones: Listed): string[] {
+  return inWords(listedBy(zones))
+}
+
+/** Those that reading figures does not need, reads as well as writes. */
+export function excessOf(zones: Listed): string[] {
+  return inWords(listedBy(zones).filter((permission) => !NEEDED.has(permission)))
+}
+
+const MAX_LISTED = 100
+
+function listedBy(zones: Listed): string[] {
+  return [...new Set(zones.flatMap((zone) => zone.permissions ?? []))].sort().slice(0, MAX_LISTED)
+}
+
+const MAX_WORDS = 40
+const NAMES: Readonly<Record<string, string>> = { dns_records: 'DNS', zone: 'zones', ssl: 'SSL', waf: 'WAF' }
+
+function inWords(permissions: readonly string[]): string[] {
+  return permissions.map((permission) => {
+    if (permission === '#cache_purge:edit') return 'purge cache'
+    const [name = '', verb = 'use'] = permission.replace(/^#/, '').split(':')
+    return `${verb} ${NAMES[name] ?? name.replaceAll('_', ' ')}`.slice(0, MAX_WORDS)
+  })
+}

@@ -41,6 +41,10 @@ export type Zone = z.infer<typeof Zone>
 /** `GET /zones?page=&per_page=`. */
 export const ZonesPage = envelope(z.array(Zone).max(ZONES_PER_PAGE))
 
+/** `POST /zones/{id}/purge_cache`: everything, or up to 30 addresses. */
+export const MAX_PURGED_FILES = 30
+export const PurgeAnswer = envelope(z.object({ id: z.string().max(64) }))
+
 /** What a GraphQL refusal says. `extensions.code` is `authz`, `quota`, `budget` or absent. */
 export const GraphqlError = z.object({
   message: z.string().max(4096),

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { answerControl } from './control.ts'
 import { type Fault, Faults } from './faults.ts'
 import { answerGraphql, type Dataset, type DatasetLimits, DEFAULT_LIMITS, refusal } from './graphql.ts'
+import { answerPurge } from './purge.ts'
 import { CALLS_PER_WINDOW, GRAPHQL_QUERIES_PER_WINDOW, RateLimit } from './rate-limit.ts'
 import { type Answer, answerRest, malformedAuthorization, refused, wrongToken } from './rest.ts'
 import { type Grant, simulatorSecret, TokenOffice, type TokenRequest } from './tokens.ts'
@@ -48,6 +49,7 @@ export type SimulatorState = {
   readonly now: () => number
 }
 
+const PURGE = /^\/zones\/([0-9a-f]{32})\/purge_cache$/
 const API_PATH = '/client/v4'
 export const CONTROL_PATH = '/__control'
 const MAX_BODY_BYTES = 256 * 1024
@@ -129,6 +131,8 @@ async function answerApi(seen: SeenRequest, url: URL, state: SimulatorState): Pr
   const wait = state.calls.hit(grant.id, seen.at)
   if (wait > 0) return tooMany(wait)
   if (path !== '/graphql') {
+    const purged = PURGE.exec(path)?.[1]
+    if (purged !== undefined && seen.method === 'POST') return answerPurge(purged, parsed(seen.body), grant)
     if (seen.method !== 'GET') return refused(405, 10405, 'Method not allowed')
     return answerRest(path, url.searchParams, grant)
   }

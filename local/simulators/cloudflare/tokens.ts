@@ -3,12 +3,17 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { WorldZone } from './world.ts'
 
-/** What a token may do. The last two are what Flarewatch must cope with: a list without permissions, and no analytics. */
+/**
+ * What a token may do. Two are what Flarewatch must cope with: a list without permissions, and no analytics. A token holds its
+ * place in this list.
+ */
 export const TOKEN_SCOPES = {
   read: ['#analytics:read', '#zone:read'],
   edit: ['#analytics:read', '#zone:edit', '#zone:read'],
   unlisted: undefined,
   without_analytics: ['#zone:read'],
+  purge: ['#analytics:read', '#cache_purge:edit', '#zone:read'],
+  dns: ['#analytics:read', '#dns_records:edit', '#zone:read'],
 } as const
 export type TokenScope = keyof typeof TOKEN_SCOPES
 export const TOKEN_SCOPE_NAMES = Object.keys(TOKEN_SCOPES) as TokenScope[]

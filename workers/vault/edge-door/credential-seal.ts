@@ -1,6 +1,7 @@
 import { toBase64Url, zeroize } from '../../../domain/bytes.ts'
 import { targetOf } from '../../../domain/contracts/step-up.ts'
 import { failure, success } from '../../../domain/result.ts'
+import { readSealedDek } from '../jobs.ts'
 import { release } from '../release.ts'
 import { sealingKeys } from '../sealing-keys.ts'
 import { readTenantDek } from '../tenant-dek.ts'
@@ -16,6 +17,9 @@ export const credentialSeal: Operation<'credential-seal'> = async (visit, reques
   if (!dek.ok) return dek
   const { value: tenantDek } = dek
   if (tenantDek === null) return failure('tenant_not_active')
+  const replaced = action === 'credential.rotate' ? await readSealedDek(visit, request) : success(null)
+  if (!replaced.ok) return replaced
+  if (action === 'credential.rotate' && replaced.value === null) return failure('credential_unknown')
   const kek = await requireWrappingKek(visit)
   if (!kek.ok) return kek
   const bound = { tenant_id, action, target_id: credential_id, request_digest: request.request_digest }
@@ -42,6 +46,7 @@ export const credentialSeal: Operation<'credential-seal'> = async (visit, reques
       salt: toBase64Url(opened.salt),
       subkey: toBase64Url(opened.subkey),
       intent_row: intentRow,
+      replaces: replaced.value === null ? null : toBase64Url(replaced.value.salt),
     })
   } finally {
     zeroize(opened.subkey)

@@ -18,6 +18,7 @@ import { verifyUser } from '../user-token.ts'
 import type { Visit } from '../visit.ts'
 import { actBegin } from './act-begin.ts'
 import { consoleBegin } from './console-begin.ts'
+import { credentialOpen } from './credential-open.ts'
 import { credentialSeal } from './credential-seal.ts'
 import type { EdgeRefusal, EdgeVisit } from './operation.ts'
 import { verifyServiceToken } from './service-token.ts'
@@ -38,6 +39,7 @@ const OPERATIONS: Record<EdgeOperation, Performed> = {
   'act-begin': parsedRequest(EdgeOperations['act-begin'].request, actBegin),
   'console-begin': parsedRequest(EdgeOperations['console-begin'].request, consoleBegin),
   'credential-seal': parsedRequest(EdgeOperations['credential-seal'].request, credentialSeal),
+  'credential-open': parsedRequest(EdgeOperations['credential-open'].request, credentialOpen),
   settle: parsedRequest(EdgeOperations.settle.request, settle),
 }
 

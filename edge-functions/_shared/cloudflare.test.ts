@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import { afterEach, describe, expect, test } from 'vitest'
-import { probeCloudflare } from './probe.ts'
+import { probeCloudflare } from './cloudflare.ts'
 
 /** A provider that answers by path; the real wire format is held to by the simulator's own tests. */
 type Answers = Record<string, { status?: number; body: unknown }>
@@ -30,7 +30,20 @@ describe('the probe of a Cloudflare token', () => {
     const answers = { '/user/tokens/verify': active, '/zones?page=1&per_page=50': ok([zone(1, READ), zone(2, READ)]) }
     const probe = await probeWith(answers, 'user')
     expect(probe).toMatchObject({ grade: 'read_only', scope: '2 zones: analytics:read, zone:read' })
-    expect(probe.zones.map(({ name }) => name)).toEqual(['site-1.example', 'site-2.example'])
+    expect(probe.sites.map(({ name }) => name)).toEqual(['site-1.example', 'site-2.example'])
+  })
+
+  test('T5: what a token can do and does not need is told in words', async () => {
+    const permissions = [...READ, '#dns_records:edit', '#cache_purge:edit', '#page_rules:read']
+    const probe = await probeWith(
+      { '/user/tokens/verify': active, '/zones?page=1&per_page=50': ok([zone(1, permissions)]) },
+      'user',
+    )
+    expect(probe).toMatchObject({
+      grade: 'over_scoped',
+      can: ['read analytics', 'purge cache', 'edit DNS', 'read page rules', 'read zones'],
+      excess: ['purge cache', 'edit DNS', 'read page rules'],
+    })
   })
 
   test("an account's token is verified below its account", async () => {
@@ -61,7 +74,7 @@ describe('the probe of a Cloudflare token', () => {
       '/zones?page=3&per_page=50': page(31, 30),
     }
     const probe = await probeWith(answers, 'user')
-    expect(probe.zones).toHaveLength(50)
+    expect(probe.sites).toHaveLength(50)
     expect(probe.scope).toContain('(the first 50 of 90)')
   })
 

@@ -1,0 +1,61 @@
+'use client'
+
+import { useState } from 'react'
+import { roleMay } from '../../domain/contracts/roles.ts'
+import type { StepUpAction } from '../../domain/contracts/step-up.ts'
+import type { Tenant } from '../session/workspace.tsx'
+import { DeleteDialog } from './delete-dialog.tsx'
+import type { Line } from './health.ts'
+import { PurgeDialog, type Site } from './purge-dialog.tsx'
+import { RotateDialog } from './rotate-dialog.tsx'
+
+type CredentialActsProps = {
+  readonly line: Line
+  readonly tenant: Tenant
+  readonly sites: readonly Site[]
+  readonly onDone: (said: string) => void
+}
+
+const ACTS = [
+  { action: 'credential.rotate', label: 'Replace token' },
+  { action: 'provider.purge_cache', label: 'Purge cache' },
+  { action: 'credential.delete', label: 'Delete' },
+] as const satisfies readonly { readonly action: StepUpAction; readonly label: string }[]
+type Opened = (typeof ACTS)[number]['action']
+
+/** What may be done with a credential, by whoever's role may do it. */
+export function CredentialActs({ line, tenant, sites, onDone }: CredentialActsProps) {
+  const [opened, setOpened] = useState<Opened | null>(null)
+  const own = sites.filter(({ credential_id }) => credential_id === line.id)
+  const offered = ACTS.filter(
+    ({ action }) => roleMay(tenant.role, action) && (action !== 'provider.purge_cache' || own.length > 0),
+  )
+  const closing = (said: string) => (done: boolean) => {
+    setOpened(null)
+    if (done) onDone(said)
+  }
+  const name = `${line.label} ····${line.last4}`
+  const shared = { line, tenantId: tenant.id }
+  return (
+    <div className="actions">
+      {offered.map(({ action, label }) => (
+        <button
+          key={action}
+          type="button"
+          className="button-link"
+          aria-label={`${label}: ${name}`}
+          onClick={() => setOpened(action)}
+        >
+          {label}
+        </button>
+      ))}
+      {opened === 'credential.rotate' && (
+        <RotateDialog {...shared} onClose={closing(`${line.label} has a new token.`)} />
+      )}
+      {opened === 'provider.purge_cache' && (
+        <PurgeDialog {...shared} sites={own} onClose={closing('Cloudflare has taken the purge.')} />
+      )}
+      {opened === 'credential.delete' && <DeleteDialog {...shared} onClose={closing(`${name} was deleted.`)} />}
+    </div>
+  )
+}

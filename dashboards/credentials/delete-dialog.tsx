@@ -1,0 +1,31 @@
+'use client'
+
+import type { TenantId } from '../data/schemas.ts'
+import { useWorkspace } from '../session/workspace.tsx'
+import { ActDialog } from './act-dialog.tsx'
+import type { Line } from './health.ts'
+
+type DeleteDialogProps = {
+  readonly line: Line
+  readonly tenantId: TenantId
+  readonly onClose: (done: boolean) => void
+}
+
+export function DeleteDialog({ line, tenantId, onClose }: DeleteDialogProps) {
+  const { functions } = useWorkspace()
+  const request = { tenant_id: tenantId, credential_id: line.id }
+  return (
+    <ActDialog
+      title={`Delete ${line.label} ····${line.last4}?`}
+      confirm="Delete for good"
+      perform={(key) => functions.deleteCredential(request, key)}
+      content={line.id}
+      onClose={onClose}
+    >
+      <p>
+        The sealed token and its key are destroyed; nobody can bring them back. Polling of its sites ends, and the
+        figures that are there stay. The token itself goes on living at Cloudflare until you revoke it there.
+      </p>
+    </ActDialog>
+  )
+}

@@ -1,0 +1,95 @@
+import { STEP_UP_HEADER } from 'domain/contracts/edge-door.ts'
+import type { CredentialRotate } from 'domain/contracts/functions.ts'
+import { requestDigest } from 'domain/contracts/request-digest.ts'
+import { cloudflareGrading } from 'domain/providers/cloudflare/grading.ts'
+import type { Probe } from 'domain/providers/grade.ts'
+import { Secret } from 'domain/secret.ts'
+import type { z } from 'zod'
+import { probeCloudflare } from './cloudflare.ts'
+import { Refused } from './errors.ts'
+import type { Call } from './handler.ts'
+import { type Idempotency, idempotencyOf } from './idempotency.ts'
+import { withOutcome } from './outcome.ts'
+import { sealSecret } from './seal.ts'
+import type { Store } from './store.ts'
+import { requireAal2, requireFresh } from './user.ts'
+import type { Vault } from './vault-client.ts'
+
+/** What storing a secret and putting one in another's place have in common. */
+type Incoming = z.infer<typeof CredentialRotate.request>
+export type NewSecretParts = {
+  readonly vault: Vault<'credential-seal' | 'settle'>
+  readonly store: Store<'idempotent_response'>
+  readonly cloudflareApiUrl: string
+}
+type Kind = {
+  readonly functionName: string
+  readonly action: 'credential.store' | 'credential.rotate'
+  /** The word of the outcome row. */
+  readonly done: string
+}
+
+/** The parts of `privileged.store_credential`'s and `rotate_credential`'s request that are alike. */
+export type SealedRequest = Record<string, unknown> & { readonly credential: Record<string, unknown> }
+
+/** Cloudflare's zones have no time zone of their own; its days are UTC days. */
+const ZONE_TIME = 'UTC'
+
+/** Flow 1. Judged by shape before anything is asked or stored; the provider is asked before a key is released. */
+export async function takeNewSecret<Input extends Incoming>(
+  parts: NewSecretParts,
+  call: Call<Input>,
+  kind: Kind,
+  put: (request: SealedRequest) => Promise<unknown>,
+): Promise<unknown> {
+  const { input, user, now } = call
+  requireAal2(user)
+  const shape = cloudflareGrading.judgeShape(input.secret)
+  if (!shape.ok) throw new Refused(shape.code)
+  const secret = Secret.fromText(input.secret)
+  try {
+    const idempotency = idempotencyOf(call.headers, kind.functionName, await requestDigest(kind.action, input))
+    const earlier = await parts.store('idempotent_response', { user_id: user.id, ...idempotency })
+    if (earlier !== null) return earlier.response
+    requireFresh(user, now)
+    const stepUpToken = call.headers.get(STEP_UP_HEADER)
+    if (stepUpToken === null) throw new Refused('step_up_required')
+    const probe = await secret.use((text) => probeCloudflare(text, shape.value, parts.cloudflareApiUrl))
+    return await sealAndPut(parts, call, kind, { secret, probe, stepUpToken, idempotency }, put)
+  } finally {
+    secret.zeroize()
+  }
+}
+
+type Checked = {
+  readonly secret: Secret
+  readonly probe: Probe
+  readonly stepUpToken: string
+  readonly idempotency: Idempotency
+}
+
+/** The vault releases one record's subkey and never sees the plaintext; from its intent row on, every end leaves an outcome row. */
+async function sealAndPut(
+  { vault }: NewSecretParts,
+  { input, user, requestId, now }: Call<Incoming>,
+  { action, done }: Kind,
+  { secret, probe, stepUpToken, idempotency }: Checked,
+  put: (request: SealedRequest) => Promise<unknown>,
+): Promise<unknown> {
+  const { tenant_id, credential_id, provider } = input
+  const proofs = { userJwt: user.jwt, stepUpToken, requestId }
+  const asked = { tenant_id, credential_id, provider, action, request_digest: idempotency.request_digest }
+  const { subkey, intent_row, ...wrap } = await vault('credential-seal', asked, proofs)
+  return withOutcome(vault, { tenant_id, intent_row }, proofs, done, async () => {
+    const ciphertext = await sealSecret(secret, subkey, { tenant_id, credential_id, dek_version: wrap.dek_version })
+    const { sites, ...judgement } = probe
+    return put({
+      tenant_id,
+      user_id: user.id,
+      credential: { id: credential_id, provider, ...wrap, ciphertext, last4: secret.last4, ...judgement },
+      sites: sites.map(({ id, name }) => ({ id: crypto.randomUUID(), provider_ref: id, name, time_zone: ZONE_TIME })),
+      idempotency,
+      at: new Date(now).toISOString(),
+    })
+  })
+}

@@ -1,0 +1,31 @@
+import { ProviderAction } from 'domain/contracts/functions.ts'
+import { readEnvironment } from '../_shared/environment.ts'
+import { functionHandler } from '../_shared/handler.ts'
+import { createStore } from '../_shared/store.ts'
+import { createUserVerifier } from '../_shared/user.ts'
+import { createVault } from '../_shared/vault-client.ts'
+import { purgeCache } from './purge-cache.ts'
+
+const environment = readEnvironment(Deno.env.get, [
+  'AUTH_ISSUER',
+  'AUTH_JWKS_URL',
+  'CLOUDFLARE_API_URL',
+  'DASHBOARD_URL',
+  'SUPABASE_SECRET_KEY',
+  'SUPABASE_SECRET_KEYS',
+  'SUPABASE_URL',
+  'VAULT_SERVICE_KEY',
+  'VAULT_URL',
+])
+const vault = createVault(environment, ['credential-open', 'settle'])
+const store = createStore(environment, ['idempotent_response', 'keep_response', 'sealed_credential'])
+
+Deno.serve(
+  functionHandler({
+    name: 'provider-action',
+    request: ProviderAction.request,
+    dashboardUrl: environment.DASHBOARD_URL,
+    verifyUser: createUserVerifier(environment),
+    act: (call) => purgeCache({ vault, store, cloudflareApiUrl: environment.CLOUDFLARE_API_URL }, call),
+  }),
+)
