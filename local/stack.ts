@@ -9,6 +9,7 @@ import { type FunctionsOptions, startFunctions } from './functions/host.ts'
 import { type StackKeys, stackKeys } from './keys/stack-keys.ts'
 import type { MailSettings } from './mail/mail-settings.ts'
 import { type EmbeddedPostgres, startPostgres } from './postgres/postgres.ts'
+import { DATABASE } from './postgres/roles.ts'
 import { type CloudflareSimulator, startCloudflareSimulator } from './simulators/cloudflare/simulator.ts'
 import { type MailSink, startMailSink } from './simulators/mail/mail.ts'
 import { type Supabase, startSupabase } from './supabase/supabase.ts'
@@ -252,7 +253,7 @@ function workersOptions({ options, ports, keys, clock, postgres, supabase, simul
   }
 }
 
-function functionsOptions({ options, ports, keys, clock, supabase, simulator }: Parts): FunctionsOptions {
+function functionsOptions({ options, ports, keys, clock, postgres, supabase, simulator }: Parts): FunctionsOptions {
   return {
     dir: options.dir,
     port: ports.functions,
@@ -266,6 +267,11 @@ function functionsOptions({ options, ports, keys, clock, supabase, simulator }: 
       VAULT_URL: loopback(ports.vault),
       INVITATION_KEY: keys.invitation,
       VAULT_SERVICE_KEY: JSON.stringify(keys.edgeServicePrivate),
+      // Past the pool: the console's logins are not the pool's, and a connection serves one statement.
+      CONSOLE_DATABASE_URL: `postgres://127.0.0.1:${postgres.port}/${DATABASE}`,
+      CONSOLE_LOGIN_KEY: keys.consoleLogin,
+      PGAPPNAME: 'flarewatch-console',
+      PGTARGETSESSIONATTRS: '',
       CLOUDFLARE_API_URL: simulator?.apiUrl ?? CLOUDFLARE_API,
       DASHBOARD_URL: loopback(ports.gateway),
     },

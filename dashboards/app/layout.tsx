@@ -8,6 +8,7 @@ import '../styles/controls.css'
 import '../styles/frame.css'
 import '../styles/data.css'
 import '../styles/audit.css'
+import '../styles/console.css'
 import '../styles/incidents.css'
 
 export const metadata: Metadata = {

@@ -34,6 +34,7 @@ const PHRASES: Readonly<Record<string, Phrase>> = {
   'step_up.mint': { did: 'got permission for an act on', label: 'Permission given', onTarget: true },
   'step_up.refused': { did: 'was refused permission for an act on', label: 'Permission refused', onTarget: true },
   'credential.store': { did: 'stored', label: 'Credential stored', onTarget: true },
+  'console.query': { did: 'ran a statement in the console', label: 'Statement run', onTarget: false },
   'credential.rotate': { did: 'replaced the token of', label: 'Token replaced', onTarget: true },
   'credential.delete': { did: 'deleted', label: 'Credential deleted', onTarget: true },
   'provider.purge_cache': { did: 'purged a cache with', label: 'Cache purged', onTarget: true },
@@ -58,6 +59,7 @@ const PHRASES: Readonly<Record<string, Phrase>> = {
 }
 /** What can be looked for: an ending belongs to its act, and what cannot be opened has no action to be found by. */
 export const ACTIONS = [
+  'console.query',
   'credential.open',
   'credential.store',
   'credential.rotate',
@@ -109,6 +111,9 @@ export function outcomeWords(outcome: Outcome): OutcomeWords | null {
 }
 
 const DETAIL_LABELS: Readonly<Record<string, string>> = {
+  statement: 'Statement',
+  statement_sha256: 'SHA-256 of the statement',
+  statement_bytes: 'Its length in bytes',
   job: 'Job',
   provider: 'Provider',
   operator_key: 'Operator key',

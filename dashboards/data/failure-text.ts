@@ -97,6 +97,8 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   ledger_unreachable: 'The act could not be put on record, so it was not done. Try again in a minute.',
   store_unreachable: 'The database does not answer. Nothing was changed; try again in a minute.',
   kek_version_unknown: 'The vault is changing its key. Try again in a minute.',
+  console_busy: 'Two statements of your agency are running already. Wait for one to end, or cancel it.',
+  console_unreachable: 'The database does not answer, so the statement was not run. Try again in a minute.',
   vault_unreachable: UNREACHABLE_VAULT,
   service_token_invalid: UNREACHABLE_VAULT,
   service_token_replayed: 'The request arrived twice. Try again.',

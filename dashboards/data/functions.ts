@@ -13,6 +13,7 @@ import {
   OperatorKey,
   type OperatorKeyId,
   ProviderAction,
+  SqlConsole,
   STEP_UP_HEADER,
   StepUp,
   TenantCreate,
@@ -110,6 +111,10 @@ export class Functions {
       { name: 'credential-reveal', body: { act: 'reveal', ...request }, headers },
       CredentialReveal.revealed,
     )
+  }
+
+  sqlConsole(body: z.input<typeof SqlConsole.request>): Promise<Answer<z.output<typeof SqlConsole.response>>> {
+    return this.#post({ name: 'sql-console', body }, SqlConsole.response)
   }
 
   rotateCredential(

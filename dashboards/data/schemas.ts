@@ -4,6 +4,7 @@ import { z } from 'zod'
 z.config({ jitless: true })
 
 export * from '../../domain/contracts/api.ts'
+export * from '../../domain/contracts/console.ts'
 export * from '../../domain/contracts/edge-door.ts'
 export * from '../../domain/contracts/functions.ts'
 export * from '../../domain/contracts/ids.ts'

@@ -12,7 +12,8 @@ export type Answer<Value> =
   | { readonly ok: true; readonly value: Value }
   | { readonly ok: false; readonly failure: Failure }
 
-const MAX_ANSWER_BYTES = 4_000_000
+/** The console's largest answer: its 5 MB, in which JSON may escape. */
+const MAX_ANSWER_BYTES = 12_000_000
 const TIMEOUT_MS = 20_000
 
 export function failed(

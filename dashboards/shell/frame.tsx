@@ -20,6 +20,7 @@ const PAGES = [
   { href: '/', label: 'Overview' },
   { href: '/credentials/', label: 'Credentials' },
   { href: '/members/', label: 'Members' },
+  { href: '/console/', label: 'Console' },
   { href: '/audit/', label: 'Audit' },
   { href: '/incidents/', label: 'Incidents' },
 ] as const
@@ -48,6 +49,7 @@ export function SignedInFrame({ children }: { readonly children: ReactNode }) {
     'g o': () => router.push('/'),
     'g c': () => router.push('/credentials/'),
     'g m': () => router.push('/members/'),
+    'g s': () => router.push('/console/'),
     'g a': () => router.push('/audit/'),
     'g i': () => router.push('/incidents/'),
     '?': () => help.current?.showModal(),

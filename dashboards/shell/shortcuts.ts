@@ -8,6 +8,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { keys: 'g o', does: 'Go to the overview' },
   { keys: 'g c', does: 'Go to the credentials' },
   { keys: 'g m', does: 'Go to the members' },
+  { keys: 'g s', does: 'Go to the SQL console' },
   { keys: 'g a', does: 'Go to the audit log' },
   { keys: 'g i', does: 'Go to the incidents' },
   { keys: '1 2 3 4', does: 'Show 24 hours, 7 days, 30 days, 12 months' },

@@ -7,6 +7,7 @@ const INTENT_ACTIONS: ReadonlySet<string> = new Set([
   ...StepUpAction.options,
   'tenant.create',
   'member.join',
+  'console.query',
   'credential.open',
   'credential.reseal',
   'operator_key.remove',

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { KeptStatement } from './console.ts'
 import { AuditRowId, CredentialId, TenantId, UserId } from './ids.ts'
 import { OperatorKeyId, OperatorKeyState } from './operator-keys.ts'
 import { RequestClaims } from './request-token.ts'
@@ -67,6 +68,16 @@ export const EdgeOperations = {
   'member-join': {
     request: z.strictObject({ token_hash: bytes(32) }),
     response: z.object({ tenant_id: TenantId, intent_row: AuditRowId }),
+  },
+  /** A statement of the SQL console: fresh AAL2, no token. The row holds the statement itself, or its digest where it is long. */
+  'console-begin': {
+    request: z.strictObject({
+      tenant_id: TenantId,
+      statement_sha256: bytes(32),
+      statement_bytes: z.int().min(1),
+      statement: KeptStatement.nullable(),
+    }),
+    response: z.object({ intent_row: AuditRowId }),
   },
   'credential-seal': {
     request: z.strictObject({

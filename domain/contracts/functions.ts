@@ -156,6 +156,8 @@ export const FUNCTION_ERRORS = {
   last_owner: 409,
   provider_unreachable: 502,
   provider_rate_limited: 503,
+  console_busy: 429,
+  console_unreachable: 503,
   vault_unreachable: 503,
   internal: 500,
 } as const

@@ -16,9 +16,11 @@ export const ROLES_OF_ACT = {
   'member.reset': ['owner'],
   'operator_key.enrol': ['owner'],
   'provider.purge_cache': ['owner', 'operator'],
-} as const satisfies Record<StepUpAction, readonly Role[]>
+  'console.query': ['owner', 'operator'],
+} as const satisfies Record<StepUpAction | 'console.query', readonly Role[]>
+export type JudgedAct = keyof typeof ROLES_OF_ACT
 
-export function roleMay(role: string, act: StepUpAction): boolean {
+export function roleMay(role: string, act: JudgedAct): boolean {
   const roles: readonly string[] = ROLES_OF_ACT[act]
   return roles.includes(role)
 }

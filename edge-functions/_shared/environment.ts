@@ -18,6 +18,12 @@ const VARIABLES = {
   CLOUDFLARE_API_URL: z.url(),
   /** 256 bits, which the notifier holds too. */
   INVITATION_KEY: z.base64url().length(43),
+  /** Host, port, database and TLS of the console's Postgres, direct and not pooled; a user in it is refused. */
+  CONSOLE_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).refine((url) => new URL(url).username === ''),
+  CONSOLE_LOGIN_KEY: z.base64url().length(43),
+  /** Read by postgres.js itself, which takes no other way to leave them unread. */
+  PGAPPNAME: z.string().optional(),
+  PGTARGETSESSIONATTRS: z.literal('').optional(),
   /** Where the dashboard is served: the one origin whose pages may read an answer. */
   DASHBOARD_URL: z.url(),
 }

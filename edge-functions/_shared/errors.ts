@@ -78,6 +78,8 @@ const NEXT_STEP: Record<ErrorCode, string> = {
     'Cloudflare gave no clear answer: it may or may not have been done. Doing it again does no harm.',
   provider_unreachable: 'Cloudflare could not be reached, so the token was not checked. Nothing was stored; try again.',
   provider_rate_limited: 'Cloudflare asks to slow down. Nothing was stored; try again in a few minutes.',
+  console_busy: 'Two statements of your agency are running already. Wait for one to end, or cancel it.',
+  console_unreachable: 'The database could not be reached, so the statement was not run. Try again in a minute.',
   vault_unreachable: 'The vault could not be reached. Try again in a minute.',
   internal: 'Something went wrong on our side. Try again, and send us the request id if it goes on.',
 }

@@ -11,6 +11,8 @@ export type Call<Input> = {
   readonly user: User
   readonly headers: Headers
   readonly requestId: string
+  /** Aborted when the caller goes away. */
+  readonly signal: AbortSignal
   readonly now: number
 }
 
@@ -65,7 +67,8 @@ async function answer<Schema extends z.ZodType>(
   request: Request,
   requestId: string,
 ): Promise<Response> {
-  if (request.method !== 'POST') throw new Refused('method_not_allowed')
+  const { headers, signal, method } = request
+  if (method !== 'POST') throw new Refused('method_not_allowed')
   const user = await parts.verifyUser(request)
   const parsed = parts.request.safeParse(await readRequestJson(request))
   if (!parsed.success) {
@@ -76,7 +79,7 @@ async function answer<Schema extends z.ZodType>(
     )
   }
   const now = Date.now()
-  const answered = await parts.act({ input: parsed.data, user, headers: request.headers, requestId, now })
+  const answered = await parts.act({ input: parsed.data, user, headers, requestId, signal, now })
   console.log(answeredLine(requestId, parts.name))
   return Response.json(answered)
 }

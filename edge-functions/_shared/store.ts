@@ -21,6 +21,8 @@ const MAX_CIPHERTEXT_TEXT = 5462
 const ANSWERS = {
   begin_tenant: z.object({ state: z.enum(['pending', 'active']) }),
   activate_tenant: TenantCreate.response,
+  open_console: z.object({ login: z.string() }),
+  end_console: z.object({ ended: z.int() }),
   idempotent_response: z.object({ response: z.unknown() }).nullable(),
   store_credential: CredentialStore.response,
   sealed_record: SealedRecord,

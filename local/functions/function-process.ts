@@ -111,7 +111,7 @@ export class FunctionProcess {
     }
   }
 
-  /** No read, write, run, ffi, sys or import: what is not listed is refused without a question. */
+  /** No write, run, ffi, sys or import: what is not listed is refused without a question, and so is every file but those listed. */
   #arguments(port: number): string[] {
     const { grant, configPath, hasStackClock } = this.#options
     const names = Object.keys(grant.env)
@@ -126,6 +126,7 @@ export class FunctionProcess {
       // Without a list the flag would allow every variable.
       ...(names.length === 0 ? [] : [`--allow-env=${names.join(',')}`]),
       `--allow-net=${[`127.0.0.1:${port}`, ...grant.addresses].join(',')}`,
+      ...(grant.files.length === 0 ? [] : [`--allow-read=${grant.files.join(',')}`]),
       ...(hasStackClock ? [`--preload=${checkout('local', 'functions', 'clock.preload.ts')}`] : []),
       grant.entry,
     ]

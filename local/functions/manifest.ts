@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, realpathSync } from 'node:fs'
 import { z } from 'zod'
 import { checkout } from '../supervisor/checkout.ts'
 
@@ -10,7 +10,8 @@ const Manifest = z.object({
       env: z.array(z.string().regex(/^[A-Z][A-Z0-9_]*$/)),
       net: z.array(z.string()),
       permissions: z.object({
-        read: Refused,
+        /** Files of the checkout, one by one. */
+        read: z.union([Refused, z.array(z.string().regex(/^[\w@-][\w@./-]*\.wasm$/))]),
         write: Refused,
         run: Refused,
         ffi: Refused,
@@ -28,6 +29,8 @@ export type FunctionGrant = {
   readonly env: Readonly<Record<string, string>>
   /** `host:port` of each. */
   readonly addresses: readonly string[]
+  /** Absolute paths of the files that it may read. */
+  readonly files: readonly string[]
 }
 
 /** The enumerated set of `edge-functions/functions.json` (D2): a function gets what its line names and nothing else. */
@@ -36,16 +39,19 @@ export function functionGrants(
   folder = checkout('edge-functions'),
 ): FunctionGrant[] {
   const { functions } = Manifest.parse(JSON.parse(readFileSync(`${folder}/functions.json`, 'utf8')))
-  return functions.map(({ name, env: names, net }) => ({
+  return functions.map(({ name, env: names, net, permissions }) => ({
     name,
     entry: `${folder}/${name}/index.ts`,
     env: Object.fromEntries(names.flatMap((key) => (env[key] === undefined ? [] : [[key, env[key]]]))),
     addresses: [...new Set(net.map((key) => addressOf(name, key, env[key])))],
+    files: (permissions.read || []).map((file) => realpathSync(checkout(file))),
   }))
 }
+
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'https:': 443, 'http:': 80, 'postgres:': 5432 }
 
 function addressOf(name: string, key: string, value: string | undefined): string {
   if (value === undefined) throw new Error(`the function ${name} may reach ${key}, which is not given`)
   const { hostname, port, protocol } = new URL(value)
-  return `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`
+  return `${hostname}:${port === '' ? DEFAULT_PORTS[protocol] : port}`
 }

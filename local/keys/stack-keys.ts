@@ -19,6 +19,8 @@ export type StackKeys = {
   /** C2SP signer text, held by the verifier, and the verifier key that outsiders pin. */
   readonly receiptSigner: string
   readonly logVkey: string
+  /** Held by the console's function: every tenant's database password follows from it. */
+  readonly consoleLogin: string
   /** The public half of the backup key, when the operator left one in DIR/secrets; a demo makes a pair of its own. */
   readonly backupPublic: string | null
   /** 256 bits that invitations' tokens are made with: held by the notifier and by the function that invites. */
@@ -41,6 +43,7 @@ export async function stackKeys(dir: string, logName: string, kind: 'demo' | 'op
     receiptSigner,
     logVkey: formatVkey(signer.value),
     invitation,
+    consoleLogin: await keptSecret(dir, 'console-login.key', async () => toBase64Url(randomBytes(32))),
     backupPublic: kind === 'demo' ? await demoBackupKey(dir) : backupPublicKey(dir),
   }
 }

@@ -26,7 +26,9 @@ return (role, act) in (
   ('owner', 'member.reset'),
   ('owner', 'operator_key.enrol'),
   ('owner', 'provider.purge_cache'),
-  ('operator', 'provider.purge_cache')
+  ('operator', 'provider.purge_cache'),
+  ('owner', 'console.query'),
+  ('operator', 'console.query')
 );
 
 -- The one judgement of who may act: a member, whose role may, of a tenant that is active.

@@ -96,11 +96,15 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
   },
   sites: {
     flarewatch_gateway: { select: 'all' },
+    flarewatch_console: { select: ['id', 'tenant_id', 'provider', 'name', 'time_zone'] },
     flarewatch_connector: {
       select: ['id', 'tenant_id', 'credential_id', 'provider', 'provider_ref', 'name', 'time_zone'],
     },
   },
   jobs: {
+    flarewatch_console: {
+      select: ['id', 'tenant_id', 'kind', 'state', 'attempt', 'outcome', 'created_at', 'finished_at'],
+    },
     flarewatch_scheduler: {
       select: [
         'id',
@@ -140,10 +144,12 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
   cursors: { flarewatch_connector: { select: 'all', insert: 'all', update: ['complete_until', 'updated_at'] } },
   facts_hourly: {
     flarewatch_gateway: { select: 'all' },
+    flarewatch_console: { select: 'all' },
     flarewatch_connector: { select: 'all', insert: 'all', update: FIGURE },
   },
   facts_daily: {
     flarewatch_gateway: { select: 'all' },
+    flarewatch_console: { select: 'all' },
     flarewatch_connector: { select: 'all', insert: 'all', update: FIGURE },
   },
   audit_heads: { flarewatch_verifier: { select: 'all' } },
@@ -230,16 +236,19 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.mail_put_off',
     'flarewatch.mail_sent',
   ],
+  flarewatch_console: ['flarewatch.console_tenant'],
   service_role: [
     'privileged.accept_invitation',
     'privileged.activate_tenant',
     'privileged.begin_tenant',
     'privileged.change_member',
     'privileged.delete_credential',
+    'privileged.end_console',
     'privileged.find_invitation',
     'privileged.idempotent_response',
     'privileged.invite_member',
     'privileged.keep_response',
+    'privileged.open_console',
     'privileged.rotate_credential',
     'privileged.sealed_credential',
     'privileged.sealed_record',

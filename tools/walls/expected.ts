@@ -66,6 +66,7 @@ export const EXPECTED_FUNCTIONS: readonly string[] = [
   'credential-store',
   'operator-key',
   'provider-action',
+  'sql-console',
   'step-up',
   'tenant-create',
 ]

@@ -275,7 +275,7 @@ describe('requests', () => {
   it.each([
     ['an unknown field', { tenant_id: randomUUID(), extra: 1 }, 422, 'request_invalid'],
     ['an id that is none', { tenant_id: 'x' }, 422, 'request_invalid'],
-    ['more than 4 KiB', { tenant_id: 'x'.repeat(5000) }, 413, 'request_too_large'],
+    ['more than 12 KiB', { tenant_id: 'x'.repeat(13_000) }, 413, 'request_too_large'],
   ])('with %s are refused', async (_, body, status, code) => {
     expect(await stand.edgeCall('tenant-prepare', body, { user: newUser() })).toMatchObject({ status, code })
   })

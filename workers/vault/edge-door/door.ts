@@ -17,6 +17,7 @@ import { parsedRequest, parseJson } from '../door-request.ts'
 import { verifyUser } from '../user-token.ts'
 import type { Visit } from '../visit.ts'
 import { actBegin } from './act-begin.ts'
+import { consoleBegin } from './console-begin.ts'
 import { credentialOpen } from './credential-open.ts'
 import { credentialReveal } from './credential-reveal.ts'
 import { credentialSeal } from './credential-seal.ts'
@@ -30,8 +31,8 @@ import { stepUpMint } from './step-up-mint.ts'
 import { tenantActivate } from './tenant-activate.ts'
 import { tenantPrepare } from './tenant-prepare.ts'
 
-/** Ids and short words: no request of this door is longer. */
-const MAX_BODY_BYTES = 4096
+/** Ids, short words and one kept statement, in which JSON may double every byte: no request of this door is longer. */
+const MAX_BODY_BYTES = 12 * 1024
 
 type Performed = (visit: EdgeVisit, body: unknown) => Promise<Result<object, EdgeRefusal>>
 
@@ -41,6 +42,7 @@ const OPERATIONS: Record<EdgeOperation, Performed> = {
   'step-up-mint': parsedRequest(EdgeOperations['step-up-mint'].request, stepUpMint),
   'act-begin': parsedRequest(EdgeOperations['act-begin'].request, actBegin),
   'member-join': parsedRequest(EdgeOperations['member-join'].request, memberJoin),
+  'console-begin': parsedRequest(EdgeOperations['console-begin'].request, consoleBegin),
   'credential-seal': parsedRequest(EdgeOperations['credential-seal'].request, credentialSeal),
   'operator-key-enrol': parsedRequest(EdgeOperations['operator-key-enrol'].request, operatorKeyEnrol),
   'operator-key-list': parsedRequest(EdgeOperations['operator-key-list'].request, operatorKeyList),

@@ -1,8 +1,7 @@
 import type { z } from 'zod'
 import type { EDGE_ERRORS, EdgeOperation, EdgeOperations } from '../../../domain/contracts/edge-door.ts'
 import type { TenantId } from '../../../domain/contracts/ids.ts'
-import { roleMay } from '../../../domain/contracts/roles.ts'
-import type { StepUpAction } from '../../../domain/contracts/step-up.ts'
+import { type JudgedAct, roleMay } from '../../../domain/contracts/roles.ts'
 import type { Kek } from '../../../domain/envelope/kek.ts'
 import { failure, type Result, success } from '../../../domain/result.ts'
 import type { VerifiedUser } from '../../runtime/user-token.ts'
@@ -29,7 +28,7 @@ export type Operation<Name extends EdgeOperation> = (
 export async function requireRoleFor(
   visit: EdgeVisit,
   tenantId: TenantId,
-  action: StepUpAction,
+  action: JudgedAct,
 ): Promise<Result<Membership, 'not_a_member' | 'role_insufficient' | 'tenant_not_active' | 'store_unreachable'>> {
   const membership = await membershipOf(visit, tenantId, visit.user.userId)
   if (!membership.ok) return membership
