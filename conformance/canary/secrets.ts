@@ -18,19 +18,22 @@ export async function providerTokens(run: RunFile): Promise<KnownSecret[]> {
 
 const Jwk = z.object({ d: z.string() })
 
+/** KEKs, and what console logins and invitations are derived from. */
+const SYMMETRIC_KEY_FILE = /^(kek\.v\d+|console-login\.key|invitation\.key)$/
+
 /** Keys that are in DIR/secrets and nowhere else, as text and as the bytes that the text stands for. */
 export function ownKeys(dir: string, env: Readonly<Record<string, string | undefined>>): KnownSecret[] {
   const secrets = join(dir, 'secrets')
-  const keks = readdirSync(secrets)
-    .filter((name) => /^kek\.v\d+$/.test(name))
-    .map((name) => [`KEK ${name}`, keyLine(readFileSync(join(secrets, name), 'utf8'))] as const)
+  const symmetric = readdirSync(secrets)
+    .filter((name) => SYMMETRIC_KEY_FILE.test(name))
+    .map((name) => [`key ${name}`, keyLine(readFileSync(join(secrets, name), 'utf8'))] as const)
   const fromEnvironment = Object.entries(env)
     .filter(([name]) => /^FLAREWATCH_KEK_V\d+$/.test(name))
     .map(([name, text]) => [`KEK ${name}`, text ?? ''] as const)
   const resend = Object.entries(env)
     .filter(([name]) => name === 'FLAREWATCH_RESEND_API_KEY')
     .map(([name, text]) => [name, text ?? ''] as const)
-  return [...keks, ...fromEnvironment, ...resend, ...serviceKey(secrets)].flatMap(([name, text]) =>
+  return [...symmetric, ...fromEnvironment, ...resend, ...serviceKey(secrets)].flatMap(([name, text]) =>
     keyForms(name, text),
   )
 }

@@ -171,6 +171,16 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
     },
   },
   {
+    name: 'sql-console',
+    demand: 'fresh',
+    action: null,
+    roles: MANAGERS,
+    call: async ({ tenantId }) => {
+      const id = randomUUID()
+      return { targetId: id, body: { tenant_id: tenantId, statement_id: id, statement: 'select count(*) from sites' } }
+    },
+  },
+  {
     // Whom it is for is told to nobody: to all who may ask, one that was never made is like one that is another's.
     name: 'invitation-accept',
     demand: 'aal2',
