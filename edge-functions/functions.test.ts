@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { type JudgedAct, ROLES_OF_ACT, Role } from '../domain/contracts/roles.ts'
+import { JUDGED_ACTS, type JudgedAct, ROLES_OF_ACT, Role } from '../domain/contracts/roles.ts'
 import { StepUpAction } from '../domain/contracts/step-up.ts'
 
 const FOLDER = import.meta.dirname
@@ -105,7 +105,6 @@ function sourceOf(name: string): string {
   return [...seen].map((path) => readFileSync(path, 'utf8')).join('\n')
 }
 const CLIENTS = /_shared\/(handler|store|user|vault-client|environment|errors)\.ts$/
-const JUDGED_ACTS = Object.keys(ROLES_OF_ACT) as JudgedAct[]
 const SECRET_VARIABLES: ReadonlySet<string> = new Set([
   'CONSOLE_LOGIN_KEY',
   'SUPABASE_SECRET_KEY',

@@ -1,5 +1,4 @@
-import { Role, roleMay } from '../../domain/contracts/roles.ts'
-import { StepUpAction } from '../../domain/contracts/step-up.ts'
+import { JUDGED_ACTS, Role, roleMay } from '../../domain/contracts/roles.ts'
 import { ACT_NAMES, ROLE_NAMES } from './words.ts'
 
 /** Read from the one table that the vault judges by. */
@@ -18,7 +17,7 @@ export function RoleTable() {
         </tr>
       </thead>
       <tbody>
-        {StepUpAction.options.map((act) => (
+        {JUDGED_ACTS.map((act) => (
           <tr key={act}>
             <th scope="row">{ACT_NAMES[act]}</th>
             {Role.options.map((role) => (

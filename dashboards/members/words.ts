@@ -1,10 +1,9 @@
-import type { Role } from '../../domain/contracts/roles.ts'
-import type { StepUpAction } from '../../domain/contracts/step-up.ts'
+import type { JudgedAct, Role } from '../../domain/contracts/roles.ts'
 
 export const ROLE_NAMES: Readonly<Record<Role, string>> = { owner: 'Owner', operator: 'Operator', viewer: 'Viewer' }
 
 /** What each act is, to a person. */
-export const ACT_NAMES: Readonly<Record<StepUpAction, string>> = {
+export const ACT_NAMES: Readonly<Record<JudgedAct, string>> = {
   'credential.store': 'Store a credential',
   'credential.rotate': 'Replace a credential’s secret',
   'credential.delete': 'Delete a credential',
@@ -15,4 +14,5 @@ export const ACT_NAMES: Readonly<Record<StepUpAction, string>> = {
   'member.reset': 'Reset a person’s second factor',
   'operator_key.enrol': 'Enrol a key that reveals',
   'provider.purge_cache': 'Purge a site’s cache',
+  'console.query': 'Ask the SQL console',
 }

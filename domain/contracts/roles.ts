@@ -19,6 +19,7 @@ export const ROLES_OF_ACT = {
   'console.query': ['owner', 'operator'],
 } as const satisfies Record<StepUpAction | 'console.query', readonly Role[]>
 export type JudgedAct = keyof typeof ROLES_OF_ACT
+export const JUDGED_ACTS = Object.keys(ROLES_OF_ACT) as readonly JudgedAct[]
 
 export function roleMay(role: string, act: JudgedAct): boolean {
   const roles: readonly string[] = ROLES_OF_ACT[act]
