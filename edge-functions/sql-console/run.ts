@@ -114,6 +114,7 @@ function cancelWhen(
 ): Promise<never> {
   return new Promise((_, reject) => {
     const act = () => {
+      if (stopped.reason === ('result_too_large' satisfies Why)) return reject(new Error('more than is awaited'))
       query.cancel()
       const timer = setTimeout(() => {
         watchdog().then(
@@ -189,7 +190,9 @@ function countedSocket(host: string, port: number, onTooMuch: () => void): Promi
       bytes += length
       if (bytes <= MAX_WIRE_BYTES) return
       onTooMuch()
-      socket.destroy()
+      // A turn later: the client has then queued its rollback. Of a socket that it has lost already it would write to nothing, outside of
+      // every promise, and the process would end.
+      setTimeout(() => socket.destroy(), 0)
     })
     socket.once('error', failed)
     socket.once('connect', () => {

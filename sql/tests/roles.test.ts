@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { Role, roleMay } from '../../domain/contracts/roles.ts'
-import { StepUpAction } from '../../domain/contracts/step-up.ts'
+import { JUDGED_ACTS, Role, roleMay } from '../../domain/contracts/roles.ts'
 import { connectAs } from './database.ts'
 
 const sql = connectAs('supabase_admin')
 const roles = Role.options
-const acts = StepUpAction.options
+const acts = JUDGED_ACTS
 /** `act owner yes` for every cell. */
 const cell = (act: string, role: string, may: boolean) => `${act} ${role} ${may ? 'yes' : 'no'}`
 const inDomain = acts.flatMap((act) => roles.map((role) => cell(act, role, roleMay(role, act)))).sort()
@@ -14,7 +13,7 @@ const inDomain = acts.flatMap((act) => roles.map((role) => cell(act, role, roleM
 test('T6: SQL gives each role exactly the acts that the domain gives it', async () => {
   const rows = await sql<{ act: string; role: string; may: boolean }[]>`
     select act, role, flarewatch.role_may(role, act) as may
-    from jsonb_array_elements_text(${sql.json(acts)}) as act cross join jsonb_array_elements_text(${sql.json(roles)}) as role`
+    from jsonb_array_elements_text(${sql.json([...acts])}) as act cross join jsonb_array_elements_text(${sql.json(roles)}) as role`
   expect(rows.map(({ act, role, may }) => cell(act, role, may)).sort()).toEqual(inDomain)
 })
 
