@@ -5,11 +5,16 @@ import type { UserId } from '../contracts/ids.ts'
 /** Crockford's base32: no letter that is taken for a digit, and none that spells words. */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const LENGTH = 20
+const CODES = 10
 const GROUP = /.{5}(?=.)/g
 const CONTEXT = 'flarewatch/recovery-code/v1'
 
+export function newRecoveryCodes(): string[] {
+  return Array.from({ length: CODES }, newRecoveryCode)
+}
+
 /** 100 random bits, in four groups of five. 256 is a multiple of 32, so that each sign is as likely as any other. */
-export function newRecoveryCode(): string {
+function newRecoveryCode(): string {
   const bytes = randomBytes(LENGTH)
   const signs = Array.from(bytes, (byte) => ALPHABET.charAt(byte % ALPHABET.length)).join('')
   zeroize(bytes)

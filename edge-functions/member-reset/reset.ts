@@ -1,4 +1,4 @@
-import { newRecoveryCode, recoveryCodeHash } from 'domain/accounts/recovery-code.ts'
+import { newRecoveryCodes, recoveryCodeHash } from 'domain/accounts/recovery-code.ts'
 import type { MemberReset } from 'domain/contracts/functions.ts'
 import type { z } from 'zod'
 import type { AuthAdmin } from '../_shared/auth-admin.ts'
@@ -18,8 +18,6 @@ type Input = z.infer<typeof MemberReset.request>
 type Made = z.infer<typeof MemberReset.made>
 type Left = z.infer<typeof MemberReset.left>
 
-const CODES = 10
-
 export function reset(parts: ResetParts, call: Call<Input>): Promise<Made | Left> {
   const { input } = call
   if (input.act === 'codes') return makeCodes(parts, call)
@@ -34,7 +32,7 @@ async function makeCodes({ vault, store }: ResetParts, { user, now, requestId }:
   const proofs = { userJwt: user.jwt, requestId }
   const { intents } = await vault('recovery-begin', { act: 'codes' }, proofs)
   return withOutcomes(vault, intents, proofs, 'codes_made', async () => {
-    const codes = Array.from({ length: CODES }, newRecoveryCode)
+    const codes = newRecoveryCodes()
     const code_hashes = codes.map((code) => recoveryCodeHash(user.id, code))
     await store('replace_recovery_codes', { user_id: user.id, code_hashes, at: new Date(now).toISOString() })
     return { codes }
