@@ -1,7 +1,7 @@
 'use client'
 
 import { type SubmitEvent, useRef, useState } from 'react'
-import { typedRecoveryCode } from '../../domain/accounts/recovery-code.ts'
+import { typedRecoveryCode } from '../../domain/contracts/recovery-code.ts'
 import type { Functions } from '../data/functions.ts'
 import { type Failure, failed } from '../data/wire.ts'
 import { Card } from '../shell/card.tsx'
@@ -44,7 +44,7 @@ export function Recover({ functions, onRecovered, onBack }: RecoverProps) {
           <input
             id="recovery-code"
             ref={input}
-            className="input code-input"
+            className="input"
             autoComplete="off"
             autoCapitalize="characters"
             spellCheck={false}

@@ -137,7 +137,9 @@ function AccountMenu({ email }: { readonly email: string }) {
       <span className="account" title={email}>
         {email}
       </span>
-      <Link href="/security/">Security</Link>
+      <Link href="/security/" className="button button-quiet">
+        Security
+      </Link>
       <button type="button" className="button button-quiet" onClick={signOut}>
         Sign out
       </button>

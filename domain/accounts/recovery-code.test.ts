@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { UserId } from '../contracts/ids.ts'
-import { newRecoveryCodes, recoveryCodeHash, typedRecoveryCode } from './recovery-code.ts'
+import { typedRecoveryCode } from '../contracts/recovery-code.ts'
+import { newRecoveryCodes, recoveryCodeHash } from './recovery-code.ts'
 
 const [ada, bo] = ['11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222'].map((id) =>
   UserId.parse(id),

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { MAX_PURGED_FILES } from '../providers/cloudflare/schemas.ts'
 import { EdgeOperations, Provider } from './edge-door.ts'
 import { CredentialId, SiteId, TenantId, UserId } from './ids.ts'
+import { RecoveryCode } from './recovery-code.ts'
 import { Role } from './roles.ts'
 
 /** `POST /functions/v1/{name}` with the user's JWT; `idempotency-key: <uuid>` on what changes state. */
@@ -103,9 +104,6 @@ export const MemberRole = {
   ]),
   response: z.object({ member_id: UserId, role: Role.nullable() }),
 }
-
-/** As `newRecoveryCode` writes it. */
-export const RecoveryCode = z.string().regex(/^(?:[0-9A-HJKMNP-TV-Z]{5}-){3}[0-9A-HJKMNP-TV-Z]{5}$/)
 
 /**
  * `member-reset`, of oneself. `codes` (AAL2 fresh) makes ten recovery codes in the place of all earlier ones, told this once; `left`

@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { Role, roleMay } from '../../domain/contracts/roles.ts'
-import { StepUpAction } from '../../domain/contracts/step-up.ts'
+import { type JudgedAct, ROLES_OF_ACT, Role, roleMay } from '../../domain/contracts/roles.ts'
 import { connectAs } from './database.ts'
 
 const sql = connectAs('supabase_admin')
 const roles = Role.options
-const acts = StepUpAction.options
+const acts = Object.keys(ROLES_OF_ACT) as JudgedAct[]
 /** `act owner yes` for every cell. */
 const cell = (act: string, role: string, may: boolean) => `${act} ${role} ${may ? 'yes' : 'no'}`
 const inDomain = acts.flatMap((act) => roles.map((role) => cell(act, role, roleMay(role, act)))).sort()

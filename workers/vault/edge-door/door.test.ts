@@ -276,7 +276,7 @@ describe('a recovery code', () => {
     })
     const { body, code } = await stand.edgeCall('recovery-begin', redeem, atAal1)
     expect(code).toBeNull()
-    const [intent] = (body as { intents: { tenant_id: string; intent_row: string }[] }).intents
+    const [intent] = (body as unknown as { intents: { tenant_id: string; intent_row: string }[] }).intents
     expect(intent?.tenant_id).toBe(tenant.id)
     const ended = { succeeded: true, code: 'factor_removed' }
     const birth = { tenant_id: tenant.id, intent_row: tenant.birthRow, ...ended }
