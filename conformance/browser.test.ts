@@ -54,6 +54,7 @@ describe('the dashboard in Chromium', () => {
     totpSecret = secret
     await page.getByLabel('Six-digit code').fill(new TOTP({ secret }).generate())
     await page.getByRole('button', { name: 'Verify' }).click()
+    await page.getByRole('button', { name: 'I have kept these codes' }).click()
     await page.getByLabel('Agency name').fill('Lighthouse Digital')
     await shoot(page, 'create-agency')
     await page.getByRole('button', { name: 'Create agency' }).click()

@@ -25,6 +25,7 @@ export const ACROSS_TENANTS: Readonly<Record<string, Partial<Record<Verb, readon
       'flarewatch.jobs',
       'flarewatch.kek_checks',
       'flarewatch.members',
+      'flarewatch.recovery_codes',
       'flarewatch.shreddings',
       'flarewatch.tenant_keys',
       'flarewatch.tenants',

@@ -181,6 +181,35 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
     },
   },
   {
+    // Of oneself: no agency is named, and so none can be another's. What it leaves is in the logs of one's own.
+    name: 'member-reset',
+    act: 'codes',
+    demand: 'fresh',
+    action: null,
+    roles: [...MEMBERS, 'outsider'],
+    call: async ({ tenantId }) => ({ targetId: tenantId, body: { act: 'codes' } }),
+  },
+  {
+    name: 'member-reset',
+    act: 'left',
+    demand: 'aal2',
+    action: null,
+    roles: [...MEMBERS, 'outsider'],
+    call: async ({ tenantId }) => ({ targetId: tenantId, body: { act: 'left' } }),
+  },
+  {
+    // A password reaches it, and a code that was never made opens nothing to anybody.
+    name: 'member-reset',
+    act: 'redeem',
+    demand: 'session',
+    action: null,
+    roles: [...MEMBERS, 'outsider'],
+    answers: 'recovery_code_invalid',
+    call: async ({ tenantId }) => {
+      return { targetId: tenantId, body: { act: 'redeem', code: 'AAAAA-AAAAA-AAAAA-AAAAA' } }
+    },
+  },
+  {
     // Whom it is for is told to nobody: to all who may ask, one that was never made is like one that is another's.
     name: 'invitation-accept',
     demand: 'aal2',

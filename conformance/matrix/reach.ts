@@ -79,8 +79,8 @@ function mayMint({ roles }: PrivilegedFunction, { shows, role }: Visitor): boole
 
 function expectedOfFunction(called: PrivilegedFunction, visitor: Visitor, token: string): string {
   if (visitor.shows === 'nothing') return 'user_token_invalid'
-  if (falls(visitor, 'aal2')) return 'aal2_required'
-  if (visitor.shows === 'aal2' && called.demand !== 'aal2') return 'aal2_stale'
+  if (called.demand !== 'session' && falls(visitor, 'aal2')) return 'aal2_required'
+  if (visitor.shows === 'aal2' && falls(visitor, called.demand)) return 'aal2_stale'
   if (called.action !== null && token === 'no token') return 'step_up_required'
   if (!called.roles.includes(visitor.role)) return visitor.role === 'outsider' ? 'not_a_member' : 'role_insufficient'
   return token === 'for another act' ? 'step_up_invalid' : ANSWERED

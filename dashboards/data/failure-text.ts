@@ -66,6 +66,9 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   reveal_unknown: 'Nothing waits for this any more. Start it again on the command line.',
   invitation_invalid:
     'This invitation cannot be accepted: it has expired, was used already, or is for another email address than the one you signed in with. Ask an owner of the agency for a new one.',
+  recovery_code_invalid:
+    'This recovery code is not right, or was used before. Check it for typing errors, or take another one of your list.',
+  too_many_attempts: 'Too many recovery codes were tried. Wait an hour, then try again.',
   too_many_invitations: 'As many invitations are open as an agency may have. Wait until some have expired.',
   member_unknown: 'This person is not a member any more. Reload the page.',
   last_owner: 'An agency keeps at least one owner. Make somebody else an owner first.',

@@ -9,6 +9,7 @@ import {
   IDEMPOTENCY_HEADER,
   InvitationAccept,
   MemberInvite,
+  MemberReset,
   MemberRole,
   OperatorKey,
   type OperatorKeyId,
@@ -78,6 +79,20 @@ export class Functions {
 
   acceptInvitation(token: string): Promise<Answer<z.output<typeof InvitationAccept.response>>> {
     return this.#post({ name: 'invitation-accept', body: { token } }, InvitationAccept.response)
+  }
+
+  /** Ten codes in the place of all earlier ones. */
+  async makeRecoveryCodes(): Promise<Answer<readonly string[]>> {
+    const made = await this.#post({ name: 'member-reset', body: { act: 'codes' } }, MemberReset.made)
+    return made.ok ? { ok: true, value: made.value.codes } : made
+  }
+
+  recoveryCodesLeft(): Promise<Answer<z.output<typeof MemberReset.left>>> {
+    return this.#post({ name: 'member-reset', body: { act: 'left' } }, MemberReset.left)
+  }
+
+  redeemRecoveryCode(code: string): Promise<Answer<z.output<typeof MemberReset.left>>> {
+    return this.#post({ name: 'member-reset', body: { act: 'redeem', code } }, MemberReset.left)
   }
 
   operatorKeys(tenantId: TenantId): Promise<Answer<z.output<typeof OperatorKey.listed>>> {

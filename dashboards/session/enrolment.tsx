@@ -1,7 +1,9 @@
 'use client'
 
 import { useEffect, useState } from 'react'
+import type { Functions } from '../data/functions.ts'
 import type { Answer } from '../data/wire.ts'
+import { FirstCodes } from '../recovery/first-codes.tsx'
 import { Card } from '../shell/card.tsx'
 import { FailureNotice } from '../shell/notice.tsx'
 import type { Auth, Enrolment } from './auth.ts'
@@ -9,13 +11,22 @@ import { CodeForm } from './code-form.tsx'
 
 type EnrolProps = {
   readonly auth: Auth
+  readonly functions: Functions
   readonly email: string
   readonly onEnrolled: () => Promise<void>
   readonly onSignOut: () => void
 }
 
-/** A1: nothing is shown before a second factor exists. */
-export function Enrol({ auth, email, onEnrolled, onSignOut }: EnrolProps) {
+/** A1: nothing is shown before a second factor exists, and its recovery codes have been. */
+export function Enrol({ auth, functions, email, onEnrolled, onSignOut }: EnrolProps) {
+  const [verified, setVerified] = useState(false)
+  if (verified) return <FirstCodes functions={functions} onKept={onEnrolled} />
+  return <SetUp auth={auth} email={email} onVerified={() => setVerified(true)} onSignOut={onSignOut} />
+}
+
+type SetUpProps = Pick<EnrolProps, 'auth' | 'email' | 'onSignOut'> & { readonly onVerified: () => void }
+
+function SetUp({ auth, email, onVerified, onSignOut }: SetUpProps) {
   const [enrolment, restart] = useEnrolment(auth)
   return (
     <Card title="Set up your authenticator app">
@@ -32,7 +43,7 @@ export function Enrol({ auth, email, onEnrolled, onSignOut }: EnrolProps) {
         <>
           <Secret enrolment={enrolment.value} />
           <h2>Enter the code that the app shows</h2>
-          <CodeForm auth={auth} factorId={enrolment.value.factorId} onVerified={onEnrolled} />
+          <CodeForm auth={auth} factorId={enrolment.value.factorId} onVerified={onVerified} />
         </>
       )}
       <p className="fine">

@@ -42,7 +42,7 @@ export function Gate({ children }: { readonly children: ReactNode }) {
   if (account.factorId === null) {
     return (
       <SignedOutFrame>
-        <Enrol auth={auth} email={account.email} onEnrolled={recheck} onSignOut={signOut} />
+        <Enrol auth={auth} functions={functions} email={account.email} onEnrolled={recheck} onSignOut={signOut} />
       </SignedOutFrame>
     )
   }
@@ -52,6 +52,7 @@ export function Gate({ children }: { readonly children: ReactNode }) {
       <SignedOutFrame>
         <Challenge
           auth={auth}
+          functions={functions}
           email={account.email}
           factorId={factorId}
           onVerified={recheck}

@@ -25,6 +25,9 @@ const PAGES = [
   { href: '/incidents/', label: 'Incidents' },
 ] as const
 
+/** An invitation is accepted, and recovery codes are made, also by who has no agency yet. */
+const WITHOUT_AGENCY: ReadonlySet<string> = new Set(['/join', '/security'])
+
 export function SignedOutFrame({ children }: { readonly children: ReactNode }) {
   return (
     <>
@@ -134,6 +137,9 @@ function AccountMenu({ email }: { readonly email: string }) {
       <span className="account" title={email}>
         {email}
       </span>
+      <Link href="/security/" className="button button-quiet">
+        Security
+      </Link>
       <button type="button" className="button button-quiet" onClick={signOut}>
         Sign out
       </button>
@@ -154,6 +160,5 @@ function TenantGate({ children }: { readonly children: ReactNode }) {
       <FailureNotice failure={failure} onRetry={refreshTenants} />
     )
   }
-  // An invitation is accepted also by who has no agency yet.
-  return tenant === null && path !== '/join' ? <CreateAgency /> : children
+  return tenant === null && !WITHOUT_AGENCY.has(path) ? <CreateAgency /> : children
 }

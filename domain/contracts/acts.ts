@@ -3,10 +3,15 @@ import { StepUpAction } from './step-up.ts'
 /** An act that is announced before it is done leaves two rows: its intent, and an outcome row that names it (L1). */
 export const OUTCOME_ACTION = 'act.outcome'
 
+/** The one act that is announced, and ended, at AAL1. */
+export const RECOVERY_ACTION = 'recovery_code.use'
+
 const INTENT_ACTIONS: ReadonlySet<string> = new Set([
   ...StepUpAction.options,
   'tenant.create',
   'member.join',
+  'recovery_codes.make',
+  RECOVERY_ACTION,
   'console.query',
   'credential.open',
   'credential.reseal',

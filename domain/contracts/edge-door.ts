@@ -69,6 +69,17 @@ export const EdgeOperations = {
     request: z.strictObject({ token_hash: bytes(32) }),
     response: z.object({ tenant_id: TenantId, intent_row: AuditRowId }),
   },
+  /**
+   * What a person does about their own second factor, told in each agency that they are a member of: new recovery codes (AAL2
+   * fresh), or one of them spent, which is all that this door does at AAL1. `settle` ends each row.
+   */
+  'recovery-begin': {
+    request: z.discriminatedUnion('act', [
+      z.strictObject({ act: z.literal('codes') }),
+      z.strictObject({ act: z.literal('redeem'), code_hash: bytes(32) }),
+    ]),
+    response: z.object({ intents: z.array(z.object({ tenant_id: TenantId, intent_row: AuditRowId })) }),
+  },
   /** A statement of the SQL console: fresh AAL2, no token. The row holds the statement itself, or its digest where it is long. */
   'console-begin': {
     request: z.strictObject({
@@ -197,6 +208,7 @@ export const EDGE_ERRORS = {
   pickup_taken: 409,
   reveal_unknown: 404,
   invitation_invalid: 403,
+  recovery_code_invalid: 403,
   credential_unknown: 404,
   tenant_not_active: 409,
   tenant_deleted: 410,

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { MAX_PURGED_FILES } from '../providers/cloudflare/schemas.ts'
 import { EdgeOperations, Provider } from './edge-door.ts'
 import { CredentialId, SiteId, TenantId, UserId } from './ids.ts'
+import { RecoveryCode } from './recovery-code.ts'
 import { Role } from './roles.ts'
 
 /** `POST /functions/v1/{name}` with the user's JWT; `idempotency-key: <uuid>` on what changes state. */
@@ -104,6 +105,20 @@ export const MemberRole = {
   response: z.object({ member_id: UserId, role: Role.nullable() }),
 }
 
+/**
+ * `member-reset`, of oneself. `codes` (AAL2 fresh) makes ten recovery codes in the place of all earlier ones, told this once; `left`
+ * (AAL2) counts those that were not used. `redeem` (a password alone) spends one: the second factor is removed, other sessions end.
+ */
+export const MemberReset = {
+  request: z.discriminatedUnion('act', [
+    z.strictObject({ act: z.literal('codes') }),
+    z.strictObject({ act: z.literal('left') }),
+    z.strictObject({ act: z.literal('redeem'), code: RecoveryCode }),
+  ]),
+  made: z.object({ codes: z.array(RecoveryCode) }),
+  left: z.object({ left: z.int().min(0) }),
+}
+
 /** `credential-rotate`: AAL2 fresh and a step-up token for this credential. The new secret takes the old one's place. */
 export const CredentialRotate = {
   request: CredentialStore.request.omit({ label: true }),
@@ -154,6 +169,8 @@ export const FUNCTION_ERRORS = {
   too_many_invitations: 409,
   member_unknown: 404,
   last_owner: 409,
+  too_many_attempts: 429,
+  auth_unreachable: 502,
   provider_unreachable: 502,
   provider_rate_limited: 503,
   console_busy: 429,

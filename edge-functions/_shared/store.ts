@@ -6,6 +6,7 @@ import {
   CredentialStore,
   InvitationAccept,
   MemberInvite,
+  MemberReset,
   MemberRole,
   SealedRecord,
   TenantCreate,
@@ -30,6 +31,10 @@ const ANSWERS = {
   find_invitation: z.object({ tenant_id: TenantId }),
   accept_invitation: InvitationAccept.response,
   change_member: MemberRole.response,
+  replace_recovery_codes: MemberReset.left,
+  recovery_codes_left: MemberReset.left,
+  try_recovery_code: z.object({ state: z.enum(['stands', 'invalid', 'too_many']) }),
+  use_recovery_code: MemberReset.left,
   rotate_credential: CredentialRotate.response,
   delete_credential: CredentialDelete.response,
   sealed_credential: z.object({

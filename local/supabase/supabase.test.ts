@@ -261,6 +261,22 @@ describe('TOTP, by unmodified supabase-js', () => {
     expect(await claimsOf(client)).toMatchObject({ aal: 'aal1', amr: [{ method: 'password' }] })
     expect((await client.auth.mfa.listFactors()).data?.all).toEqual([])
   })
+
+  test('the admin’s calls remove a factor with the secret key alone, and its sessions fall to AAL1', async () => {
+    const { client } = await enrolled(stand)
+    const { sub: userId } = await claimsOf(client)
+    const publishable = await stand.client().auth.admin.mfa.listFactors({ userId })
+    expect(publishable.error).toMatchObject({ code: 'not_admin' })
+    const { mfa } = stand.client(stand.supabase.secretKey).auth.admin
+    const id = (await mfa.listFactors({ userId })).data?.factors[0]?.id ?? ''
+    expect((await stand.client().auth.admin.mfa.deleteFactor({ userId, id })).error).toMatchObject({
+      code: 'not_admin',
+    })
+    expect((await mfa.deleteFactor({ userId, id })).error).toBeNull()
+    expect((await mfa.deleteFactor({ userId, id })).error).toMatchObject({ code: 'mfa_factor_not_found' })
+    await client.auth.refreshSession()
+    expect((await claimsOf(client)).aal).toBe('aal1')
+  })
 })
 
 describe('the way to the Edge Functions', () => {

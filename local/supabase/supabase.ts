@@ -122,7 +122,10 @@ async function answer(parts: Parts, request: IncomingMessage, response: ServerRe
   if (role === undefined && !isPublic) return sendJson(response, 401, apiKeyError(headers.has('apikey')))
   const asked = { method: request.method ?? 'GET', path, headers, body: await readBody(request) }
   if (service === 'auth') {
-    return sendResponse(response, await handleAuth(parts.auth, { ...asked, query: url.searchParams }))
+    return sendResponse(
+      response,
+      await handleAuth(parts.auth, { ...asked, keyRole: role ?? 'anon', query: url.searchParams }),
+    )
   }
   if (service !== 'rest') return sendJson(response, 404, { message: 'no Route matched with those values' })
   const caller = await identify(parts, headers, role ?? 'anon')

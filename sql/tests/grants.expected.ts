@@ -178,7 +178,9 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
     flarewatch_gateway: { select: ['id', 'tenant_id', 'email', 'role', 'created_at', 'expires_at', 'accepted_at'] },
     flarewatch_vault: { select: ['id', 'tenant_id', 'token_hash', 'expires_at', 'accepted_at'] },
   },
+  recovery_codes: { flarewatch_vault: { select: ['user_id', 'code_hash', 'used_at'] } },
   // Reached by definer functions alone.
+  recovery_attempts: {},
   mail_outbox: {},
   idempotency: {},
 }
@@ -249,9 +251,13 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'privileged.invite_member',
     'privileged.keep_response',
     'privileged.open_console',
+    'privileged.recovery_codes_left',
+    'privileged.replace_recovery_codes',
     'privileged.rotate_credential',
     'privileged.sealed_credential',
     'privileged.sealed_record',
     'privileged.store_credential',
+    'privileged.try_recovery_code',
+    'privileged.use_recovery_code',
   ],
 }

@@ -59,6 +59,7 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
 export const EXPECTED_FUNCTIONS: readonly string[] = [
   'invitation-accept',
   'member-invite',
+  'member-reset',
   'member-role',
   'credential-delete',
   'credential-reveal',

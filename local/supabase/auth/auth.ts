@@ -2,7 +2,7 @@ import { decodeJwt, type JWTPayload } from 'jose'
 import type postgres from 'postgres'
 import { z } from 'zod'
 import { AuthRefused, authErrorResponse } from './errors.ts'
-import { challenge, enrol, type FactorParts, listFactors, unenrol, verify } from './factors.ts'
+import { challenge, deleteFactor, enrol, type FactorParts, listFactors, unenrol, verify } from './factors.ts'
 import type { Lite } from './lite.ts'
 import { assuranceOf, currentRefreshToken, findSession, recordAuthentication, type StoredSession } from './sessions.ts'
 import { ACCESS_TOKEN_SECONDS, type AccessTokens, type Bearer } from './tokens.ts'
@@ -23,11 +23,14 @@ export type AuthRequest = {
   readonly path: string
   readonly query: URLSearchParams
   readonly headers: Headers
+  /** Whom the API key stands for: the admin's endpoints are service_role's. */
+  readonly keyRole: 'anon' | 'service_role'
   readonly body: string
 }
 
 const WellKnown = '/.well-known/'
 const FACTOR_PATH = /^\/factors\/([0-9a-f-]{36})(?:\/(challenge|verify))?$/
+const ADMIN_FACTORS_PATH = /^\/admin\/users\/([0-9a-f-]{36})\/factors(?:\/([0-9a-f-]{36}))?$/
 const LOGOUT_SCOPES = ['global', 'local', 'others']
 
 /** What lite answers with a session; everything else in it is passed on. */
@@ -60,6 +63,7 @@ export async function handleAuth(parts: AuthParts, request: AuthRequest): Promis
 async function route(parts: AuthParts, request: AuthRequest): Promise<Response> {
   const { method, path, body } = request
   if (isWellKnown(path)) return wellKnown(parts, request)
+  if (path.startsWith('/admin/')) return await adminFactors(parts, request)
   switch (`${method} ${path}`) {
     case 'GET /settings':
     case 'GET /health':
@@ -174,6 +178,20 @@ async function logout(parts: AuthParts, request: AuthRequest): Promise<Response>
     throw new AuthRefused(400, 'validation_failed', `Unsupported logout scope`)
   }
   return await parts.lite.fetch(`/logout?scope=${scope}`, { method: 'POST', body: '{}', bearer })
+}
+
+/** Of the admin's endpoints those that `auth.admin.mfa` calls. */
+async function adminFactors(parts: AuthParts, { method, path, keyRole }: AuthRequest): Promise<Response> {
+  if (keyRole !== 'service_role') throw new AuthRefused(403, 'not_admin', 'User not allowed')
+  const [, userId, factorId] = ADMIN_FACTORS_PATH.exec(path) ?? []
+  if (!z.uuid().safeParse(userId).success || userId === undefined) {
+    throw new AuthRefused(404, 'not_found', 'Not found')
+  }
+  if (method === 'GET' && factorId === undefined) return Response.json(await listFactors(parts.sql, userId))
+  if (method === 'DELETE' && factorId !== undefined && z.uuid().safeParse(factorId).success) {
+    return Response.json(await deleteFactor(parts, userId, factorId))
+  }
+  throw new AuthRefused(405, 'method_not_allowed', 'Method not allowed')
 }
 
 async function factor(parts: AuthParts, request: AuthRequest): Promise<Response> {

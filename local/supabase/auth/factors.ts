@@ -164,17 +164,32 @@ export async function unenrol({ sql }: FactorParts, session: StoredSession, fact
   if (factor.status === 'verified' && session.aal !== 'aal2') {
     throw new AuthRefused(422, 'insufficient_aal', 'AAL2 required to unenroll verified factor')
   }
-  await sql.begin(async (tx) => {
-    await lowerSessionsOf(tx, session.userId, factorId)
-    await tx`delete from auth.mfa_factors where id = ${factorId}`
-  })
+  await removeFactor(sql, session.userId, factorId)
   return { id: factorId }
 }
 
-async function ownFactor(sql: postgres.Sql, session: StoredSession, factorId: string): Promise<FactorRow> {
+/** The admin's: nothing is asked of any session. */
+export async function deleteFactor({ sql }: FactorParts, userId: string, factorId: string): Promise<{ id: string }> {
+  await ownFactor(sql, { userId }, factorId)
+  await removeFactor(sql, userId, factorId)
+  return { id: factorId }
+}
+
+async function removeFactor(sql: postgres.Sql, userId: string, factorId: string): Promise<void> {
+  await sql.begin(async (tx) => {
+    await lowerSessionsOf(tx, userId, factorId)
+    await tx`delete from auth.mfa_factors where id = ${factorId}`
+  })
+}
+
+async function ownFactor(
+  sql: postgres.Sql,
+  { userId }: Pick<StoredSession, 'userId'>,
+  factorId: string,
+): Promise<FactorRow> {
   const [factor] = await sql<FactorRow[]>`
     select id, status::text as status, secret, friendly_name from auth.mfa_factors
-    where id = ${factorId} and user_id = ${session.userId} and factor_type = 'totp'`
+    where id = ${factorId} and user_id = ${userId} and factor_type = 'totp'`
   if (factor === undefined) throw new AuthRefused(404, 'mfa_factor_not_found', 'Factor not found')
   return factor
 }

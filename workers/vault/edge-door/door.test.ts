@@ -74,14 +74,14 @@ describe("the user's JWT", () => {
     expect(await prepare(claims())).toMatchObject({ status: 401, code: 'user_token_invalid' })
   })
 
-  it('A2 at AAL1 opens no operation', async () => {
+  it('A2 at AAL1 opens no operation but the spending of a recovery code', async () => {
     const operations: [EdgeOperation, object][] = [
       ['tenant-prepare', { tenant_id: randomUUID() }],
       ['tenant-activate', { tenant_id: randomUUID() }],
       ['step-up-mint', { tenant_id: randomUUID(), action: 'credential.store' }],
       ['act-begin', { tenant_id: randomUUID(), action: 'member.role' }],
       ['credential-seal', { tenant_id: randomUUID(), credential_id: randomUUID(), provider: 'cloudflare' }],
-      ['settle', { tenant_id: randomUUID(), intent_row: randomUUID(), succeeded: true, code: 'done' }],
+      ['recovery-begin', { act: 'codes' }],
     ]
     for (const [operation, body] of operations) {
       const answer = await stand.edgeCall(operation, body, { user: newUser(), claims: { aal: 'aal1' } })
@@ -255,6 +255,37 @@ describe('an invitation', () => {
     await stand.sql`update flarewatch.invitations set accepted_at = ${at}, accepted_by = ${user.id} where token_hash = ${HASH}`
     expect(await join(user)).toMatchObject({ status: 403, code: 'invitation_invalid' })
     expect(await join(user, new Uint8Array(32))).toMatchObject({ status: 403, code: 'invitation_invalid' })
+  })
+})
+
+describe('a recovery code', () => {
+  const HASH = new Uint8Array(32).fill(9)
+  const code_hash = Buffer.from(HASH).toString('base64url')
+
+  it('A1, L1 lets its person in without a second factor, for that row and its ending alone', async () => {
+    const tenant = await bornTenant(stand)
+    const user = tenant.owner
+    const atAal1 = { user, claims: { aal: 'aal1' } }
+    const redeem = { act: 'redeem', code_hash }
+    expect(await stand.edgeCall('recovery-begin', redeem, atAal1)).toMatchObject({ code: 'recovery_code_invalid' })
+    await stand.sql`
+      insert into flarewatch.recovery_codes (user_id, code_hash, created_at)
+      values (${user.id}, ${HASH}, ${new Date(stand.now())})`
+    expect(await stand.edgeCall('recovery-begin', redeem, { ...atAal1, user: newUser() })).toMatchObject({
+      code: 'recovery_code_invalid',
+    })
+    const { body, code } = await stand.edgeCall('recovery-begin', redeem, atAal1)
+    expect(code).toBeNull()
+    const [intent] = (body as unknown as { intents: { tenant_id: string; intent_row: string }[] }).intents
+    expect(intent?.tenant_id).toBe(tenant.id)
+    const ended = { succeeded: true, code: 'factor_removed' }
+    const birth = { tenant_id: tenant.id, intent_row: tenant.birthRow, ...ended }
+    expect(await stand.edgeCall('settle', birth, atAal1)).toMatchObject({ code: 'aal2_required' })
+    expect((await stand.edgeCall('settle', { ...intent, ...ended }, atAal1)).code).toBeNull()
+    expect(await stand.edgeCall('recovery-begin', { act: 'codes' }, atAal1)).toMatchObject({ code: 'aal2_required' })
+    expect(await stand.edgeCall('tenant-prepare', { tenant_id: tenant.id }, atAal1)).toMatchObject({
+      code: 'aal2_required',
+    })
   })
 })
 

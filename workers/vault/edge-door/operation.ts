@@ -14,7 +14,7 @@ import type { Visit } from '../visit.ts'
 
 export type EdgeRefusal = keyof typeof EDGE_ERRORS
 
-/** A visit whose service JWT and user's JWT have been verified, at AAL2. */
+/** A visit whose service JWT and user's JWT have been verified; at AAL2, but for recovery. */
 export type EdgeVisit = Visit & { readonly user: VerifiedUser; readonly stepUpToken: string | null }
 
 export type RequestOf<Name extends EdgeOperation> = z.output<(typeof EdgeOperations)[Name]['request']>

@@ -1,5 +1,5 @@
 import { openContent } from '../../../domain/audit/content.ts'
-import { OUTCOME_ACTION } from '../../../domain/contracts/acts.ts'
+import { OUTCOME_ACTION, RECOVERY_ACTION } from '../../../domain/contracts/acts.ts'
 import { failure, success } from '../../../domain/result.ts'
 import { appendOutcome } from '../audit-append.ts'
 import { withAuditKeys } from '../audit-keys.ts'
@@ -22,6 +22,7 @@ export const settle: Operation<'settle'> = async (visit, { tenant_id, intent_row
   const { actor, action, target } = content.value.value
   const ours = `user:${visit.user.userId}` as const
   if (actor !== ours || action === OUTCOME_ACTION) return failure('request_invalid')
+  if (visit.user.aal !== 'aal2' && action !== RECOVERY_ACTION) return failure('aal2_required')
   const intent = { tenantId: tenant_id, actor: ours, target, rowId: intent_row }
   const told = await appendOutcome(visit, intent, { succeeded, code })
   return told.ok ? success({}) : failure(edgeRefusal(told.code))
