@@ -9,6 +9,8 @@ export default defineConfig({
   test: {
     // What a passing test's parts print is noise; a failing one shows all of it.
     silent: 'passed-only',
+    // Each file's own process waits most of the time: for a workerd, a Postgres or a lease to run out.
+    maxWorkers: 2,
     projects: [
       'vitest.domain.config.ts',
       {
@@ -27,6 +29,8 @@ export default defineConfig({
           name: 'sql',
           include: ['sql/tests/**/*.test.ts'],
           globalSetup: ['sql/tests/postgres.setup.ts'],
+          // One server and one schema for all files.
+          fileParallelism: false,
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
 import { type RunFile, readRun } from '../run-file.ts'
 import type { Round } from './plan.ts'
 import { type Found, isProcess, isRunning, processesNaming, processesOf, recordedProcesses } from './processes.ts'
@@ -22,13 +23,18 @@ export type StackUnderTest = {
 }
 
 /** How many of each a whole stack has on record. */
-const RECORDED = { postgres: 1, workerd: 1, function: 3 } as const
+const RECORDED = { postgres: 1, workerd: 1, function: functionsOfManifest() }
 const BOOT_DEADLINE_MS = 180_000
 const RECOVERY_DEADLINE_MS = 60_000
 const ANSWER_DEADLINE_MS = 3000
 const STOP_DEADLINE_MS = 5000
 const LOOK_EVERY_MS = 100
 const MAX_WORDS = 4000
+
+function functionsOfManifest(): number {
+  const manifest: unknown = JSON.parse(readFileSync('edge-functions/functions.json', 'utf8'))
+  return z.object({ functions: z.array(z.unknown()) }).parse(manifest).functions.length
+}
 
 export async function bootStackUnderTest(): Promise<StackUnderTest> {
   const dir = mkdtempSync(join(tmpdir(), 'flarewatch-kills-'))
