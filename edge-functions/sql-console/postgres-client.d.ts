@@ -10,16 +10,16 @@ export type RawQuery = {
   /** Rows in batches; an answer of `CLOSE` ends them. */
   readonly cursor: (rows: number, each: (batch: RawRows) => Promise<unknown>) => Promise<RawRows>
 }
-export type Transaction = {
+export type Session = {
   readonly unsafe: (
     statement: string,
     values: readonly never[],
-    options: { readonly prepare: false; readonly simple: false },
-  ) => { readonly raw: () => RawQuery }
+    options: { readonly prepare: false; readonly simple: boolean },
+  ) => PromiseLike<unknown> & { readonly raw: () => RawQuery }
 }
-export type Sql = {
+export type Sql = Session & {
   readonly CLOSE: object
-  readonly begin: (mode: 'read only', act: (tx: Transaction) => Promise<void>) => Promise<void>
+  readonly reserve: () => Promise<Session>
   readonly end: (options: { readonly timeout: number }) => Promise<void>
 }
 /** All of them, since what is left out is read from the environment. */

@@ -64,7 +64,7 @@ export async function runStatement(target: Target, statement: string, ending: En
       if (!error.code.startsWith('28')) return failureOf({ error })
     }
     // A session that was terminated, by a cancel as a rule; what Postgres said of it may be lost with the connection.
-    if (error instanceof Error && 'code' in error && error.code === 'CONNECTION_CLOSED') {
+    if (error instanceof Error && 'code' in error && LOST.has(String(error.code))) {
       return failureOf({ stopped: 'statement_cancelled' })
     }
     throw new Refused('console_unreachable')
@@ -75,35 +75,33 @@ export async function runStatement(target: Target, statement: string, ending: En
   }
 }
 const TOO_MANY_CONNECTIONS = '53300'
+const LOST: ReadonlySet<string> = new Set(['CONNECTION_CLOSED', 'ECONNRESET', 'EPIPE'])
 
-class Enough extends Error {}
-
+/**
+ * The transaction ends with the connection: what postgres.js's own `begin` sends to roll back, it sends after a lost socket too, outside
+ * of every promise, which would end the process.
+ */
 async function readOnce(
   sql: Sql,
   statement: string,
   stopped: AbortSignal,
   watchdog: Ending['watchdog'],
 ): Promise<Rows> {
-  let read: Rows | undefined
+  // Where it fetches no types, postgres.js reserves a connection that is open already, and never one that it opens for that.
+  await sql.unsafe('select', [], SIMPLE)
+  const session = await sql.reserve()
+  await session.unsafe('begin read only', [], SIMPLE)
+  stopped.throwIfAborted()
+  const query = session.unsafe(statement, [], { prepare: false, simple: false }).raw()
+  const ended = new AbortController()
+  const guard = cancelWhen(stopped, query, watchdog, ended.signal)
   try {
-    await sql.begin('read only', async (tx) => {
-      stopped.throwIfAborted()
-      const query = tx.unsafe(statement, [], { prepare: false, simple: false }).raw()
-      const ended = new AbortController()
-      const guard = cancelWhen(stopped, query, watchdog, ended.signal)
-      try {
-        read = await Promise.race([collect(sql, query), guard])
-      } finally {
-        ended.abort()
-      }
-      throw new Enough()
-    })
-  } catch (error) {
-    if (!(error instanceof Enough) || read === undefined) throw error
+    return await Promise.race([collect(sql, query), guard])
+  } finally {
+    ended.abort()
   }
-  if (read === undefined) throw new Error('a transaction ended without a word')
-  return read
 }
+const SIMPLE = { prepare: false, simple: true } as const
 
 /** Rejects once a stopped statement is over, or past waiting for: a cancel first, the watchdog if that is not heeded. */
 function cancelWhen(
@@ -114,7 +112,6 @@ function cancelWhen(
 ): Promise<never> {
   return new Promise((_, reject) => {
     const act = () => {
-      if (stopped.reason === ('result_too_large' satisfies Why)) return reject(new Error('more than is awaited'))
       query.cancel()
       const timer = setTimeout(() => {
         watchdog().then(
@@ -190,9 +187,7 @@ function countedSocket(host: string, port: number, onTooMuch: () => void): Promi
       bytes += length
       if (bytes <= MAX_WIRE_BYTES) return
       onTooMuch()
-      // A turn later: the client has then queued its rollback. Of a socket that it has lost already it would write to nothing, outside of
-      // every promise, and the process would end.
-      setTimeout(() => socket.destroy(), 0)
+      socket.destroy()
     })
     socket.once('error', failed)
     socket.once('connect', () => {
