@@ -52,26 +52,52 @@ begin
 end
 $$;
 
+-- The answer of an earlier request under this key, or null; a second request under it waits until the first one has ended.
+create function flarewatch.replay_or_wait(request jsonb) returns jsonb
+  language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  actor constant text := request ->> 'user_id';
+begin
+  perform pg_catalog.pg_advisory_xact_lock(
+    pg_catalog.hashtextextended(request #>> '{idempotency,key}', pg_catalog.hashtextextended(actor, 0))
+  );
+  return flarewatch.replay((request -> 'idempotency') || pg_catalog.jsonb_build_object('user_id', actor)) -> 'response';
+end
+$$;
+
+create function flarewatch.keep_response(request jsonb, response jsonb) returns void
+  language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  replay_for constant interval := '24 hours';
+  actor constant uuid := request ->> 'user_id';
+begin
+  delete from flarewatch.idempotency
+  where idempotency.user_id = actor and idempotency.created_at < now() - replay_for;
+  insert into flarewatch.idempotency (user_id, key, function, request_digest, response)
+  values (
+    actor,
+    (request #>> '{idempotency,key}')::uuid,
+    request #>> '{idempotency,function}',
+    flarewatch.from_base64url(request #>> '{idempotency,request_digest}'),
+    response
+  );
+end
+$$;
+
+-- As before, with the roles of the one table.
 create or replace function privileged.store_credential(request jsonb) returns jsonb
   language plpgsql volatile security definer set search_path = ''
 as $$
 declare
-  owner_tenant constant uuid := request ->> 'tenant_id';
-  actor constant uuid := request ->> 'user_id';
   max_sites constant integer := 1000;
-  replay_for constant interval := '24 hours';
-  earlier jsonb;
-  answer jsonb;
+  answer jsonb := flarewatch.replay_or_wait(request);
 begin
-  -- Two requests under one key: the second waits here and then finds the first one's answer.
-  perform pg_catalog.pg_advisory_xact_lock(
-    pg_catalog.hashtextextended(request #>> '{idempotency,key}', pg_catalog.hashtextextended(actor::text, 0))
-  );
-  earlier := flarewatch.replay((request -> 'idempotency') || pg_catalog.jsonb_build_object('user_id', actor));
-  if earlier is not null then
-    return earlier -> 'response';
+  if answer is not null then
+    return answer;
   end if;
-  perform flarewatch.require_act(owner_tenant, actor, 'credential.store');
+  perform flarewatch.require_act((request ->> 'tenant_id')::uuid, (request ->> 'user_id')::uuid, 'credential.store');
   if pg_catalog.jsonb_array_length(request -> 'sites') > max_sites then
     perform flarewatch.refuse_request('FW007', 'request_invalid');
   end if;
@@ -87,16 +113,7 @@ begin
     ),
     'sites', flarewatch.upsert_sites(request)
   );
-  delete from flarewatch.idempotency
-  where idempotency.user_id = actor and idempotency.created_at < now() - replay_for;
-  insert into flarewatch.idempotency (user_id, key, function, request_digest, response)
-  values (
-    actor,
-    (request #>> '{idempotency,key}')::uuid,
-    request #>> '{idempotency,function}',
-    flarewatch.from_base64url(request #>> '{idempotency,request_digest}'),
-    answer
-  );
+  perform flarewatch.keep_response(request, answer);
   return answer;
 end
 $$;
@@ -169,40 +186,6 @@ begin
     from flarewatch.members left join auth.users as account on account.id = members.user_id
     where members.tenant_id = flarewatch.claim_tenant()
     order by members.created_at, members.user_id;
-end
-$$;
-
--- The answer of an earlier request under this key, or null; a second request under it waits until the first one has ended.
-create function flarewatch.replay_or_wait(request jsonb) returns jsonb
-  language plpgsql volatile security invoker set search_path = ''
-as $$
-declare
-  actor constant text := request ->> 'user_id';
-begin
-  perform pg_catalog.pg_advisory_xact_lock(
-    pg_catalog.hashtextextended(request #>> '{idempotency,key}', pg_catalog.hashtextextended(actor, 0))
-  );
-  return flarewatch.replay((request -> 'idempotency') || pg_catalog.jsonb_build_object('user_id', actor)) -> 'response';
-end
-$$;
-
-create function flarewatch.keep_response(request jsonb, response jsonb) returns void
-  language plpgsql volatile security invoker set search_path = ''
-as $$
-declare
-  replay_for constant interval := '24 hours';
-  actor constant uuid := request ->> 'user_id';
-begin
-  delete from flarewatch.idempotency
-  where idempotency.user_id = actor and idempotency.created_at < now() - replay_for;
-  insert into flarewatch.idempotency (user_id, key, function, request_digest, response)
-  values (
-    actor,
-    (request #>> '{idempotency,key}')::uuid,
-    request #>> '{idempotency,function}',
-    flarewatch.from_base64url(request #>> '{idempotency,request_digest}'),
-    response
-  );
 end
 $$;
 

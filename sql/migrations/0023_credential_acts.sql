@@ -61,57 +61,6 @@ create function flarewatch.text_list(list jsonb) returns text[]
   language sql immutable security invoker set search_path = ''
 return coalesce((select array_agg(item) from pg_catalog.jsonb_array_elements_text(list) as item), '{}');
 
--- Two requests under one key: the second waits here and then finds the first one's answer.
-create function flarewatch.earlier_answer(request jsonb) returns jsonb
-  language plpgsql volatile security invoker set search_path = ''
-as $$
-begin
-  perform pg_catalog.pg_advisory_xact_lock(
-    pg_catalog.hashtextextended(
-      request #>> '{idempotency,key}', pg_catalog.hashtextextended(((request ->> 'user_id')::uuid)::text, 0)
-    )
-  );
-  return flarewatch.replay(
-    (request -> 'idempotency') || pg_catalog.jsonb_build_object('user_id', request ->> 'user_id')
-  ) -> 'response';
-end
-$$;
-
-create function flarewatch.keep_answer(request jsonb, answer jsonb) returns void
-  language plpgsql volatile security invoker set search_path = ''
-as $$
-declare
-  replay_for constant interval := '24 hours';
-  actor constant uuid := request ->> 'user_id';
-begin
-  delete from flarewatch.idempotency
-  where idempotency.user_id = actor and idempotency.created_at < now() - replay_for;
-  insert into flarewatch.idempotency (user_id, key, function, request_digest, response)
-  values (
-    actor,
-    (request #>> '{idempotency,key}')::uuid,
-    request #>> '{idempotency,function}',
-    flarewatch.from_base64url(request #>> '{idempotency,request_digest}'),
-    answer
-  );
-end
-$$;
-
--- FW004: a member with one of the roles, of a tenant that is active.
-create function flarewatch.require_member_of_active(request jsonb, roles text[]) returns void
-  language plpgsql volatile security invoker set search_path = ''
-as $$
-begin
-  perform flarewatch.require_role((request ->> 'tenant_id')::uuid, (request ->> 'user_id')::uuid, roles);
-  if not exists (
-    select from flarewatch.tenants
-    where tenants.id = (request ->> 'tenant_id')::uuid and tenants.state = 'active'
-  ) then
-    perform flarewatch.refuse_request('FW004', 'tenant_not_active');
-  end if;
-end
-$$;
-
 -- The new record in the old one's place, in one step, and only in the place of the record that the vault saw (FW023). A job
 -- that runs holds the old record's key and ends with it; whoever opens from now on opens the new one.
 create function privileged.rotate_credential(request jsonb) returns jsonb
@@ -120,13 +69,12 @@ as $$
 declare
   credential constant jsonb := request -> 'credential';
   max_sites constant integer := 1000;
-  answer jsonb;
+  answer jsonb := flarewatch.replay_or_wait(request);
 begin
-  answer := flarewatch.earlier_answer(request);
   if answer is not null then
     return answer;
   end if;
-  perform flarewatch.require_member_of_active(request, array['owner', 'operator']);
+  perform flarewatch.require_act((request ->> 'tenant_id')::uuid, (request ->> 'user_id')::uuid, 'credential.rotate');
   if pg_catalog.jsonb_array_length(request -> 'sites') > max_sites then
     perform flarewatch.refuse_request('FW007', 'request_invalid');
   end if;
@@ -160,7 +108,7 @@ begin
     'sites', flarewatch.upsert_sites(request)
   ) into strict answer
   from flarewatch.credentials as record where record.id = (credential ->> 'id')::uuid;
-  perform flarewatch.keep_answer(request, answer);
+  perform flarewatch.keep_response(request, answer);
   return answer;
 end
 $$;
@@ -173,13 +121,12 @@ as $$
 declare
   doomed constant uuid := request ->> 'credential_id';
   at constant timestamptz := request ->> 'at';
-  answer jsonb;
+  answer jsonb := flarewatch.replay_or_wait(request);
 begin
-  answer := flarewatch.earlier_answer(request);
   if answer is not null then
     return answer;
   end if;
-  perform flarewatch.require_member_of_active(request, array['owner']);
+  perform flarewatch.require_act((request ->> 'tenant_id')::uuid, (request ->> 'user_id')::uuid, 'credential.delete');
   update flarewatch.credentials as record set
     kek_version = null, wrapped_dek = null, dek_version = null, salt = null, ciphertext = null,
     state = 'parked', reason = 'credential_deleted', deleted_at = at
@@ -192,7 +139,7 @@ begin
   answer := pg_catalog.jsonb_build_object(
     'credential', pg_catalog.jsonb_build_object('id', doomed, 'deleted_at', pg_catalog.to_jsonb(at))
   );
-  perform flarewatch.keep_answer(request, answer);
+  perform flarewatch.keep_response(request, answer);
   return answer;
 end
 $$;
@@ -204,7 +151,7 @@ as $$
 declare
   answer jsonb;
 begin
-  perform flarewatch.require_member_of_active(request, array['owner', 'operator']);
+  perform flarewatch.require_act((request ->> 'tenant_id')::uuid, (request ->> 'user_id')::uuid, 'provider.purge_cache');
   select pg_catalog.jsonb_build_object(
     'ciphertext', flarewatch.to_base64url(record.ciphertext),
     'provider', record.provider,
@@ -229,11 +176,10 @@ create function privileged.keep_response(request jsonb) returns jsonb
   language plpgsql volatile security definer set search_path = ''
 as $$
 declare
-  earlier jsonb;
+  earlier constant jsonb := flarewatch.replay_or_wait(request);
 begin
-  earlier := flarewatch.earlier_answer(request);
   if earlier is null then
-    perform flarewatch.keep_answer(request, request -> 'response');
+    perform flarewatch.keep_response(request, request -> 'response');
   end if;
   return coalesce(earlier, request -> 'response');
 end
@@ -245,10 +191,7 @@ revoke execute on function
   privileged.sealed_credential(jsonb),
   privileged.keep_response(jsonb),
   flarewatch.hold_dek(jsonb),
-  flarewatch.text_list(jsonb),
-  flarewatch.earlier_answer(jsonb),
-  flarewatch.keep_answer(jsonb, jsonb),
-  flarewatch.require_member_of_active(jsonb, text[])
+  flarewatch.text_list(jsonb)
 from public;
 grant execute on function
   privileged.rotate_credential(jsonb),

@@ -40,7 +40,7 @@ declare
   of_tenant constant uuid := request ->> 'tenant_id';
   answer jsonb;
 begin
-  perform flarewatch.require_role(of_tenant, (request ->> 'user_id')::uuid, array['owner']);
+  perform flarewatch.require_act(of_tenant, (request ->> 'user_id')::uuid, 'credential.reveal');
   select pg_catalog.jsonb_build_object(
     'dek_version', credentials.dek_version,
     'ciphertext', flarewatch.to_base64url(credentials.ciphertext)
