@@ -1,7 +1,7 @@
 import type { IRequestStrict } from 'itty-router'
 import type { z } from 'zod'
-import { fromBase64Url, toBase64Url } from '../../../domain/bytes.ts'
 import { loginPickupIdOf } from '../../../domain/accounts/device-login.ts'
+import { fromBase64Url, toBase64Url } from '../../../domain/bytes.ts'
 import {
   LoginAnswer,
   type LoginAnswersApi,
