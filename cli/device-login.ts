@@ -6,8 +6,8 @@ import {
   loginCodeOf,
   loginFragment,
   loginPickupIdOf,
-  openSession,
 } from '../domain/accounts/device-login.ts'
+import { openSession } from '../domain/accounts/sealed-session.ts'
 import { fromBase64Url, randomBytes, toBase64Url, zeroize } from '../domain/bytes.ts'
 import {
   LOGIN_LIFETIME_MS,

@@ -1,4 +1,5 @@
-import { type DeviceLogin, isLoginCode, loginCodeOf, sealSession } from '../../domain/accounts/device-login.ts'
+import { type DeviceLogin, isLoginCode, loginCodeOf } from '../../domain/accounts/device-login.ts'
+import { sealSession } from '../../domain/accounts/sealed-session.ts'
 import { toBase64Url } from '../../domain/bytes.ts'
 import { LoginAnswer, type SealedSession, type z } from '../data/schemas.ts'
 import { type Answer, failed, requestJson } from '../data/wire.ts'

@@ -58,10 +58,12 @@ function Asked({ login }: { readonly login: DeviceLogin }) {
         A command line asks to be signed in as <strong>{account.email}</strong>. It gets a session of its own, which may
         do all that you may.
       </p>
-      <p className="notice notice-ask">
-        <strong>Only go on if you started this yourself</strong>, on this machine or in a terminal that you opened from
-        it. Whoever sent you here, by a link or with a code, wants to sign in as you: refuse.
-      </p>
+      <div className="notice notice-ask">
+        <p>
+          <strong>Only go on if you started this yourself</strong>, on this machine or in a terminal that you opened
+          from it. Whoever sent you here, by a link or with a code, wants to sign in as you: refuse.
+        </p>
+      </div>
       {account.aal === 'aal2' && <Proofs email={account.email} />}
       {failure !== null && <FailureNotice failure={failure} />}
       <div className="actions">
@@ -92,7 +94,7 @@ function Proofs({ email }: { readonly email: string }) {
           <input
             id={id}
             name="code"
-            className="input code-input"
+            className="input code-input code-input-wide"
             autoComplete="off"
             autoCapitalize="characters"
             spellCheck={false}

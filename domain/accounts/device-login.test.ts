@@ -8,9 +8,8 @@ import {
   loginFragment,
   loginOfFragment,
   loginPickupIdOf,
-  openSession,
-  sealSession,
 } from './device-login.ts'
+import { openSession, sealSession } from './sealed-session.ts'
 
 const ORIGIN = 'https://watch.example'
 const SESSION = { access_token: 'eyJ.access.token', refresh_token: 'refresh-token', expires_at: 1_800_003_600 }

@@ -1,9 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js'
-import { fromBase64Url, lengthPrefixed, toBase64Url, u64be, utf8, zeroize } from '../bytes.ts'
-import { SealedSession } from '../contracts/device-login.ts'
+import { fromBase64Url, lengthPrefixed, toBase64Url, u64be, utf8 } from '../bytes.ts'
 import { RECOVERY_ALPHABET, typedSigns } from '../contracts/recovery-code.ts'
-import { HPKE_KEY_BYTES, hpkeOpen, hpkeSeal } from '../hpke.ts'
-import { failure, type Result, success } from '../result.ts'
 
 /** A login that a command line began: whom its session is to be sealed to, where that waits, and until when. Nothing of it is secret. */
 export type DeviceLogin = {
@@ -14,11 +11,11 @@ export type DeviceLogin = {
 }
 
 export const LOGIN_SECRET_BYTES = 32
+const PUBLIC_KEY_BYTES = 32
 const CODE_SIGNS = 8
 const BITS_A_SIGN = 5
 const CODE_LABEL = utf8('flarewatch/device-login-code/v1')
 const PICKUP_LABEL = utf8('flarewatch/device-login-pickup/v1')
-const SEAL_LABEL = utf8('flarewatch/device-login/v1')
 
 /** The name under which an answer waits. Whoever knows it alone, as the browser does, cannot take what waits there. */
 export function loginPickupIdOf(pickupSecret: Uint8Array): Uint8Array {
@@ -55,49 +52,8 @@ export function loginOfFragment(fragment: string): DeviceLogin | null {
   const fields = new URLSearchParams(fragment.replace(/^#/, ''))
   const [publicKey, pickupId] = [fields.get('key'), fields.get('pickup')].map((text) => fromBase64Url(text ?? ''))
   const until = fields.get('until') ?? ''
-  if (publicKey?.ok !== true || publicKey.value.length !== HPKE_KEY_BYTES) return null
+  if (publicKey?.ok !== true || publicKey.value.length !== PUBLIC_KEY_BYTES) return null
   if (pickupId?.ok !== true || pickupId.value.length !== LOGIN_SECRET_BYTES) return null
   if (!/^\d{1,12}$/.test(until)) return null
   return { publicKey: publicKey.value, pickupId: pickupId.value, until: Number(until) }
-}
-
-/** One login on one deployment. An answer to another one does not open in its place. */
-type LoginContext = { readonly origin: string; readonly code: string; readonly pickupId: Uint8Array }
-
-/** The `info` of RFC 9180 section 5.1. */
-function loginInfo({ origin, code, pickupId }: LoginContext): Uint8Array {
-  return lengthPrefixed(SEAL_LABEL, utf8(origin), utf8(code), pickupId)
-}
-
-type SealInput = {
-  readonly publicKey: Uint8Array
-  readonly context: LoginContext
-  readonly session: SealedSession
-}
-type OpenInput = { readonly privateKey: Uint8Array; readonly context: LoginContext; readonly sealed: Uint8Array }
-
-export async function sealSession({ publicKey, context, session }: SealInput): Promise<Uint8Array> {
-  const plaintext = utf8(JSON.stringify(SealedSession.parse(session)))
-  try {
-    return await hpkeSeal({ publicKey, info: loginInfo(context), plaintext })
-  } finally {
-    zeroize(plaintext)
-  }
-}
-
-export async function openSession({
-  privateKey,
-  context,
-  sealed,
-}: OpenInput): Promise<Result<SealedSession, 'not_openable'>> {
-  const opened = await hpkeOpen({ privateKey, info: loginInfo(context), sealed })
-  if (!opened.ok) return failure('not_openable')
-  try {
-    const session = SealedSession.safeParse(JSON.parse(new TextDecoder().decode(opened.value)))
-    return session.success ? success(session.data) : failure('not_openable')
-  } catch {
-    return failure('not_openable')
-  } finally {
-    zeroize(opened.value)
-  }
 }
