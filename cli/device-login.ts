@@ -1,13 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { z } from 'zod'
-import {
-  type DeviceLogin,
-  LOGIN_SECRET_BYTES,
-  loginCodeOf,
-  loginFragment,
-  loginPickupIdOf,
-} from '../domain/accounts/device-login.ts'
-import { openSession } from '../domain/accounts/sealed-session.ts'
 import { fromBase64Url, randomBytes, toBase64Url, zeroize } from '../domain/bytes.ts'
 import {
   LOGIN_LIFETIME_MS,
@@ -16,6 +8,14 @@ import {
   LoginCollect,
   type SealedSession,
 } from '../domain/contracts/device-login.ts'
+import {
+  type DeviceLogin,
+  LOGIN_SECRET_BYTES,
+  loginCodeOf,
+  loginFragment,
+  loginPickupIdOf,
+} from '../domain/device-login/login.ts'
+import { openSession } from '../domain/device-login/sealed-session.ts'
 import { generateHpkeKeyPair } from '../domain/hpke.ts'
 import { CommandRefused } from './command.ts'
 import { fetchJson } from './http.ts'

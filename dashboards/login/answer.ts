@@ -1,6 +1,6 @@
-import { type DeviceLogin, isLoginCode, loginCodeOf } from '../../domain/accounts/device-login.ts'
-import { sealSession } from '../../domain/accounts/sealed-session.ts'
 import { toBase64Url } from '../../domain/bytes.ts'
+import { type DeviceLogin, isLoginCode, loginCodeOf } from '../../domain/device-login/login.ts'
+import { sealSession } from '../../domain/device-login/sealed-session.ts'
 import { LoginAnswer, type SealedSession, type z } from '../data/schemas.ts'
 import { type Answer, failed, requestJson } from '../data/wire.ts'
 import type { Account, Auth } from '../session/auth.ts'

@@ -1,7 +1,7 @@
 'use client'
 
 import { type ReactNode, type SubmitEvent, useId, useState } from 'react'
-import { type DeviceLogin, loginOfFragment } from '../../domain/accounts/device-login.ts'
+import { type DeviceLogin, loginOfFragment } from '../../domain/device-login/login.ts'
 import type { Failure } from '../data/wire.ts'
 import { useFragment } from '../operator-keys/use-fragment.ts'
 import { useWorkspace } from '../session/workspace.tsx'

@@ -1,6 +1,5 @@
 import type { IRequestStrict } from 'itty-router'
 import type { z } from 'zod'
-import { loginPickupIdOf } from '../../../domain/accounts/device-login.ts'
 import { fromBase64Url, toBase64Url } from '../../../domain/bytes.ts'
 import {
   LoginAnswer,
@@ -8,6 +7,7 @@ import {
   LoginCollect,
   MAX_SEALED_SESSION_BYTES,
 } from '../../../domain/contracts/device-login.ts'
+import { loginPickupIdOf } from '../../../domain/device-login/login.ts'
 import { readBounded } from '../../runtime/bounded-body.ts'
 import type { Bindings } from '../bindings.ts'
 import { Refusal } from '../refusal.ts'

@@ -1,14 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { randomBytes, toBase64Url } from '../bytes.ts'
 import { generateHpkeKeyPair, type HpkeKeyPair } from '../hpke.ts'
-import {
-  type DeviceLogin,
-  isLoginCode,
-  loginCodeOf,
-  loginFragment,
-  loginOfFragment,
-  loginPickupIdOf,
-} from './device-login.ts'
+import { type DeviceLogin, isLoginCode, loginCodeOf, loginFragment, loginOfFragment, loginPickupIdOf } from './login.ts'
 import { openSession, sealSession } from './sealed-session.ts'
 
 const ORIGIN = 'https://watch.example'
