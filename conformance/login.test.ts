@@ -69,7 +69,7 @@ describe('flarewatch login', () => {
     await page.goto(url)
     await fill(code.toLowerCase().replace('-', ' '))
     await page.getByRole('button', { name: 'Sign the command line in' }).click()
-    await page.getByText('The command line is signed in as').waitFor()
+    await page.getByText('Approved. The command line goes on as').waitFor()
     await shoot(page, 'login-device-done')
     const finished = await running.finished
     const { email } = agency.owner

@@ -34,7 +34,11 @@ function Asked({ login }: { readonly login: DeviceLogin }) {
   const [state, setState] = useState<State>('asking')
   const [failure, setFailure] = useState<Failure | null>(null)
   if (state === 'approved') {
-    return <p role="status">The command line is signed in as {account.email} and goes on by itself.</p>
+    return (
+      <p role="status">
+        Approved. The command line goes on as {account.email} within seconds; this page can be closed.
+      </p>
+    )
   }
   if (state === 'denied') return <p role="status">Refused. The command line was told, and nobody was signed in.</p>
 
@@ -119,7 +123,7 @@ function Proofs({ email }: { readonly email: string }) {
           />
         )}
       </Field>
-      <Field label="Six-digit code">
+      <Field label="Six-digit code from your authenticator app">
         {(id) => (
           <input
             id={id}
