@@ -14,7 +14,7 @@ const rooms = {
   conformance: [],
   // Whoever steals pieces has the code too: it is published. So this thief, and no other check, may use the domain.
   'conformance/stolen-pieces': ['conformance', 'domain'],
-  // Besides what the data means: what a browser needs to check receipts and proofs for itself.
+  // Besides what the data means: what a browser needs to check receipts and proofs for itself, and to seal a session.
   dashboards: [
     'domain/contracts',
     'domain/incidents',
@@ -25,6 +25,7 @@ const rooms = {
     'domain/merkle',
     'domain/note',
     'domain/operator-key/public-key',
+    'domain/device-login',
   ],
   sql: ['domain', 'local/postgres'],
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ErrorBody } from '../domain/contracts/api.ts'
+import { asksForCode } from '../domain/contracts/challenge.ts'
 import { CommandRefused } from './command.ts'
 
 const TIMEOUT_MS = 15_000
@@ -11,6 +12,9 @@ const AuthError = z.object({
   msg: z.string().optional(),
   error_description: z.string().optional(),
 })
+
+/** RFC 9470: who asks is known, and the proof of it is too weak or too old. */
+export class Challenged extends CommandRefused {}
 
 /** An answer by its schema, bounded in time and size; anything else ends the command with the code that the server gave. */
 export async function fetchJson<Schema extends z.ZodType>(
@@ -27,7 +31,7 @@ export async function fetchText(url: string, init: RequestInit = {}): Promise<st
   const response = await reach(url, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) })
   const body = await response.text().catch(() => null)
   if (body === null) throw new CommandRefused('unreachable', `${new URL(url).origin} broke off its answer`)
-  if (!response.ok) throw refusedBy(response.status, body)
+  if (!response.ok) throw refusedBy(response, body)
   if (body.length <= MAX_ANSWER_CHARACTERS) return body
   throw new CommandRefused('answer_invalid', `${new URL(url).origin} answers with too much`)
 }
@@ -40,10 +44,13 @@ export async function reach(url: string, init: RequestInit): Promise<Response> {
   }
 }
 
-export function refusedBy(status: number, body: string): CommandRefused {
+export function refusedBy({ status, headers }: Response, body: string): CommandRefused {
   const json = parseJson(body)
   const ours = ErrorBody.safeParse(json)
-  if (ours.success) return new CommandRefused(ours.data.error.code, ours.data.error.message)
+  if (ours.success) {
+    const { code, message } = ours.data.error
+    return asksForCode(headers) ? new Challenged(code, message) : new CommandRefused(code, message)
+  }
   const auth = AuthError.safeParse(json).data ?? {}
   return new CommandRefused(auth.error_code ?? `http_${status}`, auth.msg ?? auth.error_description ?? 'refused')
 }

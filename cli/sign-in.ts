@@ -8,7 +8,8 @@ export type AuthAddress = { readonly supabase_url: string; readonly publishable_
 const Tokens = z.object({ access_token: z.string(), refresh_token: z.string(), expires_at: z.number() })
 export type Tokens = z.infer<typeof Tokens>
 const Factor = z.object({ id: z.uuid(), factor_type: z.string(), status: z.string() })
-const SignedIn = Tokens.extend({ user: z.object({ factors: z.array(Factor).default([]) }) })
+const Account = z.object({ factors: z.array(Factor).default([]) })
+const SignedIn = Tokens.extend({ user: Account })
 
 /** A password alone: AAL1. `factorId` is the authenticator that the account has enrolled. */
 export async function signInWithPassword(
@@ -16,8 +17,18 @@ export async function signInWithPassword(
   credentials: { readonly email: string; readonly password: string },
 ): Promise<{ readonly tokens: Tokens; readonly factorId: string }> {
   const { user, ...tokens } = await post(auth, '/token?grant_type=password', credentials, SignedIn)
-  const factor = user.factors.find(({ factor_type, status }) => factor_type === 'totp' && status === 'verified')
-  if (factor !== undefined) return { tokens, factorId: factor.id }
+  return { tokens, factorId: factorOf(user) }
+}
+
+/** The authenticator that the account has now: another one, perhaps, than when the session began. */
+export async function enrolledFactor(auth: AuthAddress, { access_token }: Tokens): Promise<string> {
+  const headers = { apikey: auth.publishable_key, authorization: `Bearer ${access_token}` }
+  return factorOf(await fetchJson(`${auth.supabase_url}/auth/v1/user`, { headers }, Account))
+}
+
+function factorOf({ factors }: z.infer<typeof Account>): string {
+  const factor = factors.find(({ factor_type, status }) => factor_type === 'totp' && status === 'verified')
+  if (factor !== undefined) return factor.id
   throw new CommandRefused(
     'totp_enrolment_required',
     'This account has no authenticator yet. Set one up in the dashboard first.',

@@ -1,5 +1,6 @@
 export { KekVersions } from './kek-versions.do.ts'
 export { AuditLedger } from './ledger.do.ts'
+export { LoginAnswers } from './login-answers.do.ts'
 export { OperatorKeys } from './operator-keys.do.ts'
 export { ProviderLimits } from './provider-limits.do.ts'
 export { StepUpTokens } from './step-up-tokens.do.ts'

@@ -61,6 +61,57 @@ describe('the backup key', () => {
   })
 })
 
+describe('LoginAnswers', () => {
+  const SEALED = new Uint8Array(80).fill(5)
+  const login = () => {
+    const pickupId = randomUUID()
+    return {
+      leave: (sealed: Uint8Array | null, at = AT) =>
+        stand.call('LOGIN_ANSWERS', pickupId, 'leave', { sealed, at }) as Promise<unknown>,
+      collect: (at = AT) => stand.call('LOGIN_ANSWERS', pickupId, 'collect', at) as Promise<unknown>,
+    }
+  }
+  const pending = { state: 'pending' }
+
+  it('gives an answer out once, under its own name alone', async () => {
+    const [waiting, other] = [login(), login()]
+    expect(await waiting.leave(SEALED)).toEqual({ ok: true })
+    expect(await other.collect()).toEqual(pending)
+    expect(await waiting.collect()).toEqual({ state: 'approved', sealed: SEALED })
+    expect(await waiting.collect()).toEqual(pending)
+  })
+
+  it('says a refusal once, and keeps the first answer while it waits', async () => {
+    const { leave, collect } = login()
+    expect(await leave(null)).toEqual({ ok: true })
+    expect(await leave(SEALED)).toEqual({ ok: false, code: 'login_answered' })
+    expect(await collect()).toEqual({ state: 'denied' })
+    expect(await collect()).toEqual(pending)
+  })
+
+  it('forgets after 5 minutes by the clock that is given', async () => {
+    const [late, timely] = [login(), login()]
+    for (const { leave } of [late, timely]) await leave(SEALED)
+    expect(await timely.collect(AT + 5 * 60_000 - 1)).toMatchObject({ state: 'approved' })
+    expect(await late.collect(AT + 5 * 60_000)).toEqual(pending)
+    expect(await late.leave(SEALED, AT + 5 * 60_000)).toEqual({ ok: true })
+  })
+
+  it('tells who asks twice within a second to slow down, and nobody for a clock that was set back', async () => {
+    const { collect } = login()
+    expect(await collect(AT)).toEqual(pending)
+    expect(await collect(AT + 999)).toEqual({ state: 'slow_down' })
+    expect(await collect(AT + 2_000)).toEqual(pending)
+    expect(await collect(AT)).toEqual(pending)
+  })
+
+  it('takes nothing that is too long or empty', async () => {
+    const { leave, collect } = login()
+    for (const length of [0, 12 * 1024 + 1]) await expect(leave(new Uint8Array(length))).rejects.toThrow()
+    expect(await collect()).toEqual(pending)
+  })
+})
+
 describe('ProviderLimits', () => {
   const acquire = (credential: string, at: number, cost = 1) =>
     stand.call('PROVIDER_LIMITS', credential, 'acquire', { provider: 'cloudflare', cost, at })

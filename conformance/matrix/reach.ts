@@ -27,20 +27,21 @@ function falls(visitor: Visitor, demand: Demand): boolean {
 
 async function playRoute(run: RunFile, scene: Scene, route: Route, visitor: Visitor): Promise<Cell> {
   const headers = { ...(await bearer(visitor)), 'flarewatch-tenant': scene.place.tenantId }
-  const response = await fetch(run.gateway_url + route.path(scene.place), { headers })
+  const posted = route.body === undefined ? {} : { method: 'POST', body: JSON.stringify(route.body()) }
+  const response = await fetch(run.gateway_url + route.path(scene.place), { headers, ...posted })
   return {
-    what: `GET ${route.pattern}`,
+    what: `${posted.method ?? 'GET'} ${route.pattern}`,
     who: visitor.name,
     expected: expectedOfRoute(route, visitor),
     actual: await outcomeOf(response),
   }
 }
 
-function expectedOfRoute({ pattern, demand, roles }: Route, visitor: Visitor): string {
+function expectedOfRoute({ ofNoTenant, demand, roles }: Route, visitor: Visitor): string {
   if (demand === 'nothing') return ANSWERED
   if (visitor.shows === 'nothing') return 'unauthenticated'
   if (falls(visitor, demand)) return demand === 'enrolment' ? 'totp_enrolment_required' : 'aal2_required'
-  if (pattern === '/api/me') return ANSWERED
+  if (ofNoTenant === true) return ANSWERED
   if (visitor.role === 'outsider') return 'not_a_member'
   return roles?.includes(visitor.role) === false ? 'role_insufficient' : ANSWERED
 }

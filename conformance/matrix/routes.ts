@@ -17,6 +17,10 @@ export type Route = {
   readonly pattern: string
   readonly demand: Demand
   readonly path: (place: Place) => string
+  /** What is posted; an address without one is read. */
+  readonly body?: () => unknown
+  /** About the person alone: whether they are enrolled or a member of the tenant that is named makes no difference. */
+  readonly ofNoTenant?: boolean
   /** Of the members, who may; all of them when nothing is said. */
   readonly roles?: readonly string[]
 }
@@ -27,7 +31,14 @@ export type Route = {
  */
 export const ROUTES: readonly Route[] = [
   fixed('/api/config', 'nothing'),
-  fixed('/api/me', 'session'),
+  { ...fixed('/api/me', 'session'), ofNoTenant: true },
+  // Whoever knows a pickup's secret may ask; what waits there is sealed, and was left by somebody at AAL2.
+  { ...fixed('/api/login/collect', 'nothing'), body: () => ({ pickup_secret: random32() }) },
+  {
+    ...fixed('/api/login/answer', 'aal2'),
+    ofNoTenant: true,
+    body: () => ({ act: 'approve', pickup_id: random32(), sealed: 'c2VhbGVk' }),
+  },
   fixed('/api/sites', 'enrolment'),
   {
     pattern: '/api/sites/:id/metrics',
@@ -61,6 +72,10 @@ const DAY_MS = 86_400_000
 
 function fixed(path: string, demand: Demand): Route {
   return { pattern: path, demand, path: () => path }
+}
+
+function random32(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url')
 }
 
 function range(): string {

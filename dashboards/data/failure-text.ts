@@ -2,7 +2,16 @@ import type { ApiErrorCode, EdgeErrorCode, FunctionErrorCode } from './schemas.t
 import type { Failure } from './wire.ts'
 
 /** Codes that arise in the browser: nothing answered, what answered kept no contract, or sign-in said no. */
-type OwnCode = 'network' | 'server_unavailable' | 'answer_invalid' | 'signatures_unsupported' | 'signed_out' | AuthCode
+type OwnCode =
+  | 'network'
+  | 'server_unavailable'
+  | 'answer_invalid'
+  | 'signatures_unsupported'
+  | 'sealing_unsupported'
+  | 'login_code_wrong'
+  | 'login_link_expired'
+  | 'signed_out'
+  | AuthCode
 export type AuthCode =
   | 'invalid_credentials'
   | 'email_not_confirmed'
@@ -28,6 +37,12 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   server_unavailable: 'The server gave no proper answer. Try again in a minute.',
   signatures_unsupported:
     'This browser cannot check Ed25519 signatures. Use a current one, or run “flarewatch audit verify” on an export.',
+  sealing_unsupported:
+    'This browser cannot seal a session by X25519. Use a current one, or “flarewatch login --email” on the command line.',
+  login_code_wrong:
+    'This is not the code of the command line that leads to this page. Compare both; if you have none before you, refuse.',
+  login_link_expired: 'This login has run out. Start again on the command line: “flarewatch login”.',
+  login_answered: 'This login was answered already. Start again on the command line: “flarewatch login”.',
   signed_out: 'Your session has ended. Sign in again.',
   invalid_credentials: 'Email and password do not match an account. Check both, or create an account.',
   email_not_confirmed: 'Your email address is not confirmed yet. Open the link in the mail we sent, then sign in.',

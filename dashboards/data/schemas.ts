@@ -5,6 +5,7 @@ z.config({ jitless: true })
 
 export * from '../../domain/contracts/api.ts'
 export * from '../../domain/contracts/console.ts'
+export * from '../../domain/contracts/device-login.ts'
 export * from '../../domain/contracts/edge-door.ts'
 export * from '../../domain/contracts/functions.ts'
 export * from '../../domain/contracts/ids.ts'

@@ -1,6 +1,7 @@
 import { type AuthError, createClient, isAuthRetryableFetchError, type SupabaseClient } from '@supabase/supabase-js'
 import type { AuthCode } from '../data/failure-text.ts'
 import type { Config } from '../data/gateway.ts'
+import { SealedSession } from '../data/schemas.ts'
 import { type Answer, failed } from '../data/wire.ts'
 
 export type Account = {
@@ -8,6 +9,13 @@ export type Account = {
   readonly aal: 'aal1' | 'aal2'
   /** The verified TOTP factor; null before enrolment. */
   readonly factorId: string | null
+}
+/** What a session at AAL2 begins with. */
+export type Proofs = {
+  readonly email: string
+  readonly password: string
+  readonly factorId: string
+  readonly code: string
 }
 export type Enrolment = {
   readonly factorId: string
@@ -17,14 +25,23 @@ export type Enrolment = {
 }
 
 const ISSUER = 'Flarewatch'
+/** A client beside the page's own: it shares no storage with it, and reads nothing from the address. */
+const KEPT_NOWHERE = {
+  persistSession: false,
+  autoRefreshToken: false,
+  detectSessionInUrl: false,
+  storageKey: 'flarewatch.handed-over',
+} as const
 const QR_PREFIX = 'data:image/svg+xml;utf-8,'
 
 /** Everything that supabase-js is used for: accounts. Data comes from the gateway. */
 export class Auth {
+  readonly #config: Config
   readonly #auth: SupabaseClient['auth']
 
-  constructor({ supabase_url, publishable_key }: Config) {
-    this.#auth = createClient(supabase_url, publishable_key).auth
+  constructor(config: Config) {
+    this.#config = config
+    this.#auth = createClient(config.supabase_url, config.publishable_key).auth
   }
 
   /** Null while signed out. The factors are asked of the server, since a stored session's copy may be old. */
@@ -77,6 +94,23 @@ export class Auth {
     return error === null ? { ok: true, value: null } : this.#refused(error, 'mfa_verification_failed')
   }
 
+  /**
+   * Another session than this browser's, at AAL2, for who `take`s it to keep: nothing of it stays here, and one that was not taken
+   * is ended.
+   */
+  async handOver(
+    { email, password, factorId, code }: Proofs,
+    take: (session: SealedSession) => Promise<Answer<null>>,
+  ): Promise<Answer<null>> {
+    const { auth } = createClient(this.#config.supabase_url, this.#config.publishable_key, { auth: KEPT_NOWHERE })
+    const signedIn = await auth.signInWithPassword({ email, password })
+    if (signedIn.error !== null) return this.#refused(signedIn.error, 'invalid_credentials')
+    const { error } = await auth.mfa.challengeAndVerify({ factorId, code })
+    const answer = error === null ? await take(await tokensOf(auth)) : this.#refused(error, 'mfa_verification_failed')
+    if (!answer.ok) await auth.signOut({ scope: 'local' })
+    return answer
+  }
+
   async accessToken(): Promise<string | null> {
     const { data } = await this.#auth.getSession()
     return data.session?.access_token ?? null
@@ -114,6 +148,12 @@ const AUTH_CODES: ReadonlySet<string> = new Set<AuthCode>([
   'mfa_challenge_expired',
   'over_request_rate_limit',
 ])
+
+async function tokensOf(auth: SupabaseClient['auth']): Promise<SealedSession> {
+  const { data } = await auth.getSession()
+  const { access_token, refresh_token, expires_at } = data.session ?? {}
+  return SealedSession.parse({ access_token, refresh_token, expires_at })
+}
 
 /** supabase-js puts the bare SVG into a data URL, where a `#` in it would end the image. */
 function qrImage(dataUrl: string): string | null {

@@ -25,8 +25,8 @@ const PAGES = [
   { href: '/incidents/', label: 'Incidents' },
 ] as const
 
-/** An invitation is accepted, and recovery codes are made, also by who has no agency yet. */
-const WITHOUT_AGENCY: ReadonlySet<string> = new Set(['/join', '/security'])
+/** An invitation is accepted, recovery codes are made and a command line is signed in also by who has no agency yet. */
+const WITHOUT_AGENCY: ReadonlySet<string> = new Set(['/join', '/login/device', '/security'])
 
 export function SignedOutFrame({ children }: { readonly children: ReactNode }) {
   return (

@@ -15,7 +15,11 @@ export function groupedRecoveryCode(signs: string): string {
 
 /** A code as it is written here, from how a person typed it; null for what cannot be one. */
 export function typedRecoveryCode(typed: string): string | null {
-  const signs = typed.toUpperCase().replaceAll(/[\s-]/g, '').replaceAll('O', '0').replaceAll(/[IL]/g, '1')
-  const code = RecoveryCode.safeParse(groupedRecoveryCode(signs))
+  const code = RecoveryCode.safeParse(groupedRecoveryCode(typedSigns(typed)))
   return code.success ? code.data : null
+}
+
+/** The signs of the alphabet in what a person typed: groups or none, either case, and the letters that it leaves out for digits. */
+export function typedSigns(typed: string): string {
+  return typed.toUpperCase().replaceAll(/[\s-]/g, '').replaceAll('O', '0').replaceAll(/[IL]/g, '1')
 }

@@ -20,7 +20,7 @@ import { freePorts } from '../supervisor/ports.ts'
 import { workerOptions } from '../workers/worker-options.ts'
 import { startTcpSwitch } from './tcp-switch.ts'
 
-/** The gateway and Postgres as shipped, with an Auth issuer and a log that a test signs for, and a vault that says what it was asked. */
+/** The gateway, Durable Objects and Postgres as shipped, with an Auth issuer and a log that a test signs for, and a vault that says what it was asked. */
 export type GatewayStand = Awaited<ReturnType<typeof startGatewayStand>>
 export type Agency = {
   readonly tenant: TenantId
@@ -194,10 +194,10 @@ async function bootWorkers(dir: string, { storeUrl, jwksUrl, vkey }: Addresses) 
   const pages = join(dir, 'pages')
   mkdirSync(pages)
   for (const name of ['index', '404']) writeFileSync(join(pages, `${name}.html`), `<p>${name}<script>start()</script>`)
-  const { port } = await freePorts('port')
+  const ports = await freePorts('gateway', 'host')
   const gateway = await workerOptions('gateway', {
     databaseUrl: storeUrl,
-    port,
+    port: ports.gateway,
     clock: Date.now,
     bindings: {
       AUTH_ISSUER: ISSUER,
@@ -206,6 +206,12 @@ async function bootWorkers(dir: string, { storeUrl, jwksUrl, vkey }: Addresses) 
       PUBLISHABLE_KEY: 'sb_publishable_test',
       LOG_VKEY: vkey,
     },
+  })
+  const host = await workerOptions('durable-objects', {
+    databaseUrl: storeUrl,
+    port: ports.host,
+    clock: Date.now,
+    bindings: {},
   })
   const vault = {
     name: 'flarewatch-vault',
@@ -222,11 +228,11 @@ async function bootWorkers(dir: string, { storeUrl, jwksUrl, vkey }: Addresses) 
   const workers = new Miniflare(
     convertV4MiniflareOptions({
       ...quiet,
-      workers: [{ ...gateway, assets } as typeof gateway, vault],
+      workers: [{ ...gateway, assets } as typeof gateway, host, vault],
       host: '127.0.0.1',
       port: 0,
     }),
   )
   await workers.ready
-  return { workers, origin: `http://127.0.0.1:${port}` }
+  return { workers, origin: `http://127.0.0.1:${ports.gateway}` }
 }

@@ -38,6 +38,7 @@ export type ProbeBinding =
   | 'TENANT_ROSTER'
   | 'PROVIDER_LIMITS'
   | 'KEK_VERSIONS'
+  | 'LOGIN_ANSWERS'
   | 'OPERATOR_KEYS'
   | 'CONNECTOR_DOOR'
   | 'GATEWAY_DOOR'
@@ -51,6 +52,7 @@ export function probeOptions(port: number): V4WorkerOptions {
       AUDIT_LEDGER: { className: 'AuditLedger', scriptName: HOST },
       STEP_UP_TOKENS: { className: 'StepUpTokens', scriptName: HOST },
       TENANT_ROSTER: { className: 'TenantRoster', scriptName: HOST },
+      LOGIN_ANSWERS: { className: 'LoginAnswers', scriptName: HOST },
       OPERATOR_KEYS: { className: 'OperatorKeys', scriptName: HOST },
       KEK_VERSIONS: { className: 'KekVersions', scriptName: HOST },
       PROVIDER_LIMITS: { className: 'ProviderLimits', scriptName: HOST },

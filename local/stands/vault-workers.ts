@@ -76,7 +76,7 @@ export async function startVaultWorkers(options: VaultWorkersOptions): Promise<V
 const THROWING_HOST = `
 import { DurableObject } from 'cloudflare:workers'
 class Unreachable extends DurableObject { constructor() { throw new Error('unreachable') } }
-export { Unreachable as AuditLedger, Unreachable as StepUpTokens, Unreachable as TenantRoster, Unreachable as KekVersions, Unreachable as OperatorKeys, Unreachable as ProviderLimits }
+export { Unreachable as AuditLedger, Unreachable as StepUpTokens, Unreachable as TenantRoster, Unreachable as KekVersions, Unreachable as LoginAnswers, Unreachable as OperatorKeys, Unreachable as ProviderLimits }
 export default { fetch: () => new Response(null, { status: 404 }) }
 `
 

@@ -28,6 +28,8 @@ export async function workerOptions(name: WorkerName, values: WorkerValues): Pro
   const configPath = checkout(WORKER_CONFIGS[name])
   // wrangler asks for a local connection string by this variable, one per binding name.
   process.env.CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_DB = values.databaseUrl
+  // It tells where it found one on standard output, which is kept for the answer of whoever boots Workers.
+  process.env.WRANGLER_LOG = 'error'
   const config = unstable_readConfig({ config: configPath }, { hideWarnings: true })
   const { workerOptions: fromConfig, main } = unstable_getMiniflareWorkerOptions(config)
   const { modulesRules: _, ...options } = fromConfig as V4WorkerOptions

@@ -29,8 +29,6 @@ export type BenchDocument = {
   readonly results: readonly BenchResult[]
 }
 
-// wrangler tells where a connection string came from on standard output, which is the document's.
-process.env.WRANGLER_LOG = 'error'
 const json = process.argv.includes('--json')
 const options = readOptions(process.argv.slice(2))
 if (options === null) fail('usage', USAGE, EXIT.usage)

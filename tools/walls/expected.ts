@@ -2,6 +2,7 @@
 export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
   'wrangler.toml': [
     'assets ASSETS',
+    'durable object LOGIN_ANSWERS LoginAnswers',
     'hyperdrive DB',
     'r2 RECEIPTS flarewatch-receipts',
     'service VAULT flarewatch-vault#GatewayDoor',

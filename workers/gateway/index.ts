@@ -8,6 +8,7 @@ import { audit } from './routes/audit.ts'
 import { auditExport } from './routes/audit-export.ts'
 import { auditProof } from './routes/audit-proof.ts'
 import { incidents } from './routes/incidents.ts'
+import { answerLogin, collectLogin } from './routes/login.ts'
 import { members } from './routes/members.ts'
 import { siteMetrics } from './routes/metrics.ts'
 import { consistency, epochCertificate, epochs, newestReceipt, receiptOfSize } from './routes/receipt-files.ts'
@@ -19,8 +20,9 @@ import { withSecurityHeaders } from './security-headers.ts'
 import type { Handler, Visit } from './visit.ts'
 
 /**
- * Every address answers GET and HEAD alone, and says so before it looks at anything else. Nothing here changes state, takes a
- * cookie or allows another origin: a page of someone else's can neither read an answer nor cause an effect.
+ * Every address below answers GET and HEAD alone, and says so before it looks at anything else. Nothing there changes state. The two
+ * above it pass a sealed session on to a command line. Nowhere a cookie is taken or another origin allowed: a page of someone else's
+ * can neither read an answer nor, without a token or secret that it was given, cause an effect.
  */
 const readsOnly: Handler = ({ method }) => {
   if (method !== 'GET' && method !== 'HEAD') throw new Refusal('method_not_allowed', { allow: 'GET, HEAD' })
@@ -31,6 +33,8 @@ const nothingHere: Handler = () => {
 
 const router = Router<IRequestStrict, [Visit]>()
 router
+  .all('/api/login/answer', answerLogin)
+  .all('/api/login/collect', collectLogin)
   .all('*', readsOnly)
   // For the dashboard: JSON, each with the user's access token.
   .all('/api/config', config)

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { parseExportLine } from '../../../domain/audit/export.ts'
 import { type ExportReport, ExportVerifier } from '../../../domain/audit/export-verifier.ts'
 import type { TenantId } from '../../../domain/contracts/ids.ts'
+import { answeringChallenge } from '../../challenge.ts'
 import { type Arguments, type Command, CommandRefused, EXIT } from '../../command.ts'
 import { reach, refusedBy } from '../../http.ts'
 import { linesOf } from '../../lines.ts'
@@ -26,7 +27,7 @@ export const auditExport: Command = {
     const gatewayUrl = session.gateway_url
     const trust = trustFor(values.trust, { dir, tenantId, gatewayUrl })
     const verifier = new ExportVerifier(trust === null ? [] : [trust.verifier], hashRowNatively)
-    const { report, note } = await download(session, tenantId, file, verifier)
+    const { report, note } = await download(dir, tenantId, file, verifier)
     if (trust !== null && report.ok && note !== null) {
       await pinCheckpoint({ dir, tenantId, gatewayUrl, trust, note, isNewest: true })
     }
@@ -41,14 +42,9 @@ export const auditExport: Command = {
 type Downloaded = { readonly report: ExportReport; readonly note: string | null }
 
 /** Under its own name only once it is whole. */
-async function download(
-  session: Session,
-  tenantId: TenantId,
-  file: string,
-  verifier: ExportVerifier,
-): Promise<Downloaded> {
+async function download(dir: string, tenantId: TenantId, file: string, verifier: ExportVerifier): Promise<Downloaded> {
   const stalled = new AbortController()
-  const response = await answered(session, tenantId, stalled.signal)
+  const response = await answeringChallenge(dir, (session) => answered(session, tenantId, stalled.signal))
   const part = `${file}.part`
   const handle = await open(part, 'w', 0o600).catch(() => {
     throw new CommandRefused('file_unwritable', `${part} cannot be written`)
@@ -71,7 +67,7 @@ async function answered(session: Session, tenantId: TenantId, signal: AbortSigna
     headers: asUser(session, tenantId),
     signal,
   })
-  if (!response.ok) throw refusedBy(response.status, await response.text())
+  if (!response.ok) throw refusedBy(response, await response.text())
   return response
 }
 

@@ -4,6 +4,7 @@ import { AuditProofResponse } from '../../../domain/contracts/api.ts'
 import { hashLeaf, verifyInclusion } from '../../../domain/merkle/tree.ts'
 import { type Checkpoint, parseCheckpoint } from '../../../domain/note/checkpoint.ts'
 import { unverifiedText } from '../../../domain/note/signed-note.ts'
+import { answeringChallenge } from '../../challenge.ts'
 import { type Arguments, type Command, CommandRefused, EXIT } from '../../command.ts'
 import { fetchJson } from '../../http.ts'
 import { openCheckpoint, pinCheckpoint } from '../../pins.ts'
@@ -27,7 +28,9 @@ export const auditProve: Command = {
     const tenantId = await chosenTenant(session, values.tenant)
     const gatewayUrl = session.gateway_url
     const url = `${gatewayUrl}/api/audit/rows/${row}/proof${size === null ? '' : `?size=${size}`}`
-    const proof = await fetchJson(url, { headers: asUser(session, tenantId) }, AuditProofResponse)
+    const proof = await answeringChallenge(dir, (user) =>
+      fetchJson(url, { headers: asUser(user, tenantId) }, AuditProofResponse),
+    )
     const trust = trustFor(values.trust, { dir, tenantId, gatewayUrl })
     const checkpoint = await checkpointOf(proof, trust, tenantId)
     requireIncluded(row, proof, checkpoint)

@@ -7,10 +7,12 @@ import { type OperatorKey, zeroizeOperatorKey } from '../../../domain/operator-k
 import { formatFingerprint, operatorKeyId } from '../../../domain/operator-key/public-key.ts'
 import { openReveal, PICKUP_BYTES, pickupIdOf } from '../../../domain/operator-key/reveal.ts'
 import { Secret } from '../../../domain/secret.ts'
+import { answeringChallenge } from '../../challenge.ts'
 import { type Arguments, type Command, CommandRefused, EXIT } from '../../command.ts'
 import { fetchJson } from '../../http.ts'
 import { operatorKeyPath, unlockOperatorKey } from '../../operator-key-file.ts'
-import { asUser, chosenTenant, currentSession } from '../../session.ts'
+import { showPage } from '../../page.ts'
+import { asUser, chosenTenant, currentSession, type Session } from '../../session.ts'
 
 const POLL_MS = 1000
 
@@ -62,7 +64,6 @@ async function revealed(dir: string, { tenantId, credentialId, key }: Asked): Pr
   return Secret.fromBytes(opened.value)
 }
 
-/** On standard error, so that standard output has the credential and nothing else. */
 async function showConfirmPage(
   dir: string,
   { tenantId, credentialId, key }: Asked,
@@ -76,14 +77,12 @@ async function showConfirmPage(
     key: keyId,
     pickup: toBase64Url(pickupId),
   })
-  process.stderr.write(
-    [
-      'Confirm in the browser that you are signed in with, within 5 minutes:',
-      `  ${gateway_url}/reveal/#${fragment}`,
-      `Fingerprint of your operator key, to compare: ${formatFingerprint(keyId)}`,
-      '',
-    ].join('\n'),
-  )
+  showPage({
+    ask: 'Confirm in the browser that you are signed in with, within 5 minutes:',
+    url: `${gateway_url}/reveal/#${fragment}`,
+    note: `Fingerprint of your operator key, to compare: ${formatFingerprint(keyId)}`,
+    open: process.stderr.isTTY,
+  })
 }
 
 async function collected(dir: string, tenantId: TenantId, pickupSecret: Uint8Array) {
@@ -91,12 +90,15 @@ async function collected(dir: string, tenantId: TenantId, pickupSecret: Uint8Arr
   zeroize(pickupSecret)
   const until = Date.now() + PICKUP_LIFETIME_MS
   while (Date.now() < until) {
-    const session = await currentSession(dir)
-    const headers = { ...asUser(session), apikey: session.publishable_key, 'content-type': 'application/json' }
-    const url = `${session.supabase_url.replace(/\/$/, '')}/functions/v1/credential-reveal`
-    const { answer } = await fetchJson(url, { method: 'POST', headers, body }, CredentialReveal.collected)
+    const { answer } = await answeringChallenge(dir, (session) => collect(session, body))
     if (answer !== null) return answer
     await sleep(POLL_MS)
   }
   throw new CommandRefused('reveal_not_confirmed', 'Nobody confirmed it within 5 minutes. Nothing was revealed')
+}
+
+function collect(session: Session, body: string) {
+  const headers = { ...asUser(session), apikey: session.publishable_key, 'content-type': 'application/json' }
+  const url = `${session.supabase_url.replace(/\/$/, '')}/functions/v1/credential-reveal`
+  return fetchJson(url, { method: 'POST', headers, body }, CredentialReveal.collected)
 }
