@@ -7,6 +7,12 @@ export async function fireCron(run: RunFile, worker: string, cron: string): Prom
   if (outcome !== 'ok') throw new Error(`${worker} did not run its cron: ${outcome}`)
 }
 
+/** Hands a queue's consumer a message and says what it did with it. */
+export async function deliver(run: RunFile, worker: string, queue: string, message: unknown): Promise<string> {
+  const { outcome } = (await control(run, 'POST', '/queue', { worker, queue, message })) as { outcome?: string }
+  return outcome ?? 'nothing'
+}
+
 export async function setClockOffset(run: RunFile, offsetMs: number): Promise<void> {
   await control(run, 'POST', '/clock', { offset_ms: offsetMs })
 }

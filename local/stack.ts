@@ -145,7 +145,9 @@ async function bootParts(
     started('edge functions', () => startFunctions(functionsOptions(parts))),
   ])
   await progress.part('vault', () => untilVaultReady(workers.url('vault')))
-  const control = await started('control', () => startControl(ports.control, { clock, fire: workers.fire }))
+  const control = await started('control', () =>
+    startControl(ports.control, { clock, fire: workers.fire, deliver: workers.deliver }),
+  )
   recordProcesses(dir)
   return runningStack(parts, workers, control, stop)
 }

@@ -8,17 +8,29 @@ export type MatrixDocument = {
   readonly leaks: readonly Cell[]
   readonly endpoints: number
   readonly sql: number
+  readonly messages: number
 }
 
-export function documentOf(endpoints: readonly Cell[], sql: readonly Cell[]): MatrixDocument {
-  const cells = [...endpoints, ...sql]
+export function documentOf(
+  endpoints: readonly Cell[],
+  sql: readonly Cell[],
+  messages: readonly Cell[],
+): MatrixDocument {
+  const cells = [...endpoints, ...sql, ...messages]
   const leaks = cells.filter(({ expected, actual }) => expected !== actual)
-  return { ok: leaks.length === 0, cells: cells.length, leaks, endpoints: endpoints.length, sql: sql.length }
+  return {
+    ok: leaks.length === 0,
+    cells: cells.length,
+    leaks,
+    endpoints: endpoints.length,
+    sql: sql.length,
+    messages: messages.length,
+  }
 }
 
-export function table({ ok, endpoints, sql, leaks }: MatrixDocument): string {
+export function table({ ok, endpoints, sql, messages, leaks }: MatrixDocument): string {
   const lines = [
-    `${endpoints} cells of endpoint and visitor, ${sql} of table or function, role, verb and tenant`,
+    `${endpoints} cells of endpoint and visitor, ${sql} of table or function, role, verb and tenant, ${messages} of queue message or job`,
     ...leaks.map(({ what, who, expected, actual }) => `  LEAK ${what}, by ${who}: expected ${expected}, was ${actual}`),
     ok ? 'ok: every cell is as it should be' : 'NOT OK',
   ]

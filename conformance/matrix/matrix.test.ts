@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { describe, expect, inject, test } from 'vitest'
 import { z } from 'zod'
 import { FUNCTIONS } from './functions.ts'
+import { QUEUES } from './messages.ts'
 import { ROUTES } from './routes.ts'
 
 /**
@@ -15,6 +16,7 @@ const Document = z.object({
   leaks: z.array(z.record(z.string(), z.string())),
   endpoints: z.int(),
   sql: z.int(),
+  messages: z.int(),
 })
 
 describe('T1 T4: the matrices', () => {
@@ -32,12 +34,22 @@ describe('T1 T4: the matrices', () => {
     expect([...new Set(FUNCTIONS.map(({ name }) => name))].sort()).toEqual(functions.map(({ name }) => name).sort())
   })
 
+  test('T4 has messages for every queue that a Worker consumes', () => {
+    const files = globSync('{workers/*,durable-objects}/wrangler.toml').map((file) => readFileSync(file, 'utf8'))
+    const consumed = files.flatMap((text) =>
+      [...text.matchAll(/\[\[queues\.consumers\]\]\s+queue = "([^"]+)"/g)].map(([, queue]) => queue),
+    )
+    expect(consumed.length).toBeGreaterThan(3)
+    expect([...new Set(QUEUES.map(({ queue }) => queue))].sort()).toEqual(consumed.sort())
+  })
+
   test('T1 T4: every visitor gets at every address, and every role in every table, what they should and no more', async () => {
     const document = Document.parse(await play())
     expect(document.leaks).toEqual([])
     expect(document.ok).toBe(true)
     expect(document.endpoints).toBeGreaterThan(180)
     expect(document.sql).toBeGreaterThan(10_000)
+    expect(document.messages).toBeGreaterThan(15)
   })
 })
 

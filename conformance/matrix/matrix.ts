@@ -3,6 +3,7 @@ import { attach } from '../canary/attach.ts'
 import type { RunFile } from '../run-file.ts'
 import { documentOf, type MatrixDocument, table } from './document.ts'
 import { playSql } from './isolation.ts'
+import { playMessages } from './messages.ts'
 import { playEndpoints } from './reach.ts'
 import { setScene, userIdOf } from './visitors.ts'
 
@@ -28,5 +29,6 @@ async function play(run: RunFile): Promise<MatrixDocument> {
   const owner = scene.visitors.find(({ name }) => name === 'owner, AAL2 fresh')?.person
   if (owner == null) throw new Error('the scene has no owner')
   const own = { tenantId: scene.place.tenantId, userId: await userIdOf(owner) }
-  return documentOf(endpoints, await playSql(run, { own, other: { tenantId: scene.otherTenantId } }))
+  const sql = await playSql(run, { own, other: { tenantId: scene.otherTenantId } })
+  return documentOf(endpoints, sql, await playMessages(run, scene))
 }

@@ -13,7 +13,13 @@ export type Visitor = {
   readonly shows: Demand
   readonly person: Person | null
 }
-export type Scene = { readonly place: Place; readonly otherTenantId: string; readonly visitors: readonly Visitor[] }
+export type Scene = {
+  readonly place: Place
+  readonly otherTenantId: string
+  /** A credential of the other agency. */
+  readonly otherCredentialId: string
+  readonly visitors: readonly Visitor[]
+}
 
 /** Older than A3's 300 seconds, and than the clock's tolerance. */
 const STALE_SECONDS = 900
@@ -21,10 +27,12 @@ const STALE_SECONDS = 900
 /** One agency with a credential that was polled, everybody who may come to it, and the owner of another. */
 export async function setScene(run: RunFile): Promise<Scene> {
   const [agency, other] = [await foundAgency(run), await foundAgency(run)]
-  const credentialId = randomUUID()
+  const [credentialId, otherCredentialId] = [randomUUID(), randomUUID()]
   await agency.store(await issueToken(run, 'purge'), credentialId)
+  await other.store(await issueToken(run), otherCredentialId)
   await fireCron(run, 'scheduler', '* * * * *')
   await untilPolled(agency.owner)
+  await untilPolled(other.owner)
   await signedOnce(run, agency.tenantId)
   const { sites } = (await agency.owner.read('/api/sites')).body as { sites: { id: string }[] }
   const [operator, viewer, unenrolled] = [await signUp(run), await signUp(run), await signUp(run)]
@@ -57,7 +65,7 @@ export async function setScene(run: RunFile): Promise<Scene> {
     { name: 'viewer, AAL2 fresh', role: 'viewer', shows: 'fresh', person: viewer },
     { name: 'owner of another agency, AAL2 fresh', role: 'outsider', shows: 'fresh', person: other.owner },
   ]
-  return { place, otherTenantId: other.tenantId, visitors }
+  return { place, otherTenantId: other.tenantId, otherCredentialId, visitors }
 }
 
 async function signedOnce(run: RunFile, tenantId: string): Promise<void> {

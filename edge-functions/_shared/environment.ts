@@ -20,7 +20,7 @@ const VARIABLES = {
   /** 256 bits, which the notifier holds too. */
   INVITATION_KEY: z.base64url().length(43),
   /** Host, port, database and TLS of the console's Postgres, direct and not pooled; a user in it is refused. */
-  CONSOLE_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).refine((url) => new URL(url).username === ''),
+  CONSOLE_DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).refine(isConsoleDatabase),
   CONSOLE_LOGIN_KEY: z.base64url().length(43),
   /** Read by postgres.js itself, which takes no other way to leave them unread. */
   PGAPPNAME: z.string().optional(),
@@ -28,6 +28,16 @@ const VARIABLES = {
   /** Where the dashboard is served: the one origin whose pages may read an answer. */
   DASHBOARD_URL: z.url(),
 }
+
+/** In the clear to this machine alone. A mode that checks no certificate is no choice: it would go for TLS, and be none to a man in the middle. */
+function isConsoleDatabase(url: string): boolean {
+  const { username, hostname, searchParams } = new URL(url)
+  if (username !== '') return false
+  const mode = searchParams.get('sslmode')
+  return mode === 'verify-full' || (mode === null && LOOPBACK.has(hostname))
+}
+const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]', 'localhost'])
+
 type Variables = { [Name in keyof typeof VARIABLES]: z.infer<(typeof VARIABLES)[Name]> }
 export type VariableName = keyof Variables
 export type Environment<Name extends VariableName> = Pick<Variables, Name>

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Supervision } from '../supervisor/revival.ts'
 import { migrate } from './migrate.ts'
-import { startPool } from './pool/pool.ts'
+import { type PoolOptions, startPool } from './pool/pool.ts'
 import { DATABASE, type LoginRole, MIGRATION_OWNER, SUPERUSER, WORKER_ROLES, type WorkerRole } from './roles.ts'
 import { keptPasswords } from './secrets.ts'
 import { startServer } from './server.ts'
@@ -13,6 +13,8 @@ export type PostgresOptions = {
   /** Tests may stop before the migrations, or run others. */
   readonly migrationsDir?: string
   readonly supervision?: Supervision
+  /** How the pool lends, once there is a schema to ask. */
+  readonly lending?: (superuserUrl: string) => Promise<Pick<PoolOptions, 'limits' | 'witness'>>
 }
 
 /** A migrated Postgres with a transaction pool in front of it. */
@@ -48,7 +50,8 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
       ...(options.migrationsDir === undefined ? {} : { migrationsDir: options.migrationsDir }),
     })
     const credentials = new Map(WORKER_ROLES.map((role) => [role as string, passwords[role]]))
-    const pool = await startPool({ upstreamPort: server.port, database: DATABASE, credentials })
+    const lending = await options.lending?.(superuserUrl)
+    const pool = await startPool({ upstreamPort: server.port, database: DATABASE, credentials, ...lending })
     return {
       port: server.port,
       poolPort: pool.port,

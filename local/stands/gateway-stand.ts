@@ -15,7 +15,7 @@ import { hashLeaf, MerkleTree } from '../../domain/merkle/tree.ts'
 import { formatCheckpoint, originOf } from '../../domain/note/checkpoint.ts'
 import { formatVkey, generateSigner, signNote } from '../../domain/note/signed-note.ts'
 import { createAuthUsers } from '../postgres/auth-users.ts'
-import { startPostgres } from '../postgres/postgres.ts'
+import { startThrowawayPostgres } from '../postgres/throwaway.ts'
 import { freePorts } from '../supervisor/ports.ts'
 import { workerOptions } from '../workers/worker-options.ts'
 import { startTcpSwitch } from './tcp-switch.ts'
@@ -57,7 +57,7 @@ export default { fetch: () => new Response(null, { status: 404 }) }`
 
 export async function startGatewayStand() {
   const dir = mkdtempSync(join(tmpdir(), 'flarewatch-gateway-'))
-  const database = await startPostgres({ dir })
+  const database = await startThrowawayPostgres()
   const sql = postgres(database.superuserUrl, { max: 2, onnotice: () => {} })
   await createAuthUsers(sql)
   const store = await startTcpSwitch(database.poolPort)

@@ -9,7 +9,8 @@ import type { SealedRow } from '../../domain/audit/row.ts'
 import { type AuditLedgerApi, ROSTER_NAME, type TenantRosterApi } from '../../domain/contracts/durable-objects.ts'
 import { AuditRowId, TenantId } from '../../domain/contracts/ids.ts'
 import { formatSignerKey, formatVkey, generateSigner } from '../../domain/note/signed-note.ts'
-import { type EmbeddedPostgres, startPostgres } from '../postgres/postgres.ts'
+import type { EmbeddedPostgres } from '../postgres/postgres.ts'
+import { startThrowawayPostgres } from '../postgres/throwaway.ts'
 import { freePorts } from '../supervisor/ports.ts'
 import { workerOptions } from '../workers/worker-options.ts'
 import { ISSUER, startIssuer, VAULT_STUB } from './gateway-stand.ts'
@@ -24,7 +25,7 @@ const VERIFIER = 'flarewatch-verifier'
 export async function startRetentionStand() {
   const dir = mkdtempSync(join(tmpdir(), 'flarewatch-retention-'))
   const [database, issuer, signer] = await Promise.all([
-    startPostgres({ dir }),
+    startThrowawayPostgres(),
     startIssuer(),
     generateSigner(LOG_NAME),
   ])

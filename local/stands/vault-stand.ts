@@ -20,7 +20,7 @@ import {
   type OperatorOperation,
 } from '../../domain/contracts/operator-door.ts'
 import { generateKek } from '../../domain/envelope/kek.ts'
-import { startPostgres } from '../postgres/postgres.ts'
+import { startThrowawayPostgres } from '../postgres/throwaway.ts'
 import type { ProbeBinding } from './probe.ts'
 import { startTcpSwitch, type TcpSwitch } from './tcp-switch.ts'
 import { startVaultWorkers, type VaultWorkers } from './vault-workers.ts'
@@ -70,7 +70,7 @@ export type StandBindings = { readonly vault?: Record<string, string>; readonly 
 export async function startVaultStand(extra: StandBindings = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'flarewatch-stand-'))
   for (const folder of ['secrets', 'logs', 'workers']) mkdirSync(join(dir, folder), { recursive: true, mode: 0o700 })
-  const database = await startPostgres({ dir })
+  const database = await startThrowawayPostgres()
   const [vaultDoor, ledgerDoor] = await Promise.all([
     startTcpSwitch(database.poolPort),
     startTcpSwitch(database.poolPort),

@@ -12,7 +12,8 @@ import type { VerifyMessage } from '../../domain/contracts/queues.ts'
 import { newestReceiptKey, receiptKey } from '../../domain/contracts/receipt-store.ts'
 import { type Checkpoint, parseCheckpoint } from '../../domain/note/checkpoint.ts'
 import { formatSignerKey, generateSigner, type NoteSigner, openNote } from '../../domain/note/signed-note.ts'
-import { type EmbeddedPostgres, startPostgres } from '../postgres/postgres.ts'
+import type { EmbeddedPostgres } from '../postgres/postgres.ts'
+import { startThrowawayPostgres } from '../postgres/throwaway.ts'
 import { freePorts } from '../supervisor/ports.ts'
 import { workerOptions } from '../workers/worker-options.ts'
 import type { TamperedChain } from './audit-tampering.ts'
@@ -48,7 +49,7 @@ export type AppendOptions = { readonly flushed?: boolean; readonly at?: (seq: nu
 export async function startVerifierStand(): Promise<VerifierStand> {
   const dir = mkdtempSync(join(tmpdir(), 'flarewatch-verifier-'))
   const signer = await generateSigner(LOG_NAME)
-  const database = await startPostgres({ dir })
+  const database = await startThrowawayPostgres()
   const superuser = postgres(database.superuserUrl, { max: 2, onnotice: () => {} })
   const workers = await startWorkers(database, signer)
   const bucket = () => workers.getR2Bucket('RECEIPTS', 'flarewatch-verifier')

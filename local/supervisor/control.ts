@@ -1,23 +1,25 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { z } from 'zod'
+import type { Delivery, QueuedMessage } from '../workers/boot.ts'
 import { WORKER_CONFIGS, type WorkerName } from '../workers/worker-options.ts'
 import type { StackClock } from './clock.ts'
 
-/** What tests and the demo may do to a running stack: set its clock, fire a cron. Loopback, and only with the token in run.json. */
+/** What tests and the demo may do to a running stack: set its clock, fire a cron, hand a queue's consumer a message. Loopback, and only with the token in run.json. */
 export type Control = { readonly url: string; readonly token: string; readonly stop: () => Promise<void> }
 
 export type ControlActs = {
   readonly clock: StackClock
   readonly fire: (worker: WorkerName, cron: string, at: Date) => Promise<'ok' | 'failed'>
+  readonly deliver: (message: QueuedMessage, at: Date) => Promise<Delivery>
 }
 
 const MAX_BODY_BYTES = 4096
 const ClockRequest = z.strictObject({ offset_ms: z.int() })
-const CronRequest = z.strictObject({
-  worker: z.enum(Object.keys(WORKER_CONFIGS) as [WorkerName, ...WorkerName[]]),
-  cron: z.string().max(64),
-})
+const Worker = z.enum(Object.keys(WORKER_CONFIGS) as [WorkerName, ...WorkerName[]])
+const CronRequest = z.strictObject({ worker: Worker, cron: z.string().max(64) })
+/** The message is anyone's: what the consumer makes of it is the point. */
+const QueueRequest = z.strictObject({ worker: Worker, queue: z.string().max(64), message: z.unknown() })
 
 export async function startControl(port: number, acts: ControlActs): Promise<Control> {
   const token = randomBytes(24).toString('base64url')
@@ -50,6 +52,9 @@ async function answer(request: IncomingMessage, token: string, acts: ControlActs
   if (request.url === '/cron') {
     const { worker, cron } = CronRequest.parse(body)
     return { outcome: await acts.fire(worker, cron, new Date(acts.clock.now())) }
+  }
+  if (request.url === '/queue') {
+    return { outcome: await acts.deliver(QueueRequest.parse(body), new Date(acts.clock.now())) }
   }
   throw new Error(`no control route ${request.method} ${request.url}`)
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -20,9 +21,14 @@ export type RunningWorkers = {
   readonly url: (worker: WorkerName) => string
   /** Runs a Worker's scheduled handler now and waits for it. */
   readonly fire: (worker: WorkerName, cron: string, scheduledTime: Date) => Promise<'ok' | 'failed'>
+  /** Hands a queue's consumer one message, past the queue, and says what it did with it. */
+  readonly deliver: (message: QueuedMessage, at: Date) => Promise<Delivery>
   readonly startCrons: () => void
   readonly stop: () => Promise<void>
 }
+
+export type QueuedMessage = { readonly worker: WorkerName; readonly queue: string; readonly message: unknown }
+export type Delivery = 'acked' | 'retried' | 'failed'
 
 const NAMES = Object.keys(WORKER_CONFIGS) as WorkerName[]
 const LOOK_EVERY_MS = 500
@@ -56,6 +62,7 @@ export async function startWorkers(options: WorkersOptions): Promise<RunningWork
   return {
     url: (worker) => `http://127.0.0.1:${options.ports[worker]}`,
     fire,
+    deliver: (message, at) => deliver(miniflare, workerName(workers, message.worker), message, at),
     startCrons: () => {
       stopCrons = startTicker(cronTriggers(workers), options.clock, async ({ worker, cron }, at) => {
         // A cron that meets a workerd on its way down has failed, like one that ends in an error.
@@ -81,6 +88,19 @@ async function fireScheduled(miniflare: Miniflare, name: string, cron: string, a
     headers: { 'MF-Route-Override': name },
   })
   return (await response.text()) === 'ok' ? 'ok' : 'failed'
+}
+
+async function deliver(
+  miniflare: Miniflare,
+  name: string,
+  { queue, message }: QueuedMessage,
+  at: Date,
+): Promise<Delivery> {
+  const consumer = await miniflare.getWorker(name)
+  const id = randomUUID()
+  const { outcome, explicitAcks } = await consumer.queue(queue, [{ id, timestamp: at, body: message, attempts: 1 }])
+  if (outcome !== 'ok') return 'failed'
+  return explicitAcks.includes(id) ? 'acked' : 'retried'
 }
 
 /** miniflare starts a workerd that ended by itself again, on the same ports, but only once: a start that fails is repeated here. */

@@ -9,6 +9,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   vault: async () => (await import('./vault.ts')).benchVault,
   ledger: async () => (await import('./ledger.ts')).benchLedger,
   verify: async () => (await import('./verify.ts')).benchVerify,
+  console: async () => (await import('./console.ts')).benchConsole,
 }
 const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join(' ')} [--scale ci|full] [--seed N] [--write] [--json]`
 const EXIT = { ok: 0, failed: 1, usage: 2 } as const

@@ -5,6 +5,7 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { bundle, WORKER_CONFIGS } from '../../local/workers/worker-options.ts'
 import { drift } from './drift.ts'
 import { EXPECTED_BINDINGS } from './expected.ts'
+import { cachingFault, hyperdriveBindings } from './hyperdrive.ts'
 
 const root = dirname(dirname(import.meta.dirname))
 const copy = mkdtempSync(join(tmpdir(), 'flarewatch-walls-'))
@@ -56,6 +57,34 @@ describe('the walls', () => {
   ])('D2: %s in a wrangler file is drift', (name) => {
     change('workers/connector/wrangler.toml', (text) => text.replace('[vars]', `[vars]\n${name} = "x"`))
     expect(drift(copy).join()).toContain('must not name')
+  })
+})
+
+describe('T4: Hyperdrive keeps no answers', () => {
+  const configuration = (caching: object) =>
+    `wrangler\n${JSON.stringify({ id: '1', name: 'flarewatch-gateway', origin: { host: 'db', port: 5432 }, ...caching }, null, 2)}\n`
+
+  test.each(Object.keys(WORKER_CONFIGS))('a binding of %s that is not declared so is drift', (name) => {
+    const file = WORKER_CONFIGS[name as keyof typeof WORKER_CONFIGS]
+    change(file, (text) => text.replace(' --caching-disabled true', ''))
+    expect(drift(copy)).toEqual([`${file}: a Hyperdrive is not declared as made with --caching-disabled true`])
+  })
+
+  test('the account’s own word counts, and nothing but "disabled" is that', () => {
+    expect(cachingFault(configuration({ caching: { disabled: true } }))).toBeNull()
+    const on = 'flarewatch-gateway caches queries'
+    // The account's default is a cache of 60 seconds, and it may leave the field away.
+    for (const caching of [{}, { caching: {} }, { caching: { disabled: false, max_age: 60 } }]) {
+      expect(cachingFault(configuration(caching))).toBe(on)
+    }
+    for (const text of ['', 'Authentication error', '{'])
+      expect(cachingFault(text)).toBe('wrangler printed no configuration')
+  })
+
+  test('every binding is asked about, one of a file that has none yet as well', () => {
+    expect(hyperdriveBindings(root, Object.values(WORKER_CONFIGS)).map(({ file }) => file)).toEqual(
+      Object.values(WORKER_CONFIGS),
+    )
   })
 })
 

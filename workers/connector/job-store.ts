@@ -55,7 +55,7 @@ export class JobStore {
       const [row] = await sql`
         select j.id, j.tenant_id, j.credential_id, j.kind, j.attempt, j.outcome, c.provider, c.state as credential_state,
                c.dek_version, c.ciphertext
-          from flarewatch.jobs j join flarewatch.credentials c on c.id = j.credential_id
+          from flarewatch.jobs j join flarewatch.credentials c on (c.tenant_id, c.id) = (j.tenant_id, j.credential_id)
          where j.id = ${jobId}`
       return row === undefined ? undefined : LeasedJob.parse(row)
     })

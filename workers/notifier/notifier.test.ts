@@ -7,7 +7,8 @@ import postgres from 'postgres'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { createAuthUsers } from '../../local/postgres/auth-users.ts'
-import { type EmbeddedPostgres, startPostgres } from '../../local/postgres/postgres.ts'
+import type { EmbeddedPostgres } from '../../local/postgres/postgres.ts'
+import { startThrowawayPostgres } from '../../local/postgres/throwaway.ts'
 import { type MailSink, startMailSink } from '../../local/simulators/mail/mail.ts'
 import { freePorts } from '../../local/supervisor/ports.ts'
 import { workerOptions } from '../../local/workers/worker-options.ts'
@@ -28,7 +29,7 @@ let now = START
 let logs: string[] = []
 
 beforeAll(async () => {
-  database = await startPostgres({ dir })
+  database = await startThrowawayPostgres()
   sql = postgres(database.superuserUrl, { max: 10, onnotice: () => {} })
   await createAuthUsers(sql)
   sink = await startMailSink({

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { ClientSession, type PoolDirectory } from './client-session.ts'
 import { RolePool, type RolePoolLimits } from './role-pool.ts'
+import type { Witness } from './server-connection.ts'
 
 /**
  * A transaction-mode pool, as Hyperdrive is one in production: locally every request of a Worker opens a connection, and a Postgres
@@ -11,6 +12,8 @@ export type PoolOptions = {
   readonly database: string
   readonly credentials: ReadonlyMap<string, string>
   readonly limits?: Partial<RolePoolLimits>
+  /** Sessions are then lent on as they were left. For stands, where nothing may rely on being cleaned up after. */
+  readonly witness?: Witness
 }
 
 export type Pool = { readonly port: number; readonly stop: () => Promise<void> }
@@ -22,7 +25,10 @@ export async function startPool(options: PoolOptions): Promise<Pool> {
   const upstream = { port: options.upstreamPort, database: options.database }
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
   const pools = new Map(
-    [...options.credentials].map(([role, password]) => [role, new RolePool(role, password, upstream, limits)]),
+    [...options.credentials].map(([role, password]) => [
+      role,
+      new RolePool({ role, password, upstream, limits, witness: options.witness }),
+    ]),
   )
   const sessions = new Map<string, ClientSession>()
   const directory: PoolDirectory = {
@@ -45,7 +51,7 @@ export async function startPool(options: PoolOptions): Promise<Pool> {
     stop: async () => {
       const closed = new Promise<void>((done) => server.close(() => done()))
       for (const socket of sockets) socket.destroy()
-      for (const pool of pools.values()) pool.stop()
+      await Promise.all([...pools.values()].map((pool) => pool.stop()))
       await closed
     },
   }

@@ -1,9 +1,17 @@
-import { openServerConnection, type ServerConnection, type Upstream } from './server-connection.ts'
+import { openServerConnection, type ServerConnection, type Upstream, type Witness } from './server-connection.ts'
 
 export type RolePoolLimits = {
   readonly maxConnections: number
   readonly maxWaiting: number
   readonly waitTimeoutMs: number
+}
+
+export type RolePoolOptions = {
+  readonly role: string
+  readonly password: string
+  readonly upstream: Upstream
+  readonly limits: RolePoolLimits
+  readonly witness: Witness | undefined
 }
 
 type Waiter = {
@@ -20,17 +28,20 @@ export class RolePool {
   readonly #password: string
   readonly #upstream: Upstream
   readonly #limits: RolePoolLimits
+  readonly #witness: Witness | undefined
   readonly #idle: ServerConnection[] = []
+  readonly #inspections = new Set<Promise<boolean>>()
   readonly #waiting: Waiter[] = []
   #open = 0
   #parameters: Buffer | undefined
   #isStopped = false
 
-  constructor(role: string, password: string, upstream: Upstream, limits: RolePoolLimits) {
+  constructor({ role, password, upstream, limits, witness }: RolePoolOptions) {
     this.#role = role
     this.#password = password
     this.#upstream = upstream
     this.#limits = limits
+    this.#witness = witness
   }
 
   /** What Postgres tells a client of this role at login. Asked once: it is the same for every session. */
@@ -55,8 +66,16 @@ export class RolePool {
 
   /** Takes back a connection that is between transactions. */
   async giveBack(connection: ServerConnection): Promise<void> {
-    if (connection.isClosed || this.#isStopped || !(await connection.reset())) return this.discard(connection)
+    if (connection.isClosed || this.#isStopped || !(await this.#isFit(connection))) return this.discard(connection)
     this.#offer(connection)
+  }
+
+  async #isFit(connection: ServerConnection): Promise<boolean> {
+    if (this.#witness === undefined) return connection.reset()
+    if (!connection.isDueForInspection) return connection.release()
+    const inspection = connection.inspect(this.#witness)
+    this.#inspections.add(inspection)
+    return inspection.finally(() => this.#inspections.delete(inspection))
   }
 
   /** For a connection whose state nobody can vouch for. */
@@ -65,12 +84,16 @@ export class RolePool {
     this.#closedOne()
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#isStopped = true
-    for (const connection of this.#idle.splice(0)) connection.end()
+    const idle = this.#idle.splice(0).filter(({ isClosed }) => !isClosed)
     for (let waiter = this.#nextWaiter(); waiter !== undefined; waiter = this.#nextWaiter()) {
       waiter.refuse(new PoolExhausted('the pool is stopped'))
     }
+    const witness = this.#witness
+    await Promise.all(this.#inspections)
+    if (witness !== undefined) await Promise.all(idle.map((connection) => connection.inspect(witness)))
+    for (const connection of idle) connection.end()
   }
 
   /** Its place is free: whoever waits may have it, and is told as soon as Postgres cannot be reached. */

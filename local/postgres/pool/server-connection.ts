@@ -27,6 +27,14 @@ const AUTH = { ok: 0, sasl: 10, saslContinue: 11, saslFinal: 12 } as const
 const RESET =
   'set session authorization default; reset all; deallocate all; close all; unlisten *; select pg_catalog.pg_advisory_unlock_all(); discard sequences; discard temporary'
 
+/** In the place of cleaning: a statement that raises an exception, saying what it found, where a session is not as new. */
+export type Witness = {
+  readonly statement: string
+  readonly onLeftBehind: (role: string, what: string) => void
+}
+const RAISED = 'P0001'
+const INSPECT_EVERY_MS = 100
+
 /** One authenticated session with Postgres, lent to one client at a time. */
 export class ServerConnection {
   readonly role: string
@@ -37,6 +45,7 @@ export class ServerConnection {
   readonly #cancelKey: Buffer
   readonly #reader = new FrameReader()
   #borrower: Borrower | undefined
+  #inspectedAt = 0
   #isClosed = false
 
   constructor(role: string, upstream: Upstream, socket: Socket, login: Login) {
@@ -73,20 +82,47 @@ export class ServerConnection {
     this.#socket.resume()
   }
 
+  /** Takes the connection back as it is. */
+  release(): boolean {
+    this.#borrower = undefined
+    return true
+  }
+
   /** Takes the connection back; resolves to false when it could not be made clean and was closed instead. */
-  async reset(): Promise<boolean> {
+  reset(): Promise<boolean> {
+    return this.#own(RESET, () => {})
+  }
+
+  /** Has a witness look at the session, which stays as it is; resolves to false when it was not as new and was closed. */
+  async inspect({ statement, onLeftBehind }: Witness): Promise<boolean> {
+    this.#inspectedAt = performance.now()
+    return this.#own(statement, ({ code, text }) => {
+      if (code === RAISED) onLeftBehind(this.role, text)
+    })
+  }
+
+  /** What is left on a session stays there until somebody looks: to look now and then misses nothing. */
+  get isDueForInspection(): boolean {
+    return performance.now() - this.#inspectedAt > INSPECT_EVERY_MS
+  }
+
+  /** Runs a statement of the pool's own between two loans. */
+  async #own(statement: string, onError: (error: ReturnType<typeof readError>) => void): Promise<boolean> {
     const isClean = await new Promise<boolean>((finished) => {
       let hasFailed = false
       this.lend({
         onClose: () => finished(false),
         onFrames: (frames) => {
           for (const { type, body } of frames) {
-            if (type === 'E') hasFailed = true
+            if (type === 'E') {
+              hasFailed = true
+              onError(readError(body))
+            }
             if (type === 'Z') finished(!hasFailed && body.toString('latin1') === 'I')
           }
         },
       })
-      this.#socket.write(message('Q', cString(RESET)))
+      this.#socket.write(message('Q', cString(statement)))
     })
     this.#borrower = undefined
     if (!isClean) this.destroy()
