@@ -20,7 +20,7 @@ const sql = connectAs('supabase_admin')
 const racers = connectAs('supabase_admin', 8)
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
-const after = (ms: number) => new Date(NOW.getTime() + ms)
+const later = (ms: number) => new Date(NOW.getTime() + ms)
 
 function inWorld(act: (tx: Tx, world: World) => Promise<void>): Promise<void> {
   return rolledBack(sql, async (tx) => act(tx, await seedWorld(tx)))
@@ -36,12 +36,12 @@ async function use(tx: Tx, userId: string, sessionId: string, ms: number): Promi
   const rows = await as(
     tx,
     'flarewatch_vault',
-    () => tx`select flarewatch.use_session(${userId}, ${sessionId}, ${after(ms)}) as state`,
+    () => tx`select flarewatch.use_session(${userId}, ${sessionId}, ${later(ms)}) as state`,
   )
   return String(rows[0]?.state)
 }
 
-describe('A4: a session', () => {
+describe('a session', () => {
   test('is over an hour after its last use, and does not come back', () =>
     inWorld(async (tx, { ash }) => {
       const [idle, busy] = [await begin(tx, ash.owner), await begin(tx, ash.owner)]
@@ -64,7 +64,7 @@ describe('A4: a session', () => {
   test('is over where Auth says so, and where it never knew it', () =>
     inWorld(async (tx, { ash, birch }) => {
       const session = await begin(tx, ash.owner)
-      await tx`update auth.sessions set not_after = ${after(MINUTE_MS)} where id = ${session}`
+      await tx`update auth.sessions set not_after = ${later(MINUTE_MS)} where id = ${session}`
       expect(await use(tx, ash.owner, session, MINUTE_MS - 1)).toBe('live')
       expect(await use(tx, ash.owner, session, MINUTE_MS)).toBe('expired')
       expect(await use(tx, birch.owner, session, 0)).toBe('ended')
@@ -74,7 +74,7 @@ describe('A4: a session', () => {
   test.each([
     ['that was ended', (live: Claims): Claims => ({ ...live, session_id: randomUUID() })],
     ['of another person', (live: Claims, { birch }: World): Claims => ({ ...live, sub: birch.owner })],
-    ['that has expired', (live: Claims): Claims => ({ ...live, at: after(HOUR_MS).toISOString() })],
+    ['that has expired', (live: Claims): Claims => ({ ...live, at: later(HOUR_MS).toISOString() })],
     ['without an id', ({ session_id: _, ...live }: Claims): Claims => live],
   ])('%s shows no row to the gateway', (_, spoil) =>
     inWorld(async (tx, world) => {
@@ -111,20 +111,20 @@ describe('A4: a session', () => {
       }
       expect(await judged({ session_id, at: NOW.toISOString() })).toBe('answered')
       expect(await judged({ session_id: randomUUID(), at: NOW.toISOString() })).toBe('session_ended')
-      expect(await judged({ session_id, at: after(HOUR_MS).toISOString() })).toBe('session_expired')
+      expect(await judged({ session_id, at: later(HOUR_MS).toISOString() })).toBe('session_expired')
       expect(await judged({ session_id })).toBe('session_expired')
       expect(await judged({})).toBe('session_ended')
     }))
 })
 
-describe('A4: sessions are listed and ended', () => {
+describe('sessions are listed and ended', () => {
   const ids = async (tx: Tx, claims: Claims) =>
     asGateway(tx, claims, async () => (await tx`select id from flarewatch.own_sessions()`).map(({ id }) => String(id)))
 
   test('by their own person, those that are live', () =>
     inWorld(async (tx, { ash }) => {
-      const [here, there] = [await begin(tx, ash.owner), await begin(tx, ash.owner, after(-10 * MINUTE_MS))]
-      await begin(tx, ash.owner, after(-2 * HOUR_MS))
+      const [here, there] = [await begin(tx, ash.owner), await begin(tx, ash.owner, later(-10 * MINUTE_MS))]
+      await begin(tx, ash.owner, later(-2 * HOUR_MS))
       await begin(tx, ash.viewer)
       const claims: Claims = { sub: ash.owner, aal: 'aal2', tenant_id: null, session_id: here }
       expect((await ids(tx, claims)).sort()).toEqual([here, there].sort())
@@ -134,18 +134,19 @@ describe('A4: sessions are listed and ended', () => {
       expect(await ids(tx, { ...claims, sub: ash.unenrolled, session_id: unenrolled })).toEqual([])
     }))
 
-  test.each([
-    ['one', (here: string, there: string) => [there, null, [here]]],
-    ['all others', (here: string) => [null, here, [here]]],
-    ['all', () => [null, null, []]],
-  ] as const)('%s, and never another person’s', (_, ask) =>
+  type Asked = { readonly only: string | null; readonly except: string | null; readonly left: string[] }
+  test.each<[string, (here: string, there: string) => Asked]>([
+    ['one', (here, there) => ({ only: there, except: null, left: [here] })],
+    ['all others', (here) => ({ only: null, except: here, left: [here] })],
+    ['all', () => ({ only: null, except: null, left: [] })],
+  ])('%s, and never another person’s', (_, ask) =>
     inWorld(async (tx, { ash }) => {
       const [here, there, others] = [
         await begin(tx, ash.owner),
         await begin(tx, ash.owner),
         await begin(tx, ash.viewer),
       ]
-      const [only, except, left] = ask(here, there)
+      const { only, except, left } = ask(here, there)
       await as(
         tx,
         'flarewatch_vault',
@@ -167,10 +168,10 @@ describe('A4: sessions are listed and ended', () => {
     }))
 })
 
-describe('A3: failed attempts', () => {
+describe('failed attempts', () => {
   const attempt = async (tx: Tx, user: string, ms: number, valid = false, factor = 'password') => {
     const [row] = await tx<{ admitted: boolean }[]>`
-      select flarewatch.admit_attempt(${user}, ${factor}, ${valid}, ${after(ms)}) as admitted`
+      select flarewatch.admit_attempt(${user}, ${factor}, ${valid}, ${later(ms)}) as admitted`
     return row?.admitted
   }
 
