@@ -86,8 +86,9 @@ begin
     return;
   end if;
   return query
-    select sessions.id, sessions.created_at, greatest(sessions.created_at, session_uses.used_at), sessions.user_agent,
-      pg_catalog.host(sessions.ip), coalesce(sessions.aal::text, 'aal1')
+    select sessions.id, sessions.created_at, greatest(sessions.created_at, session_uses.used_at),
+      -- The client's own word.
+      left(sessions.user_agent, 512), pg_catalog.host(sessions.ip), coalesce(sessions.aal::text, 'aal1')
     from auth.sessions
       left join flarewatch.session_uses on session_uses.session_id = sessions.id
       cross join lateral flarewatch.judge_session(
