@@ -14,11 +14,17 @@ export type Place = {
 }
 
 export type Route = {
+  /** GET, when nothing is said. */
+  readonly method?: 'DELETE'
   readonly pattern: string
   readonly demand: Demand
   readonly path: (place: Place) => string
   /** Of the members, who may; all of them when nothing is said. */
   readonly roles?: readonly string[]
+  /** Of the person who asks, whichever agency is named. */
+  readonly isPersonal?: true
+  /** The code that whoever may do it gets, since what is asked for is nothing that can be done. */
+  readonly answers?: string
 }
 
 /**
@@ -27,7 +33,7 @@ export type Route = {
  */
 export const ROUTES: readonly Route[] = [
   fixed('/api/config', 'nothing'),
-  fixed('/api/me', 'session'),
+  { ...fixed('/api/me', 'session'), isPersonal: true },
   fixed('/api/sites', 'enrolment'),
   {
     pattern: '/api/sites/:id/metrics',
@@ -39,6 +45,23 @@ export const ROUTES: readonly Route[] = [
   fixed('/api/incidents', 'enrolment'),
   fixed('/api/status', 'enrolment'),
   fixed('/api/members', 'aal2'),
+  { ...fixed('/api/sessions', 'aal2'), isPersonal: true },
+  // Neither ends a session: the visitors have need of theirs.
+  {
+    method: 'DELETE',
+    pattern: '/api/sessions',
+    demand: 'aal2',
+    path: () => '/api/sessions?which=none',
+    isPersonal: true,
+    answers: 'query_invalid',
+  },
+  {
+    method: 'DELETE',
+    pattern: '/api/sessions/:id',
+    demand: 'aal2',
+    path: ({ siteId }) => `/api/sessions/${siteId}`,
+    isPersonal: true,
+  },
   fixed('/api/audit', 'aal2'),
   { ...fixed('/api/audit/export', 'aal2'), roles: ['owner', 'operator'] },
   { pattern: '/api/audit/rows/:row/proof', demand: 'aal2', path: () => '/api/audit/rows/1/proof' },

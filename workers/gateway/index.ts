@@ -49,7 +49,7 @@ router
   .all('/api/members', members)
   .delete('/api/sessions', endSessions)
   .all('/api/sessions', sessions)
-  .all('/api/sessions/:id', endSession)
+  .delete('/api/sessions/:id', endSession)
   .all('/api/receipts', receipts)
   .all('/api/audit', audit)
   .all('/api/audit/export', auditExport)
