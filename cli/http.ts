@@ -12,6 +12,8 @@ const AuthError = z.object({
   error_description: z.string().optional(),
 })
 
+const SESSION_OVER = new Set(['session_ended', 'session_expired'])
+
 /** An answer by its schema, bounded in time and size; anything else ends the command with the code that the server gave. */
 export async function fetchJson<Schema extends z.ZodType>(
   url: string,
@@ -43,7 +45,13 @@ export async function reach(url: string, init: RequestInit): Promise<Response> {
 export function refusedBy(status: number, body: string): CommandRefused {
   const json = parseJson(body)
   const ours = ErrorBody.safeParse(json)
-  if (ours.success) return new CommandRefused(ours.data.error.code, ours.data.error.message)
+  if (ours.success) {
+    const { code, message } = ours.data.error
+    return new CommandRefused(
+      code,
+      SESSION_OVER.has(code) ? `${message.replace(/\.$/, '')}: flarewatch login` : message,
+    )
+  }
   const auth = AuthError.safeParse(json).data ?? {}
   return new CommandRefused(auth.error_code ?? `http_${status}`, auth.msg ?? auth.error_description ?? 'refused')
 }
