@@ -15,9 +15,8 @@ export function readConfig(): Promise<Answer<Config>> {
   return requestJson('/api/config', ConfigResponse, {})
 }
 
-export function gatewayFor(accessToken: AccessToken, tenantId: TenantId | null): Gateway {
+export function gatewayFor(token: string | null, tenantId: TenantId | null): Gateway {
   return async (path, schema, method = 'GET') => {
-    const token = await accessToken()
     if (token === null) return failed('signed_out')
     const headers = { authorization: `Bearer ${token}`, ...(tenantId === null ? {} : { [TENANT_HEADER]: tenantId }) }
     return requestJson(path, schema, { method, headers })

@@ -80,7 +80,8 @@ export function SessionProvider({ children }: { readonly children: ReactNode }) 
   }, [recheck])
   const leave = useCallback(
     async (why: Failure) => {
-      setFarewell(why)
+      // What was asked before and is refused after it is not the reason.
+      setFarewell((known) => known ?? why)
       await signOut()
     },
     [signOut],

@@ -85,13 +85,15 @@ function useGatewayOf(auth: Auth): (tenantId: TenantId | null) => Gateway {
   const { recheck, leave } = useSession()
   return useCallback(
     (tenantId) => {
-      const gateway = gatewayFor(() => auth.accessToken(), tenantId)
       return async (path, schema, method) => {
-        const answer = await gateway(path, schema, method)
+        const token = await auth.accessToken()
+        const answer = await gatewayFor(token, tenantId)(path, schema, method)
         if (answer.ok) return answer
         const { failure } = answer
-        if (sessionOver(failure)) await leave(failure)
-        else if (sessionEnded(failure) || failure.code === 'totp_enrolment_required') await recheck()
+        if (sessionOver(failure)) {
+          // A late answer to a session before this one ends nothing.
+          if (token === (await auth.accessToken())) await leave(failure)
+        } else if (sessionEnded(failure) || failure.code === 'totp_enrolment_required') await recheck()
         return answer
       }
     },

@@ -6,7 +6,6 @@ import { usePolled } from '../data/use-polled.ts'
 import { type Failure, failed } from '../data/wire.ts'
 import { useSession } from '../session/session.tsx'
 import { useWorkspace } from '../session/workspace.tsx'
-import { Card } from '../shell/card.tsx'
 import { FailureNotice } from '../shell/notice.tsx'
 import { useNow } from '../shell/use-now.ts'
 import { formatAge, formatDateTime } from '../view/format.ts'
@@ -22,7 +21,8 @@ export function SessionList() {
   const { end, busy, ended, refused } = useEnding(refresh)
   const problem = refused ?? failure
   return (
-    <Card title="Sessions">
+    <section aria-labelledby="sessions">
+      <h2 id="sessions">Sessions</h2>
       <p className="fine">
         A session lasts 24 hours at most, and ends after one hour without use. What is ended here is dead at once.
       </p>
@@ -54,7 +54,7 @@ export function SessionList() {
           </button>
         </div>
       )}
-    </Card>
+    </section>
   )
 }
 
