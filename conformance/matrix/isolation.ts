@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import postgres, { type Row, type Sql, type TransactionSql } from 'postgres'
-import { openAuthSession } from '../../local/postgres/auth-users.ts'
 import type { RunFile } from '../run-file.ts'
 import { ACROSS_TENANTS, EXECUTES } from './across-tenants.ts'
 import type { Cell } from './document.ts'
@@ -110,7 +109,7 @@ async function tenantsOf(tx: TransactionSql, userId: string): Promise<string[]> 
 async function bind(tx: TransactionSql, binding: Binding, { own, other }: TwoTenants): Promise<void> {
   if (binding === 'none') return
   const [session_id, at] = [randomUUID(), new Date()]
-  await openAuthSession(tx, { id: session_id, userId: own.userId, at })
+  await tx`insert into auth.sessions (id, user_id, created_at) values (${session_id}, ${own.userId}, ${at})`
   const tenant_id = binding === 'own' ? own.tenantId : other.tenantId
   const claims = { sub: own.userId, tenant_id, aal: 'aal2', session_id, at }
   await tx`select set_config('flarewatch.claims', ${JSON.stringify(claims)}, true)`

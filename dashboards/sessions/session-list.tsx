@@ -21,8 +21,10 @@ export function SessionList() {
   const { end, busy, ended, refused } = useEnding(refresh)
   const problem = refused ?? failure
   return (
-    <section aria-labelledby="sessions">
-      <h2 id="sessions">Sessions</h2>
+    <section className="panel" aria-labelledby="sessions">
+      <header className="panel-head">
+        <h2 id="sessions">Sessions</h2>
+      </header>
       <p className="fine">
         A session lasts 24 hours at most, and ends after one hour without use. What is ended here is dead at once.
       </p>

@@ -21,13 +21,13 @@ export const sessions: Handler = async (request, visit) => {
 }
 
 export const endSession: Handler = async (request, visit) => {
-  const session = await requireAal2(request, visit)
+  const session = await requireEnrolled(request, visit)
   parseQuery(visit.url, z.strictObject({}))
   return end(session, visit, { which: 'one', sessionId: parseId(request.params.id, SessionId) })
 }
 
 export const endSessions: Handler = async (request, visit) => {
-  const session = await requireAal2(request, visit)
+  const session = await requireEnrolled(request, visit)
   const { which } = parseQuery(visit.url, z.strictObject({ which: SessionsToEnd }))
   return end(session, visit, { which })
 }
@@ -38,12 +38,18 @@ async function requireAal2(request: Request, visit: Visit): Promise<Session> {
   return session
 }
 
-/** The vault's act: it judges the token for itself, puts the ending on record, and then does it. */
-async function end(session: Session, visit: Visit, ending: SessionEnding): Promise<Response> {
+/** In a session that is live, before what it asks for is looked at. */
+async function requireEnrolled(request: Request, visit: Visit): Promise<Session> {
+  const session = await requireAal2(request, visit)
   await withUser(session, visit, null, async (_, { totpEnrolled }) => {
     if (!totpEnrolled) throw new Refusal('totp_enrolment_required')
   })
-  const ended = await visit.bindings.VAULT.endSessions(session.jwt, ending).catch(() => {
+  return session
+}
+
+/** The vault's act: it judges the token for itself, puts the ending on record, and then does it. */
+async function end(session: Session, { bindings }: Visit, ending: SessionEnding): Promise<Response> {
+  const ended = await bindings.VAULT.endSessions(session.jwt, ending).catch(() => {
     throw new Refusal('vault_unreachable')
   })
   if (!ended.ok) throw new Refusal(vaultsRefusal(ended.code))
