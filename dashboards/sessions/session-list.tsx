@@ -94,7 +94,7 @@ function Lines({ lines, busy, onEnd }: LinesProps) {
   const now = useNow()
   return (
     <table className="table">
-      <caption className="fine">Device and address are what the client said of itself. Times in UTC.</caption>
+      <caption className="fine">The device is what the client says of itself. Times in UTC.</caption>
       <thead>
         <tr>
           <th scope="col">Device</th>
