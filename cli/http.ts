@@ -16,6 +16,8 @@ const AuthError = z.object({
 /** RFC 9470: who asks is known, and the proof of it is too weak or too old. */
 export class Challenged extends CommandRefused {}
 
+const SESSION_OVER = new Set(['session_ended', 'session_expired'])
+
 /** An answer by its schema, bounded in time and size; anything else ends the command with the code that the server gave. */
 export async function fetchJson<Schema extends z.ZodType>(
   url: string,
@@ -49,7 +51,9 @@ export function refusedBy({ status, headers }: Response, body: string): CommandR
   const ours = ErrorBody.safeParse(json)
   if (ours.success) {
     const { code, message } = ours.data.error
-    return asksForCode(headers) ? new Challenged(code, message) : new CommandRefused(code, message)
+    if (asksForCode(headers)) return new Challenged(code, message)
+    const text = SESSION_OVER.has(code) ? `${message.replace(/\.$/, '')}: flarewatch login` : message
+    return new CommandRefused(code, text)
   }
   const auth = AuthError.safeParse(json).data ?? {}
   return new CommandRefused(auth.error_code ?? `http_${status}`, auth.msg ?? auth.error_description ?? 'refused')

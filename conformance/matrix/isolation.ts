@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import postgres, { type Row, type Sql, type TransactionSql } from 'postgres'
 import type { RunFile } from '../run-file.ts'
 import { ACROSS_TENANTS, EXECUTES } from './across-tenants.ts'
@@ -104,10 +105,13 @@ async function tenantsOf(tx: TransactionSql, userId: string): Promise<string[]> 
   return rows.map(({ tenant_id }) => tenant_id)
 }
 
-/** The claims of one agency's owner at AAL2, for their own tenant or, as a lie, for the other; or none. */
+/** The claims of one agency's owner at AAL2, in a session that has just begun, for their own tenant or, as a lie, for the other; or none. */
 async function bind(tx: TransactionSql, binding: Binding, { own, other }: TwoTenants): Promise<void> {
   if (binding === 'none') return
-  const claims = { sub: own.userId, tenant_id: binding === 'own' ? own.tenantId : other.tenantId, aal: 'aal2' }
+  const [session_id, at] = [randomUUID(), new Date()]
+  await tx`insert into auth.sessions (id, user_id, created_at) values (${session_id}, ${own.userId}, ${at})`
+  const tenant_id = binding === 'own' ? own.tenantId : other.tenantId
+  const claims = { sub: own.userId, tenant_id, aal: 'aal2', session_id, at }
   await tx`select set_config('flarewatch.claims', ${JSON.stringify(claims)}, true)`
 }
 

@@ -22,9 +22,10 @@ const Document = z.object({
 describe('T1 T4: the matrices', () => {
   test('T1 has a row for every route of the router', () => {
     const source = readFileSync('workers/gateway/index.ts', 'utf8')
-    const patterns = [...source.matchAll(/\.all\('([^'*]+)'/g)].map(([, pattern]) => pattern)
+    const routes = [...source.matchAll(/\.(all|delete)\('([^'*]+)'/g)]
+    const patterns = routes.map(([, method, pattern]) => `${method === 'all' ? 'GET' : 'DELETE'} ${pattern}`)
     expect(patterns.length).toBeGreaterThan(10)
-    expect(ROUTES.map(({ pattern }) => pattern).sort()).toEqual(patterns.sort())
+    expect(ROUTES.map(({ method = 'GET', pattern }) => `${method} ${pattern}`).sort()).toEqual(patterns.sort())
   })
 
   test('T1 has a row for every function of the manifest', () => {

@@ -20,6 +20,8 @@ export async function playEndpoints(run: RunFile, scene: Scene): Promise<Cell[]>
 
 const ORDER: readonly Demand[] = ['nothing', 'session', 'enrolment', 'aal2', 'fresh', 'step-up']
 const ANSWERED = 'answered'
+/** So that it is the session which is refused, and not a token that is missing. */
+const SOME_TOKEN = { 'flarewatch-step-up': `fwsu_${'A'.repeat(43)}` }
 
 function falls(visitor: Visitor, demand: Demand): boolean {
   return ORDER.indexOf(visitor.shows) < ORDER.indexOf(demand)
@@ -27,21 +29,23 @@ function falls(visitor: Visitor, demand: Demand): boolean {
 
 async function playRoute(run: RunFile, scene: Scene, route: Route, visitor: Visitor): Promise<Cell> {
   const headers = { ...(await bearer(visitor)), 'flarewatch-tenant': scene.place.tenantId }
-  const posted = route.body === undefined ? {} : { method: 'POST', body: JSON.stringify(route.body()) }
-  const response = await fetch(run.gateway_url + route.path(scene.place), { headers, ...posted })
+  const { method = 'GET', answers, body } = route
+  const sent = body === undefined ? {} : { body: JSON.stringify(body()) }
+  const response = await fetch(run.gateway_url + route.path(scene.place), { method, headers, ...sent })
   return {
-    what: `${posted.method ?? 'GET'} ${route.pattern}`,
+    what: `${method} ${route.pattern}`,
     who: visitor.name,
     expected: expectedOfRoute(route, visitor),
-    actual: await outcomeOf(response),
+    actual: await outcomeOf(response, answers),
   }
 }
 
-function expectedOfRoute({ ofNoTenant, demand, roles }: Route, visitor: Visitor): string {
+function expectedOfRoute({ demand, roles, isPersonal }: Route, visitor: Visitor): string {
   if (demand === 'nothing') return ANSWERED
   if (visitor.shows === 'nothing') return 'unauthenticated'
+  if (visitor.hasEnded) return 'session_ended'
   if (falls(visitor, demand)) return demand === 'enrolment' ? 'totp_enrolment_required' : 'aal2_required'
-  if (ofNoTenant === true) return ANSWERED
+  if (isPersonal) return ANSWERED
   if (visitor.role === 'outsider') return 'not_a_member'
   return roles?.includes(visitor.role) === false ? 'role_insufficient' : ANSWERED
 }
@@ -52,7 +56,8 @@ async function playFunction(run: RunFile, scene: Scene, called: PrivilegedFuncti
   const cells: Cell[] = []
   for (const token of tries) {
     const call = await called.call(scene.place)
-    const stepUp = token === 'no token' ? {} : await stepUpFor(called, visitor, call, scene.place.tenantId, token)
+    const stepUp =
+      token === 'no token' ? withoutToken(visitor) : await stepUpFor(called, visitor, call, scene.place.tenantId, token)
     const response = await fetch(`${run.functions_url}/${called.name}`, {
       method: 'POST',
       headers: {
@@ -74,12 +79,17 @@ async function playFunction(run: RunFile, scene: Scene, called: PrivilegedFuncti
   return cells
 }
 
-function mayMint({ roles }: PrivilegedFunction, { shows, role }: Visitor): boolean {
-  return shows === 'fresh' && roles.includes(role)
+function withoutToken({ hasEnded }: Visitor): Record<string, string> {
+  return hasEnded ? SOME_TOKEN : {}
+}
+
+function mayMint({ roles }: PrivilegedFunction, { shows, role, hasEnded }: Visitor): boolean {
+  return shows === 'fresh' && !hasEnded && roles.includes(role)
 }
 
 function expectedOfFunction(called: PrivilegedFunction, visitor: Visitor, token: string): string {
   if (visitor.shows === 'nothing') return 'user_token_invalid'
+  if (visitor.hasEnded) return 'session_ended'
   if (called.demand !== 'session' && falls(visitor, 'aal2')) return 'aal2_required'
   if (visitor.shows === 'aal2' && falls(visitor, called.demand)) return 'aal2_stale'
   if (called.action !== null && token === 'no token') return 'step_up_required'

@@ -14,15 +14,18 @@ export type Place = {
 }
 
 export type Route = {
+  /** GET, when nothing is said. */
+  readonly method?: 'POST' | 'DELETE'
   readonly pattern: string
   readonly demand: Demand
   readonly path: (place: Place) => string
-  /** What is posted; an address without one is read. */
   readonly body?: () => unknown
-  /** About the person alone: whether they are enrolled or a member of the tenant that is named makes no difference. */
-  readonly ofNoTenant?: boolean
   /** Of the members, who may; all of them when nothing is said. */
   readonly roles?: readonly string[]
+  /** Of the person who asks, whichever agency is named. */
+  readonly isPersonal?: true
+  /** The code that whoever may do it gets, since what is asked for is nothing that can be done. */
+  readonly answers?: string
 }
 
 /**
@@ -31,12 +34,13 @@ export type Route = {
  */
 export const ROUTES: readonly Route[] = [
   fixed('/api/config', 'nothing'),
-  { ...fixed('/api/me', 'session'), ofNoTenant: true },
+  { ...fixed('/api/me', 'session'), isPersonal: true },
   // Whoever knows a pickup's secret may ask; what waits there is sealed, and was left by somebody at AAL2.
-  { ...fixed('/api/login/collect', 'nothing'), body: () => ({ pickup_secret: random32() }) },
+  { ...fixed('/api/login/collect', 'nothing'), method: 'POST', body: () => ({ pickup_secret: random32() }) },
   {
     ...fixed('/api/login/answer', 'aal2'),
-    ofNoTenant: true,
+    method: 'POST',
+    isPersonal: true,
     body: () => ({ act: 'approve', pickup_id: random32(), sealed: 'c2VhbGVk' }),
   },
   fixed('/api/sites', 'enrolment'),
@@ -50,6 +54,23 @@ export const ROUTES: readonly Route[] = [
   fixed('/api/incidents', 'enrolment'),
   fixed('/api/status', 'enrolment'),
   fixed('/api/members', 'aal2'),
+  { ...fixed('/api/sessions', 'aal2'), isPersonal: true },
+  // Neither ends a session: the visitors have need of theirs.
+  {
+    method: 'DELETE',
+    pattern: '/api/sessions',
+    demand: 'aal2',
+    path: () => '/api/sessions?which=none',
+    isPersonal: true,
+    answers: 'query_invalid',
+  },
+  {
+    method: 'DELETE',
+    pattern: '/api/sessions/:id',
+    demand: 'aal2',
+    path: ({ siteId }) => `/api/sessions/${siteId}`,
+    isPersonal: true,
+  },
   fixed('/api/audit', 'aal2'),
   { ...fixed('/api/audit/export', 'aal2'), roles: ['owner', 'operator'] },
   { pattern: '/api/audit/rows/:row/proof', demand: 'aal2', path: () => '/api/audit/rows/1/proof' },

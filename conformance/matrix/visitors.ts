@@ -12,6 +12,8 @@ export type Visitor = {
   /** The most that this visitor has shown. */
   readonly shows: Demand
   readonly person: Person | null
+  /** The session was ended; its token has not run out. */
+  readonly hasEnded?: true
 }
 export type Scene = {
   readonly place: Place
@@ -51,16 +53,19 @@ export async function setScene(run: RunFile): Promise<Scene> {
       return id
     },
   }
-  const password = await signInAgain(run, agency.owner)
+  // One after the other: a code that is verified ends the sessions that were opened without one.
   const stale = await signInAgain(run, agency.owner)
   await stepUpToAal2(stale, agency.totpSecret)
   await letAge(run, stale)
+  const ended = await endedSession(await signInAgain(run, agency.owner), agency.totpSecret)
+  const password = await signInAgain(run, agency.owner)
   const visitors: Visitor[] = [
     { name: 'nobody', role: 'none', shows: 'nothing', person: null },
     { name: 'owner, not enrolled', role: 'owner', shows: 'session', person: unenrolled },
     { name: 'owner, password alone', role: 'owner', shows: 'enrolment', person: password },
     { name: 'owner, AAL2 gone stale', role: 'owner', shows: 'aal2', person: stale },
     { name: 'owner, AAL2 fresh', role: 'owner', shows: 'fresh', person: agency.owner },
+    { name: 'owner, AAL2 fresh, session ended', role: 'owner', shows: 'fresh', person: ended, hasEnded: true },
     { name: 'operator, AAL2 fresh', role: 'operator', shows: 'fresh', person: operator },
     { name: 'viewer, AAL2 fresh', role: 'viewer', shows: 'fresh', person: viewer },
     { name: 'owner of another agency, AAL2 fresh', role: 'outsider', shows: 'fresh', person: other.owner },
@@ -92,6 +97,15 @@ async function join(run: RunFile, tenantId: string, people: Readonly<Record<stri
   } finally {
     await sql.end()
   }
+}
+
+/** Somebody who kept the token of a session at AAL2 that was ended. */
+async function endedSession(person: Person, totpSecret: string): Promise<Person> {
+  await stepUpToAal2(person, totpSecret)
+  const token = await person.token()
+  const { error } = await person.supabase.auth.signOut({ scope: 'local' })
+  if (error !== null) throw error
+  return { ...person, token: async () => token }
 }
 
 /** A TOTP of a quarter of an hour ago: the session's own record of it is set back, and a refresh puts it into the token. */

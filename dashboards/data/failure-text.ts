@@ -11,6 +11,7 @@ type OwnCode =
   | 'login_code_wrong'
   | 'login_link_expired'
   | 'signed_out'
+  | 'session_idle'
   | AuthCode
 export type AuthCode =
   | 'invalid_credentials'
@@ -20,6 +21,7 @@ export type AuthCode =
   | 'weak_password'
   | 'signup_disabled'
   | 'mfa_verification_failed'
+  | 'mfa_verification_rejected'
   | 'mfa_challenge_expired'
   | 'over_request_rate_limit'
   | 'auth_unreachable'
@@ -44,7 +46,11 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   login_link_expired: 'This login has run out. Start again on the command line: “flarewatch login”.',
   login_answered: 'This login was answered already. Start again on the command line: “flarewatch login”.',
   signed_out: 'Your session has ended. Sign in again.',
-  invalid_credentials: 'Email and password do not match an account. Check both, or create an account.',
+  session_idle: 'You were signed out, since nobody used this page for an hour. Sign in again.',
+  session_ended: 'This session was ended. Sign in again.',
+  session_expired: 'Your session is over: it lasts 24 hours, and one hour without use. Sign in again.',
+  invalid_credentials:
+    'Email and password do not match an account, or too many wrong ones were tried: each further try then waits, up to 15 minutes.',
   email_not_confirmed: 'Your email address is not confirmed yet. Open the link in the mail we sent, then sign in.',
   email_address_invalid: 'This email address is not accepted. Check it for typing errors.',
   user_already_exists: 'There is an account with this email address already. Sign in instead.',
@@ -52,6 +58,8 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   signup_disabled: 'This deployment does not take new accounts. Ask its operator for an invitation.',
   mfa_verification_failed:
     'This code is not right. Wait for the next one and check that the clock of your device is set automatically.',
+  mfa_verification_rejected:
+    'Too many wrong codes were tried, so all your sessions were ended. Wait, up to 15 minutes, then sign in again.',
   mfa_challenge_expired: 'That took too long. Enter the code that your authenticator app shows now.',
   over_request_rate_limit: 'Too many tries. Wait a minute, then try again.',
   auth_unreachable: 'The sign-in service does not answer. Check your connection and try again.',
@@ -174,6 +182,12 @@ export function needsCode({ challenged }: Failure): boolean {
 }
 
 const ENDED: ReadonlySet<string> = new Set<KnownCode>(['unauthenticated', 'user_token_invalid', 'signed_out'])
+/** It cannot be used or renewed any more, and the person is told why. */
+const OVER: ReadonlySet<string> = new Set<KnownCode>(['session_ended', 'session_expired', 'mfa_verification_rejected'])
+export function sessionOver({ code }: Failure): boolean {
+  return OVER.has(code)
+}
+
 export function sessionEnded({ code }: Failure): boolean {
   return ENDED.has(code)
 }

@@ -7,6 +7,7 @@ import { type Failure, failed } from '../data/wire.ts'
 import { ActFailure } from '../members/act-failure.tsx'
 import { useSession } from '../session/session.tsx'
 import { useWorkspace } from '../session/workspace.tsx'
+import { SessionList } from '../sessions/session-list.tsx'
 import { Card } from '../shell/card.tsx'
 import { FailureNotice, Notice } from '../shell/notice.tsx'
 import { CodeList } from './code-list.tsx'
@@ -29,6 +30,7 @@ export function SecurityPage() {
       )}
       {account.aal === 'aal1' && <p>Enter a code from your authenticator app to see and change this.</p>}
       {account.aal === 'aal2' && value !== null && <RecoveryCodes left={value.left} onMade={refresh} />}
+      {account.aal === 'aal2' && <SessionList />}
     </>
   )
 }

@@ -145,6 +145,7 @@ const AUTH_CODES: ReadonlySet<string> = new Set<AuthCode>([
   'weak_password',
   'signup_disabled',
   'mfa_verification_failed',
+  'mfa_verification_rejected',
   'mfa_challenge_expired',
   'over_request_rate_limit',
 ])

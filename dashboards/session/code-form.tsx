@@ -1,9 +1,11 @@
 'use client'
 
 import { type SubmitEvent, useId, useRef, useState } from 'react'
+import { sessionOver } from '../data/failure-text.ts'
 import type { Failure } from '../data/wire.ts'
 import { FailureNotice } from '../shell/notice.tsx'
 import type { Auth } from './auth.ts'
+import { useSession } from './session.tsx'
 
 type CodeFormProps = {
   readonly auth: Auth
@@ -14,6 +16,7 @@ type CodeFormProps = {
 
 /** Asks for the code that an authenticator app shows, and raises the session to AAL2 with it. */
 export function CodeForm({ auth, factorId, onVerified, autoFocus = false }: CodeFormProps) {
+  const { leave } = useSession()
   const [failure, setFailure] = useState<Failure | null>(null)
   const [busy, setBusy] = useState(false)
   const input = useRef<HTMLInputElement>(null)
@@ -25,6 +28,7 @@ export function CodeForm({ auth, factorId, onVerified, autoFocus = false }: Code
     setBusy(true)
     const answer = await auth.verify(factorId, code)
     if (answer.ok) await onVerified()
+    else if (sessionOver(answer.failure)) await leave(answer.failure)
     else {
       setFailure(answer.failure)
       input.current?.select()

@@ -12,7 +12,7 @@ import { WorkspaceProvider } from './workspace.tsx'
 
 /** What stands between a person and the pages: sign-in, a second factor, an agency. The address stays what it was. */
 export function Gate({ children }: { readonly children: ReactNode }) {
-  const { stage, viewOnly, continueViewing, recheck, signOut } = useSession()
+  const { stage, viewOnly, continueViewing, recheck, signOut, farewell } = useSession()
   if (stage.name === 'loading') {
     return (
       <SignedOutFrame>
@@ -35,7 +35,7 @@ export function Gate({ children }: { readonly children: ReactNode }) {
   if (account === null) {
     return (
       <SignedOutFrame>
-        <SignIn auth={auth} onSignedIn={recheck} />
+        <SignIn auth={auth} onSignedIn={recheck} farewell={farewell} />
       </SignedOutFrame>
     )
   }

@@ -4,8 +4,9 @@ import { createContext, type ReactNode, useCallback, useContext, useEffect, useM
 import { Functions } from '../data/functions.ts'
 import { type Config, readConfig } from '../data/gateway.ts'
 import { forgetTraffic } from '../data/traffic.ts'
-import type { Answer, Failure } from '../data/wire.ts'
+import { type Answer, type Failure, failed } from '../data/wire.ts'
 import { type Account, Auth } from './auth.ts'
+import { useIdle } from './use-idle.ts'
 
 type Stage =
   | { readonly name: 'loading' }
@@ -20,6 +21,10 @@ type Session = {
   /** Looks again who is signed in, and how. */
   readonly recheck: () => Promise<void>
   readonly signOut: () => Promise<void>
+  /** Signs out and says why. */
+  readonly leave: (why: Failure) => Promise<void>
+  /** Why the last session ended; null once another has begun, or where the person ended it here. */
+  readonly farewell: Failure | null
 }
 
 const SessionContext = createContext<Session | null>(null)
@@ -61,17 +66,33 @@ export function SessionProvider({ children }: { readonly children: ReactNode }) 
   const [stage, setStage] = useState<Stage>({ name: 'loading' })
   const [viewOnly, setViewOnly] = useState(false)
 
-  const recheck = useCallback(async () => setStage(await currentStage()), [])
+  const [farewell, setFarewell] = useState<Failure | null>(null)
+
+  const recheck = useCallback(async () => {
+    const next = await currentStage()
+    if (next.name === 'ready' && next.account !== null) setFarewell(null)
+    setStage(next)
+  }, [])
   const signOut = useCallback(async () => {
     const opened = await openServices()
     if (opened.ok) await opened.value.auth.signOut()
     await recheck()
   }, [recheck])
+  const leave = useCallback(
+    async (why: Failure) => {
+      // What was asked before and is refused after it is not the reason.
+      setFarewell((known) => known ?? why)
+      await signOut()
+    },
+    [signOut],
+  )
   const continueViewing = useCallback(() => setViewOnly(true), [])
 
   useEffect(() => {
     void recheck()
   }, [recheck])
+
+  useIdle(stage.name === 'ready' && stage.account !== null, () => void leave(failed('session_idle').failure))
 
   const auth = stage.name === 'ready' ? stage.auth : null
   useEffect(
@@ -85,8 +106,8 @@ export function SessionProvider({ children }: { readonly children: ReactNode }) 
   )
 
   const session = useMemo(
-    () => ({ stage, viewOnly, continueViewing, recheck, signOut }),
-    [stage, viewOnly, continueViewing, recheck, signOut],
+    () => ({ stage, viewOnly, continueViewing, recheck, signOut, leave, farewell }),
+    [stage, viewOnly, continueViewing, recheck, signOut, leave, farewell],
   )
   return <SessionContext value={session}>{children}</SessionContext>
 }

@@ -1,6 +1,7 @@
 'use client'
 
 import { type SubmitEvent, useState } from 'react'
+import { failureText } from '../data/failure-text.ts'
 import type { Failure } from '../data/wire.ts'
 import { Card } from '../shell/card.tsx'
 import { FailureNotice, Notice } from '../shell/notice.tsx'
@@ -21,9 +22,14 @@ const WORDS = {
   },
 } as const
 
-type SignInProps = { readonly auth: Auth; readonly onSignedIn: () => Promise<void> }
+type SignInProps = {
+  readonly auth: Auth
+  readonly onSignedIn: () => Promise<void>
+  /** Why the person was signed out. */
+  readonly farewell: Failure | null
+}
 
-export function SignIn({ auth, onSignedIn }: SignInProps) {
+export function SignIn({ auth, onSignedIn, farewell }: SignInProps) {
   const [mode, setMode] = useState<Mode>('sign_in')
   const [confirm, setConfirm] = useState<string | null>(null)
   const words = WORDS[mode]
@@ -41,6 +47,7 @@ export function SignIn({ auth, onSignedIn }: SignInProps) {
 
   return (
     <Card title={words.title}>
+      {farewell !== null && <Notice>{failureText(farewell)}</Notice>}
       {confirm !== null && <Notice>We sent a mail to {confirm}. Open the link in it, then sign in here.</Notice>}
       <PasswordForm key={mode} mode={mode} enter={enter} />
       <p className="fine">

@@ -1,7 +1,7 @@
 'use client'
 
 import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from 'react'
-import { sessionEnded } from '../data/failure-text.ts'
+import { sessionEnded, sessionOver } from '../data/failure-text.ts'
 import type { Functions } from '../data/functions.ts'
 import { type Gateway, gatewayFor } from '../data/gateway.ts'
 import { MeResponse, type TenantId, type UserId, type z } from '../data/schemas.ts'
@@ -82,18 +82,21 @@ export function WorkspaceProvider({ auth, functions, account, children }: Worksp
 
 /** A gateway that looks again who is signed in when an answer says that the session has ended or has no second factor. */
 function useGatewayOf(auth: Auth): (tenantId: TenantId | null) => Gateway {
-  const { recheck } = useSession()
+  const { recheck, leave } = useSession()
   return useCallback(
     (tenantId) => {
-      const gateway = gatewayFor(() => auth.accessToken(), tenantId)
-      return async (path, schema) => {
-        const answer = await gateway(path, schema)
-        if (!answer.ok && (sessionEnded(answer.failure) || answer.failure.code === 'totp_enrolment_required')) {
-          await recheck()
-        }
+      return async (path, schema, method) => {
+        const token = await auth.accessToken()
+        const answer = await gatewayFor(token, tenantId)(path, schema, method)
+        if (answer.ok) return answer
+        const { failure } = answer
+        if (sessionOver(failure)) {
+          // A late answer to a session before this one ends nothing.
+          if (token === (await auth.accessToken())) await leave(failure)
+        } else if (sessionEnded(failure) || failure.code === 'totp_enrolment_required') await recheck()
         return answer
       }
     },
-    [auth, recheck],
+    [auth, recheck, leave],
   )
 }

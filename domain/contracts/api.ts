@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { CredentialGrade } from './functions.ts'
-import { AuditRowId, CredentialId, SiteId, TenantId, UserId } from './ids.ts'
+import { AuditRowId, CredentialId, SessionId, SiteId, TenantId, UserId } from './ids.ts'
 import { Provider } from './providers.ts'
 import { Role } from './roles.ts'
 import { Tier } from './tiers.ts'
@@ -45,6 +45,22 @@ export const InvitationLine = z.object({
   expires_at: z.iso.datetime(),
 })
 export const MembersResponse = z.object({ members: z.array(MemberLine), invitations: z.array(InvitationLine) })
+
+/** `GET /api/sessions` (AAL2): the person's own that are live. User agent and address are what Supabase Auth keeps of them. */
+export const SessionLine = z.object({
+  id: SessionId,
+  begun_at: z.iso.datetime(),
+  used_at: z.iso.datetime(),
+  user_agent: z.string().nullable(),
+  ip: z.string().nullable(),
+  aal: z.enum(['aal1', 'aal2']),
+  /** The one that asks. */
+  current: z.boolean(),
+})
+export const SessionsResponse = z.object({ sessions: z.array(SessionLine) })
+/** `DELETE /api/sessions/{id}` ends one, `DELETE /api/sessions?which=…` several. Both AAL2. */
+export const SessionsToEnd = z.enum(['others', 'all'])
+export const SessionsEnded = z.object({ ended: z.int().nonnegative() })
 
 export const SiteSummary = z.object({
   id: SiteId,
@@ -224,6 +240,8 @@ export const StatusResponse = z.object({
 /** Codes of the gateway, each with its HTTP status. */
 export const API_ERRORS = {
   unauthenticated: 401,
+  session_ended: 401,
+  session_expired: 401,
   totp_enrolment_required: 403,
   aal2_required: 403,
   not_a_member: 403,

@@ -190,6 +190,8 @@ export const EDGE_ERRORS = {
   service_token_invalid: 401,
   service_token_replayed: 401,
   user_token_invalid: 401,
+  session_ended: 401,
+  session_expired: 401,
   aal2_required: 403,
   aal2_stale: 403,
   freshness_claimed: 403,

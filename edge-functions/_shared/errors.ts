@@ -30,6 +30,8 @@ const NEXT_STEP: Record<ErrorCode, string> = {
     'The vault did not accept this function. Nothing was changed; ask the operator to check the service key.',
   service_token_replayed: 'The vault saw this request twice. Try again.',
   user_token_invalid: 'Sign in again: the session is missing, expired or not from this project.',
+  session_ended: 'This session was ended. Sign in again.',
+  session_expired: 'This session is over: it lasts 24 hours, and one hour without use. Sign in again.',
   aal2_required: 'Enter a code from your authenticator app to continue.',
   aal2_stale: 'Enter a new code from your authenticator app: the last one is more than 5 minutes old.',
   freshness_claimed:

@@ -12,7 +12,7 @@ import { type Idempotency, idempotencyOf } from './idempotency.ts'
 import { withOutcome } from './outcome.ts'
 import { sealSecret } from './seal.ts'
 import type { Store } from './store.ts'
-import { requireAal2, requireFresh } from './user.ts'
+import { inSession, requireAal2, requireFresh } from './user.ts'
 import type { Vault } from './vault-client.ts'
 
 /** What storing a secret and putting one in another's place have in common. */
@@ -46,7 +46,7 @@ export async function takeNewSecret<Input extends Incoming>(
   const secret = Secret.fromText(input.secret)
   try {
     const idempotency = idempotencyOf(call.headers, kind.functionName, await requestDigest(kind.action, input))
-    const earlier = await parts.store('idempotent_response', { user_id: user.id, ...idempotency })
+    const earlier = await parts.store('idempotent_response', { ...inSession(user, now), ...idempotency })
     if (earlier !== null) return earlier.response
     requireFresh(user, now)
     const stepUpToken = call.headers.get(STEP_UP_HEADER)

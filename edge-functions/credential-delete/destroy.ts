@@ -7,7 +7,7 @@ import type { Call } from '../_shared/handler.ts'
 import { idempotencyOf } from '../_shared/idempotency.ts'
 import { withOutcome } from '../_shared/outcome.ts'
 import type { Store } from '../_shared/store.ts'
-import { requireFresh } from '../_shared/user.ts'
+import { inSession, requireFresh } from '../_shared/user.ts'
 import type { Vault } from '../_shared/vault-client.ts'
 
 export type DestroyParts = {
@@ -24,7 +24,7 @@ export async function destroy({ vault, store }: DestroyParts, call: Call<Input>)
   const { input, user, headers, requestId, now } = call
   const { tenant_id, credential_id } = input
   const idempotency = idempotencyOf(headers, 'credential-delete', await requestDigest(ACTION, input))
-  const earlier = await store('idempotent_response', { user_id: user.id, ...idempotency })
+  const earlier = await store('idempotent_response', { ...inSession(user, now), ...idempotency })
   if (earlier !== null) return CredentialDelete.response.parse(earlier.response)
   requireFresh(user, now)
   const stepUpToken = headers.get(STEP_UP_HEADER)

@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import type { Call } from '../_shared/handler.ts'
 import { withOutcome } from '../_shared/outcome.ts'
 import type { Store } from '../_shared/store.ts'
-import { requireAal2 } from '../_shared/user.ts'
+import { inSession, requireAal2 } from '../_shared/user.ts'
 import type { Vault } from '../_shared/vault-client.ts'
 
 export type AcceptParts = {
@@ -19,7 +19,7 @@ export async function accept({ vault, store }: AcceptParts, call: Call<Input>): 
   const { input, user, now, requestId } = call
   requireAal2(user)
   const token_hash = invitationTokenHash(input.token)
-  const presented = { token_hash, user_id: user.id, at: new Date(now).toISOString() }
+  const presented = { token_hash, ...inSession(user, now) }
   await store('find_invitation', presented)
   const proofs = { userJwt: user.jwt, requestId }
   const begun = await vault('member-join', { token_hash }, proofs)

@@ -6,7 +6,7 @@ import { Refused } from '../_shared/errors.ts'
 import type { Call } from '../_shared/handler.ts'
 import { type Intent, withOutcome } from '../_shared/outcome.ts'
 import type { Store } from '../_shared/store.ts'
-import { requireAal2, requireFresh } from '../_shared/user.ts'
+import { inSession, requireAal2, requireFresh } from '../_shared/user.ts'
 import type { Proofs, Vault } from '../_shared/vault-client.ts'
 
 export type ResetParts = {
@@ -23,7 +23,7 @@ export function reset(parts: ResetParts, call: Call<Input>): Promise<Made | Left
   if (input.act === 'codes') return makeCodes(parts, call)
   if (input.act === 'redeem') return redeem(parts, call, input.code)
   requireAal2(call.user)
-  return parts.store('recovery_codes_left', { user_id: call.user.id })
+  return parts.store('recovery_codes_left', inSession(call.user, call.now))
 }
 
 /** No idempotency key: an answer that was lost cannot be given again, since nobody keeps the codes. Ten more are made. */
@@ -49,7 +49,7 @@ async function redeem(
   code: string,
 ): Promise<Left> {
   const code_hash = recoveryCodeHash(user.id, code)
-  const presented = { user_id: user.id, code_hash, at: new Date(now).toISOString() }
+  const presented = { ...inSession(user, now), code_hash }
   const { state } = await store('try_recovery_code', presented)
   if (state !== 'stands') throw new Refused(state === 'too_many' ? 'too_many_attempts' : 'recovery_code_invalid')
   const proofs = { userJwt: user.jwt, requestId }

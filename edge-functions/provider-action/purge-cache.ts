@@ -10,7 +10,7 @@ import { idempotencyOf } from '../_shared/idempotency.ts'
 import { withOutcome } from '../_shared/outcome.ts'
 import { withSecret } from '../_shared/seal.ts'
 import type { Store } from '../_shared/store.ts'
-import { requireFresh } from '../_shared/user.ts'
+import { inSession, requireFresh } from '../_shared/user.ts'
 import type { Vault } from '../_shared/vault-client.ts'
 
 export type PurgeParts = {
@@ -30,7 +30,7 @@ export async function purgeCache(parts: PurgeParts, call: Call<Input>): Promise<
   const { input, user, headers, requestId, now } = call
   const { tenant_id, credential_id, site_id } = input
   const idempotency = idempotencyOf(headers, 'provider-action', await requestDigest(ACTION, input))
-  const earlier = await store('idempotent_response', { user_id: user.id, ...idempotency })
+  const earlier = await store('idempotent_response', { ...inSession(user, now), ...idempotency })
   if (earlier !== null) return ProviderAction.response.parse(earlier.response)
   requireFresh(user, now)
   const stepUpToken = headers.get(STEP_UP_HEADER)

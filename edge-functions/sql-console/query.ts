@@ -11,7 +11,7 @@ import { Refused } from '../_shared/errors.ts'
 import type { Call } from '../_shared/handler.ts'
 import { recordOutcome } from '../_shared/outcome.ts'
 import type { Store } from '../_shared/store.ts'
-import { requireAal2, requireFresh } from '../_shared/user.ts'
+import { inSession, requireAal2, requireFresh } from '../_shared/user.ts'
 import type { Vault } from '../_shared/vault-client.ts'
 import { judgeStatement } from './judge.ts'
 import { consoleLogin } from './login.ts'
@@ -30,10 +30,10 @@ export async function consoleCall(
   parts: ConsoleParts,
   call: Call<z.infer<typeof SqlConsole.request>>,
 ): Promise<Answer> {
-  const { input, user } = call
+  const { input, user, now } = call
   if ('statement' in input) return query(parts, { ...call, input })
   requireAal2(user)
-  const request = { tenant_id: input.tenant_id, user_id: user.id, statement_id: input.cancel }
+  const request = { tenant_id: input.tenant_id, ...inSession(user, now), statement_id: input.cancel }
   return { state: 'cancelled', ...(await parts.store('end_console', request)) }
 }
 

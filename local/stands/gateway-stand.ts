@@ -14,7 +14,7 @@ import { TileCutter } from '../../domain/merkle/tiles.ts'
 import { hashLeaf, MerkleTree } from '../../domain/merkle/tree.ts'
 import { formatCheckpoint, originOf } from '../../domain/note/checkpoint.ts'
 import { formatVkey, generateSigner, signNote } from '../../domain/note/signed-note.ts'
-import { createAuthUsers } from '../postgres/auth-users.ts'
+import { createAuthUsers, openAuthSession } from '../postgres/auth-users.ts'
 import { startThrowawayPostgres } from '../postgres/throwaway.ts'
 import { freePorts } from '../supervisor/ports.ts'
 import { workerOptions } from '../workers/worker-options.ts'
@@ -33,18 +33,24 @@ export type Ask = {
   readonly aal?: 'aal1' | 'aal2'
   readonly tenant?: string
   readonly method?: string
+  /** Without one, a session that has just begun. */
+  readonly session?: string
 }
 
 export const ISSUER = 'http://auth.test/auth/v1'
 const DAY_MS = 24 * 60 * 60 * 1000
 /** A midnight some days back, so that every fact lies in a month that has a partition. */
 const TODAY = Math.floor(Date.now() / DAY_MS) * DAY_MS
+export const UNKNOWN_SESSION = randomUUID()
 /** Answers as the vault's door does, with what it was asked, or with the refusal that a test wrote into the limit. */
 export const VAULT_STUB = `
 import { WorkerEntrypoint } from 'cloudflare:workers'
 const refusals = { 101: 'tenant_frozen', 102: 'budget_exceeded', 103: 'ledger_unreachable', 104: 'not_a_member', 105: 'not_openable' }
 export class GatewayDoor extends WorkerEntrypoint {
   async ready() { return { ok: true } }
+  async endSessions(jwt, ending) {
+    return ending.sessionId === '${UNKNOWN_SESSION}' ? { ok: false, code: 'session_unknown' } : { ok: true, ended: ending.which === 'one' ? 1 : 2 }
+  }
   async unsealAudit(jwt, { tenantId, afterSeq, limit, ...rest }) {
     if (limit in refusals) return { ok: false, code: refusals[limit] }
     if (limit === 106) throw new Error('unreachable')
@@ -61,7 +67,7 @@ export async function startGatewayStand() {
   const sql = postgres(database.superuserUrl, { max: 2, onnotice: () => {} })
   await createAuthUsers(sql)
   const store = await startTcpSwitch(database.poolPort)
-  const auth = await startIssuer()
+  const auth = await startIssuer(sql)
   const signer = await generateSigner('flarewatch.test/log')
   const storeUrl = new URL(database.pooledUrlFor('flarewatch_gateway'))
   storeUrl.port = String(store.port)
@@ -74,9 +80,9 @@ export async function startGatewayStand() {
     vkey,
     origin,
     agency: (name: string) => seedAgency(sql, name),
-    ask: async (path: string, { user, aal = 'aal2', tenant, method = 'GET' }: Ask = {}): Promise<Response> => {
+    ask: async (path: string, { user, aal = 'aal2', tenant, method = 'GET', session }: Ask = {}): Promise<Response> => {
       const headers = new Headers()
-      if (user !== undefined) headers.set('authorization', `Bearer ${await auth.sign(user, aal)}`)
+      if (user !== undefined) headers.set('authorization', `Bearer ${await auth.sign(user, aal, session)}`)
       if (tenant !== undefined) headers.set(TENANT_HEADER, tenant)
       return fetch(`${origin}${path}`, { method, headers })
     },
@@ -136,8 +142,8 @@ export async function insertAuditRow(sql: postgres.Sql, row: AuditRow): Promise<
   })}`
 }
 
-/** Signs as Supabase Auth does, and publishes its key where the gateway looks for it. */
-export async function startIssuer() {
+/** Signs as Supabase Auth does, keeps each session as it does, and publishes its key where the gateway looks for it. */
+export async function startIssuer(sql: postgres.Sql) {
   const keys = await generateKeyPair('ES256')
   const jwks = JSON.stringify({ keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'one', alg: 'ES256' }] })
   const server = createServer((_request, response) => response.setHeader('content-type', 'application/json').end(jwks))
@@ -146,14 +152,17 @@ export async function startIssuer() {
   if (address === null || typeof address === 'string') throw new Error('a TCP server has no port')
   return {
     jwksUrl: `http://127.0.0.1:${address.port}/jwks.json`,
-    sign: (user: string, aal: string) =>
-      new SignJWT({ role: 'authenticated', aal, session_id: randomUUID(), email: 'user@agency.test' })
+    sign: async (user: string, aal: 'aal1' | 'aal2', session?: string) => {
+      const session_id = session ?? randomUUID()
+      if (session === undefined) await openAuthSession(sql, { id: session_id, userId: user, at: new Date(), aal })
+      return new SignJWT({ role: 'authenticated', aal, session_id, email: 'user@agency.test' })
         .setProtectedHeader({ alg: 'ES256', kid: 'one' })
         .setSubject(user)
         .setIssuer(ISSUER)
         .setAudience('authenticated')
         .setExpirationTime('1h')
-        .sign(keys.privateKey),
+        .sign(keys.privateKey)
+    },
     close: () => server.close(),
   }
 }

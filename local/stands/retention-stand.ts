@@ -9,6 +9,7 @@ import type { SealedRow } from '../../domain/audit/row.ts'
 import { type AuditLedgerApi, ROSTER_NAME, type TenantRosterApi } from '../../domain/contracts/durable-objects.ts'
 import { AuditRowId, TenantId } from '../../domain/contracts/ids.ts'
 import { formatSignerKey, formatVkey, generateSigner } from '../../domain/note/signed-note.ts'
+import { createAuthUsers } from '../postgres/auth-users.ts'
 import type { EmbeddedPostgres } from '../postgres/postgres.ts'
 import { startThrowawayPostgres } from '../postgres/throwaway.ts'
 import { freePorts } from '../supervisor/ports.ts'
@@ -24,12 +25,10 @@ const VERIFIER = 'flarewatch-verifier'
 
 export async function startRetentionStand() {
   const dir = mkdtempSync(join(tmpdir(), 'flarewatch-retention-'))
-  const [database, issuer, signer] = await Promise.all([
-    startThrowawayPostgres(),
-    startIssuer(),
-    generateSigner(LOG_NAME),
-  ])
+  const [database, signer] = await Promise.all([startThrowawayPostgres(), generateSigner(LOG_NAME)])
   const superuser = postgres(database.superuserUrl, { max: 2, onnotice: () => {} })
+  await createAuthUsers(superuser)
+  const issuer = await startIssuer(superuser)
   const clock = { now: Date.now() }
   const keys = { LOG_NAME, RECEIPT_SIGNING_KEY: formatSignerKey(signer) }
   const vkey = formatVkey(signer)

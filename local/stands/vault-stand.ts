@@ -20,6 +20,7 @@ import {
   type OperatorOperation,
 } from '../../domain/contracts/operator-door.ts'
 import { generateKek } from '../../domain/envelope/kek.ts'
+import { createAuthUsers, openAuthSession } from '../postgres/auth-users.ts'
 import { startThrowawayPostgres } from '../postgres/throwaway.ts'
 import type { ProbeBinding } from './probe.ts'
 import { startTcpSwitch, type TcpSwitch } from './tcp-switch.ts'
@@ -79,6 +80,7 @@ export async function startVaultStand(extra: StandBindings = {}) {
   const edge = await generateKeyPair('EdDSA', { extractable: true })
   const operator = await generateKeyPair('EdDSA', { extractable: true })
   const sql = postgres(database.superuserUrl, { max: 2, onnotice: () => {} })
+  await createAuthUsers(sql)
   const kek = generateKek()
   let offset = 0
   const now = () => Date.now() + offset
@@ -102,7 +104,11 @@ export async function startVaultStand(extra: StandBindings = {}) {
     })
   let workers = await boot(honest)
 
-  const userJwt = (user: User, claims: JWTPayload = {}) => auth.sign(user, now(), claims)
+  /** Each is of a session that has just begun, as long as the claims name no other. */
+  const userJwt = async (user: User, claims: JWTPayload = {}) => {
+    await openAuthSession(sql, { id: user.session, userId: user.id, at: new Date(now()) })
+    return auth.sign(user, now(), claims)
+  }
   const edgeCall = async (op: EdgeOperation, body: object, call: EdgeCall): Promise<EdgeAnswer> => {
     const text = JSON.stringify(body)
     const serviceJwt = await signRequest(edge.privateKey, {

@@ -33,6 +33,12 @@ $$;
 create function privileged.refuse(request jsonb) returns jsonb language plpgsql as $$
   begin raise exception using errcode = 'FW001', message = request ->> 'code'; end
 $$;
+create schema auth_hooks;
+grant usage on schema auth_hooks to supabase_auth_admin;
+create function auth_hooks.password_verification_attempt(event jsonb) returns jsonb language sql
+  return '{"decision": "continue"}'::jsonb;
+create function auth_hooks.mfa_verification_attempt(event jsonb) returns jsonb language sql
+  return '{"decision": "continue"}'::jsonb;
 create function privileged.nothing(request jsonb) returns jsonb language sql as $$ select null::jsonb $$;
 create function privileged.two(request jsonb, other int) returns jsonb language sql as $$ select request $$;
 revoke execute on all functions in schema privileged from public;

@@ -121,10 +121,11 @@ async function answer(parts: Parts, request: IncomingMessage, response: ServerRe
   const role = apiKeyRole(parts.keys, headers.get('apikey'))
   if (role === undefined && !isPublic) return sendJson(response, 401, apiKeyError(headers.has('apikey')))
   const asked = { method: request.method ?? 'GET', path, headers, body: await readBody(request) }
+  const ip = request.socket.remoteAddress ?? null
   if (service === 'auth') {
     return sendResponse(
       response,
-      await handleAuth(parts.auth, { ...asked, keyRole: role ?? 'anon', query: url.searchParams }),
+      await handleAuth(parts.auth, { ...asked, ip, keyRole: role ?? 'anon', query: url.searchParams }),
     )
   }
   if (service !== 'rest') return sendJson(response, 404, { message: 'no Route matched with those values' })

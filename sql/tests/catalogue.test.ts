@@ -68,7 +68,8 @@ describe('L3, T4: what holds for every table, policy and function', () => {
   test('every function is owned by postgres and finds nothing by a search path', async () => {
     const functions = await sql<{ name: string; owner: string; config: string[] | null }[]>`
       select p.proname as name, pg_get_userbyid(p.proowner) as owner, to_jsonb(p.proconfig) as config
-      from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('flarewatch', 'privileged')`
+      from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+      where n.nspname in ('flarewatch', 'privileged', 'auth_hooks')`
     expect(functions.length).toBeGreaterThan(30)
     for (const { name, owner, config } of functions) {
       expect({ owner, config }, name).toEqual({ owner: 'postgres', config: ['search_path=""'] })

@@ -40,6 +40,6 @@ export async function grantedOnFunctions(sql: AnySql): Promise<{ readonly role: 
     from pg_proc p
     join pg_namespace n on n.oid = p.pronamespace
     cross join aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
-    where n.nspname in ('flarewatch', 'privileged') and g.grantee <> p.proowner
+    where n.nspname in ('flarewatch', 'privileged', 'auth_hooks') and g.grantee <> p.proowner
     order by 1, 2`
 }

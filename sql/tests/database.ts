@@ -1,6 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import postgres from 'postgres'
 import { afterAll, inject } from 'vitest'
+import { openAuthSession } from '../../local/postgres/auth-users.ts'
 import type { LoginRole, WorkerRole } from '../../local/postgres/roles.ts'
+import { NOW } from './world.ts'
 
 export type Tx = postgres.TransactionSql<{ bigint: number }>
 export type Role = LoginRole | 'anon' | 'authenticated' | 'service_role'
@@ -59,16 +62,35 @@ export type Claims = {
   readonly sub: string
   readonly aal: 'aal1' | 'aal2'
   readonly tenant_id: string | null
+  /** Without one, a session that has just begun. */
   readonly session_id?: string
+  readonly at?: string
 }
 
 /** What the gateway does at the head of each transaction. */
 export async function asGateway<Value>(tx: Tx, claims: Claims | null, act: () => Promise<Value>): Promise<Value> {
+  const bound = claims === null ? null : await inSession(tx, claims)
   return await as(tx, 'flarewatch_gateway', async () => {
-    if (claims === null) await tx`select set_config('flarewatch.claims', '', true)`
-    else await tx`select flarewatch.bind_claims(${tx.json(claims)})`
+    if (bound === null) await tx`select set_config('flarewatch.claims', '', true)`
+    else await tx`select flarewatch.bind_claims(${tx.json(bound)})`
     return await act()
   })
+}
+
+async function inSession(tx: Tx, claims: Claims): Promise<Claims> {
+  const at = claims.at ?? NOW.toISOString()
+  if (claims.session_id !== undefined) return { ...claims, at }
+  const id = randomUUID()
+  await openAuthSession(tx, { id, userId: claims.sub, at: NOW, aal: claims.aal })
+  return { ...claims, session_id: id, at }
+}
+
+/** A request as the Edge Functions send it: in a session that has begun at that moment. */
+export async function fromLiveSession(tx: Tx, request: Record<string, unknown>): Promise<Record<string, unknown>> {
+  const at = typeof request.at === 'string' ? request.at : NOW.toISOString()
+  const id = randomUUID()
+  await openAuthSession(tx, { id, userId: String(request.user_id), at: new Date(at) })
+  return { session_id: id, at, ...request }
 }
 
 /** What the connector does at the head of each transaction. */

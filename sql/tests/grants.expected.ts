@@ -181,6 +181,9 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
   recovery_codes: { flarewatch_vault: { select: ['user_id', 'code_hash', 'used_at'] } },
   // Reached by definer functions alone.
   recovery_attempts: {},
+  session_uses: {},
+  failed_attempts: {},
+  hook_calls: {},
   mail_outbox: {},
   idempotency: {},
 }
@@ -192,14 +195,18 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.claim',
     'flarewatch.claim_is_aal2',
     'flarewatch.claim_may',
+    'flarewatch.claim_session',
     'flarewatch.claim_tenant',
     'flarewatch.claim_user',
     'flarewatch.claimed_memberships',
+    'flarewatch.hooks_seen',
     'flarewatch.is_member',
     'flarewatch.mail_status',
+    'flarewatch.own_sessions',
     'flarewatch.people',
     'flarewatch.stack_status',
     'flarewatch.totp_enrolled',
+    'flarewatch.use_session',
   ],
   flarewatch_connector: [
     'flarewatch.bind_job',
@@ -221,8 +228,11 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.begin_tenant_deletion',
     'flarewatch.dek_standing',
     'flarewatch.destroy_old_deks',
+    'flarewatch.end_sessions',
     'flarewatch.erase_tenant',
+    'flarewatch.judge_session',
     'flarewatch.mail_operator_key',
+    'flarewatch.use_session',
     'flarewatch.used_kek_versions',
   ],
   flarewatch_verifier: [
@@ -239,6 +249,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.mail_sent',
   ],
   flarewatch_console: ['flarewatch.console_tenant'],
+  supabase_auth_admin: ['auth_hooks.mfa_verification_attempt', 'auth_hooks.password_verification_attempt'],
   service_role: [
     'privileged.accept_invitation',
     'privileged.activate_tenant',

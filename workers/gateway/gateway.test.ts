@@ -8,6 +8,7 @@ import {
   MembersResponse,
   MeResponse,
   MetricsResponse,
+  SessionsResponse,
   SitesResponse,
   StatusResponse,
 } from '../../domain/contracts/api.ts'
@@ -21,6 +22,7 @@ import {
   codeOf,
   type GatewayStand,
   startGatewayStand,
+  UNKNOWN_SESSION,
 } from '../../local/stands/gateway-stand.ts'
 
 let stand: GatewayStand
@@ -312,6 +314,75 @@ describe('every answer', () => {
   })
 })
 
+describe('a session', () => {
+  it('T1 that was ended or has expired is refused at every address, though its token has not run out', async () => {
+    const [ended, old, idle] = [randomUUID(), randomUUID(), randomUUID()]
+    await begin(old, '24 hours')
+    await begin(idle, '61 minutes')
+    for (const path of ['/api/me', '/api/sessions', ...TENANT_ROUTES]) {
+      const answer = await ask(path, { user: own.user, session: ended })
+      expect(answer.headers.get('www-authenticate')).toBe('Bearer')
+      expect(await codeOf(answer)).toEqual([401, 'session_ended'])
+      expect(await codeOf(await ask(path, { user: own.user, session: old }))).toEqual([401, 'session_expired'])
+      expect(await codeOf(await ask(path, { user: own.user, session: idle }))).toEqual([401, 'session_expired'])
+    }
+    await begin(ended, '0 minutes', other.user)
+    expect(await codeOf(await ask('/api/me', { user: own.user, session: ended }))).toEqual([401, 'session_ended'])
+  })
+
+  it('that is used goes on beyond its first hour', async () => {
+    const session = randomUUID()
+    await begin(session, '59 minutes')
+    expect((await ask('/api/me', { user: own.user, session })).status).toBe(200)
+    const noted = () => stand.sql`select from flarewatch.session_uses where session_id = ${session}`
+    await expect.poll(async () => (await noted()).length).toBe(1)
+    await begin(session, '2 hours')
+    expect((await ask('/api/me', { user: own.user, session })).status).toBe(200)
+  })
+
+  it('is listed for its own person at AAL2, with when, where and by what', async () => {
+    const user = (await stand.agency('people')).user
+    const [here, there] = [randomUUID(), randomUUID()]
+    await begin(here, '10 minutes', user)
+    await begin(there, '20 minutes', user)
+    await stand.sql`update auth.sessions set user_agent = 'Firefox', ip = '192.0.2.7', aal = 'aal1' where id = ${there}`
+    const { sessions } = SessionsResponse.parse(await (await ask('/api/sessions', { user, session: here })).json())
+    const line = { begun_at: expect.any(String), used_at: expect.any(String) }
+    expect(sessions).toEqual([
+      { ...line, id: here, user_agent: null, ip: null, aal: 'aal2', current: true },
+      { ...line, id: there, user_agent: 'Firefox', ip: '192.0.2.7', aal: 'aal1', current: false },
+    ])
+    for (const method of ['GET', 'DELETE']) {
+      const answer = await ask('/api/sessions?which=all', { user, session: here, aal: 'aal1', method })
+      expect(await codeOf(answer)).toEqual([403, 'aal2_required'])
+    }
+  })
+
+  it('is ended by the vault, one or several, and by no other method', async () => {
+    const end = (path: string) => ask(path, { user: own.user, method: 'DELETE' })
+    expect(await (await end(`/api/sessions/${randomUUID()}`)).json()).toEqual({ ended: 1 })
+    for (const which of ['others', 'all']) {
+      expect(await (await end(`/api/sessions?which=${which}`)).json()).toEqual({ ended: 2 })
+    }
+    for (const path of [`/api/sessions/${UNKNOWN_SESSION}`, '/api/sessions/no-uuid']) {
+      expect(await codeOf(await end(path))).toEqual([404, 'not_found'])
+    }
+    for (const query of ['', '?which=mine', '?which=all&which=all']) {
+      expect(await codeOf(await end(`/api/sessions${query}`))).toEqual([422, 'query_invalid'])
+    }
+    expect(await codeOf(await ask('/api/sessions', { user: own.user, method: 'POST' }))).toEqual([
+      405,
+      'method_not_allowed',
+    ])
+    const read = await ask(`/api/sessions/${randomUUID()}`, { user: own.user })
+    expect([read.status, read.headers.get('allow')]).toEqual([405, 'DELETE'])
+  })
+
+  const begin = (id: string, ago: string, user = own.user) => stand.sql`
+    insert into auth.sessions (id, user_id, created_at, aal) values (${id}, ${user}, now() - ${ago}::interval, 'aal2')
+    on conflict (id) do update set created_at = excluded.created_at`
+})
+
 describe('status', () => {
   const parts = async () => {
     const { parts, figures } = StatusResponse.parse(await (await ask('/api/status', { user: own.user })).json())
@@ -335,6 +406,18 @@ describe('status', () => {
     expect(polled.figures).toMatchObject({ jobs_due: 0, jobs_leased: 1, dead_letters_24h: 1, cron_lag_seconds: 0 })
     const { figures } = StatusResponse.parse(await (await ask('/api/status', { user: other.user })).json())
     expect(figures).toMatchObject({ jobs_leased: 0, dead_letters_24h: 0 })
+  })
+
+  it('tells in words whether Auth has asked about failed attempts', async () => {
+    const detail = async () => {
+      const { parts } = StatusResponse.parse(await (await ask('/api/status', { user: own.user })).json())
+      return parts.find(({ name }) => name === 'delays')
+    }
+    const unseen =
+      "on wrong passwords: not seen (Auth's own limits apply), on wrong codes: not seen (Auth's own limits apply)"
+    expect(await detail()).toEqual({ name: 'delays', state: 'ok', detail: unseen })
+    await stand.sql`insert into flarewatch.hook_calls (hook, called_at) values ('password', now()), ('mfa', now())`
+    expect(await detail()).toMatchObject({ detail: 'on wrong passwords: on, on wrong codes: on' })
   })
 
   it("L4: tells whether the owners' mails go out, and counts open incidents", async () => {
@@ -380,6 +463,7 @@ describe('when the database does not answer', () => {
       'nights',
       'incidents',
       'mail',
+      'delays',
       'vault',
     ])
   })

@@ -12,6 +12,7 @@ import { answerLogin, collectLogin } from './routes/login.ts'
 import { members } from './routes/members.ts'
 import { siteMetrics } from './routes/metrics.ts'
 import { consistency, epochCertificate, epochs, newestReceipt, receiptOfSize } from './routes/receipt-files.ts'
+import { endSession, endSessions, sessions } from './routes/sessions.ts'
 import { shreddingCertificate } from './routes/shredding.ts'
 import { status } from './routes/status.ts'
 import { config, credentials, me, receipts, sites } from './routes/tenant.ts'
@@ -19,13 +20,20 @@ import { logKeys, securityPolicy, securityTxt } from './routes/well-known.ts'
 import { withSecurityHeaders } from './security-headers.ts'
 import type { Handler, Visit } from './visit.ts'
 
+const READ = ['GET', 'HEAD']
+const CHANGES = [
+  { path: /^\/api\/sessions$/, methods: [...READ, 'DELETE'] },
+  { path: /^\/api\/sessions\/[^/]+$/, methods: ['DELETE'] },
+  { path: /^\/api\/login\/(answer|collect)$/, methods: ['POST'] },
+]
 /**
- * Every address below answers GET and HEAD alone, and says so before it looks at anything else. Nothing there changes state. The two
- * above it pass a sealed session on to a command line. Nowhere a cookie is taken or another origin allowed: a page of someone else's
- * can neither read an answer nor, without a token or secret that it was given, cause an effect.
+ * Every address answers its methods alone, and says so before it looks at anything else: GET and HEAD; DELETE where one ends one's
+ * own sessions; POST where a sealed session is passed on to a command line. Nothing here takes a cookie or allows another origin: a page
+ * of someone else's can neither read an answer nor, without a token or secret that it was given, cause an effect.
  */
-const readsOnly: Handler = ({ method }) => {
-  if (method !== 'GET' && method !== 'HEAD') throw new Refusal('method_not_allowed', { allow: 'GET, HEAD' })
+const itsMethodsOnly: Handler = ({ method }, { url }) => {
+  const methods = CHANGES.find(({ path }) => path.test(url.pathname))?.methods ?? READ
+  if (!methods.includes(method)) throw new Refusal('method_not_allowed', { allow: methods.join(', ') })
 }
 const nothingHere: Handler = () => {
   throw new Refusal('not_found')
@@ -33,9 +41,7 @@ const nothingHere: Handler = () => {
 
 const router = Router<IRequestStrict, [Visit]>()
 router
-  .all('/api/login/answer', answerLogin)
-  .all('/api/login/collect', collectLogin)
-  .all('*', readsOnly)
+  .all('*', itsMethodsOnly)
   // For the dashboard: JSON, each with the user's access token.
   .all('/api/config', config)
   .all('/api/me', me)
@@ -43,6 +49,11 @@ router
   .all('/api/sites/:id/metrics', siteMetrics)
   .all('/api/credentials', credentials)
   .all('/api/members', members)
+  .all('/api/login/answer', answerLogin)
+  .all('/api/login/collect', collectLogin)
+  .delete('/api/sessions', endSessions)
+  .all('/api/sessions', sessions)
+  .delete('/api/sessions/:id', endSession)
   .all('/api/receipts', receipts)
   .all('/api/audit', audit)
   .all('/api/audit/export', auditExport)

@@ -18,6 +18,8 @@ export class Refusal extends Error {
 
 const MESSAGES: Record<ApiErrorCode, string> = {
   unauthenticated: 'Sign in and send the access token as a bearer token.',
+  session_ended: 'This session was ended. Sign in again.',
+  session_expired: 'This session is over: it lasts 24 hours, and one hour without use. Sign in again.',
   totp_enrolment_required: 'Enrol a TOTP authenticator first.',
   aal2_required: 'Confirm with your TOTP authenticator first.',
   not_a_member: 'You are not a member of this tenant.',

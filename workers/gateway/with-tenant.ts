@@ -1,8 +1,9 @@
 import { TENANT_HEADER } from '../../domain/contracts/api.ts'
 import { TenantId } from '../../domain/contracts/ids.ts'
-import { type Transaction, withDatabase } from '../runtime/database.ts'
+import { type Sql, type Transaction, withDatabase } from '../runtime/database.ts'
+import { log } from '../runtime/log.ts'
 import { type Standing, standingOf } from './queries/standing.ts'
-import { Refusal } from './refusal.ts'
+import { Refusal, refusalCode } from './refusal.ts'
 import type { Session } from './session.ts'
 import type { Visit } from './visit.ts'
 
@@ -24,7 +25,7 @@ export async function withTenant<Value>(
   return withUser(session, visit, named, async (sql, { totpEnrolled, tenantId }) => {
     if (!totpEnrolled) throw new Refusal('totp_enrolment_required')
     if (tenantId === null) throw new Refusal('not_a_member')
-    if (named === null) await bindClaims(sql, session, tenantId)
+    if (named === null) await bindClaims(sql, session, tenantId, visit.now)
     return query({ sql, tenantId })
   })
 }
@@ -32,18 +33,36 @@ export async function withTenant<Value>(
 /** Runs `query` as the user, with `tenantId` bound where one is given. */
 export async function withUser<Value>(
   session: Session,
-  { bindings, context }: Visit,
+  { bindings, context, now }: Visit,
   tenantId: TenantId | null,
   query: (sql: Transaction, standing: Standing) => Promise<Value>,
 ): Promise<Value> {
   return withDatabase(bindings.DB, context, async (database) => {
     const result = database.begin('read only', async (sql) => {
-      await bindClaims(sql, session, tenantId)
+      await bindClaims(sql, session, tenantId, now)
+      const standing = await standingOf(sql, session.userId, tenantId)
+      requireLive(standing.session)
       // Wrapped, since postgres.js would unwrap an array of promises that a query returned.
-      return { value: await query(sql, await standingOf(sql, session.userId, tenantId)) }
+      return { value: await query(sql, standing), useDue: standing.useDue }
     })
-    return (await withinTime(result)).value
+    const { value, useDue } = await withinTime(result)
+    if (useDue) context.waitUntil(noteUse(database, session, now))
+    return value
   })
+}
+
+function requireLive(state: Standing['session']): void {
+  if (state === 'live') return
+  throw new Refusal(state === 'ended' ? 'session_ended' : 'session_expired', { 'www-authenticate': 'Bearer' })
+}
+
+/** Once a minute at most, after the answer. A note that is lost can end the session early, and never late. */
+async function noteUse(database: Sql, { userId, sessionId }: Session, now: number): Promise<void> {
+  try {
+    await database`select flarewatch.use_session(${userId}, ${sessionId}, ${new Date(now)})`
+  } catch (error) {
+    log('gateway', 'warn', 'session.use_not_noted', { code: refusalCode(error) })
+  }
 }
 
 /** Longer than any query of ours takes, shorter than a browser waits. */
@@ -60,8 +79,14 @@ async function withinTime<Value>(work: Promise<Value>): Promise<Value> {
   return Promise.race([work, late]).finally(() => clearTimeout(timer))
 }
 
-async function bindClaims(sql: Transaction, session: Session, tenantId: TenantId | null): Promise<void> {
-  const claims = { sub: session.userId, aal: session.aal, session_id: session.sessionId, tenant_id: tenantId }
+async function bindClaims(
+  sql: Transaction,
+  { userId, aal, sessionId }: Session,
+  tenantId: TenantId | null,
+  now: number,
+): Promise<void> {
+  const at = new Date(now).toISOString()
+  const claims = { sub: userId, aal, session_id: sessionId, tenant_id: tenantId, at }
   await sql`select flarewatch.bind_claims(${sql.json(claims)})`
 }
 

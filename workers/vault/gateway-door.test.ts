@@ -1,7 +1,8 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { GatewayDoorRefusal, UnsealedAudit } from '../../domain/contracts/gateway-door.ts'
 import { wrapKey } from '../../domain/envelope/wrap.ts'
+import { openAuthSession } from '../../local/postgres/auth-users.ts'
 import { bornTenant, flushedRows, leaseJob, type StandTenant, storeCredential } from '../../local/stands/tenants.ts'
 import { newUser, startVaultStand, type User, type VaultStand } from '../../local/stands/vault-stand.ts'
 
@@ -136,6 +137,17 @@ describe('audit content', () => {
     await stand.restart()
   })
 
+  it('T1 is for no session that was ended or has expired', async () => {
+    const tenant = await bornTenant(stand)
+    const session_id = randomUUID()
+    expect(await read(tenant, tenant.owner, {}, { session_id })).toEqual({ ok: false, code: 'session_ended' })
+    await openAuthSession(stand.sql, { id: session_id, userId: tenant.owner.id, at: new Date(stand.now() - 3_600_000) })
+    expect(await read(tenant, tenant.owner, {}, { session_id })).toEqual({ ok: false, code: 'session_expired' })
+    const edge = { user: tenant.owner, claims: { session_id } }
+    const body = { tenant_id: tenant.id }
+    expect(await stand.edgeCall('tenant-activate', body, edge)).toMatchObject({ status: 401, code: 'session_expired' })
+  })
+
   it('tells the gateway whether the vault is ready', async () => {
     expect(await stand.call('GATEWAY_DOOR', null, 'ready')).toEqual({ ok: true })
   })
@@ -173,3 +185,52 @@ async function addAuditKeyVersion(tenantId: string): Promise<void> {
   await stand.sql`insert into flarewatch.audit_keys (tenant_id, version, kek_version, wrapped_key)
     values (${tenantId}, 2, 1, ${wrapped})`
 }
+
+describe('sessions', () => {
+  const end = async (user: User, ending: object, claims = {}) =>
+    stand.call('GATEWAY_DOOR', null, 'endSessions', await stand.userJwt(user, claims), ending)
+  const begin = async (userId: string) => {
+    const id = randomUUID()
+    await openAuthSession(stand.sql, { id, userId, at: new Date(stand.now()) })
+    return id
+  }
+  const left = async (userId: string) =>
+    (await stand.sql`select id from auth.sessions where user_id = ${userId}`).map(({ id }) => String(id))
+
+  it('L1 are ended by their own person, and each agency of theirs is told before', async () => {
+    const [first, second] = [await bornTenant(stand), await bornTenant(stand)]
+    const { owner } = first
+    await stand.sql`insert into flarewatch.members values (${second.id}, ${owner.id}, 'viewer')`
+    const [one, two, foreign] = [await begin(owner.id), await begin(owner.id), await begin(second.owner.id)]
+    expect(await end(owner, { which: 'one', sessionId: one })).toEqual({ ok: true, ended: 1 })
+    expect((await left(owner.id)).sort()).toEqual([owner.session, two].sort())
+    expect(await end(owner, { which: 'others' })).toEqual({ ok: true, ended: 1 })
+    expect(await left(owner.id)).toEqual([owner.session])
+    expect(await end(owner, { which: 'all' })).toEqual({ ok: true, ended: 1 })
+    expect(await left(owner.id)).toEqual([])
+    expect(await left(second.owner.id)).toContain(foreign)
+    for (const tenant of [first, second]) {
+      const page = await read(tenant, owner, { action: 'session.end' })
+      if (!page.ok) throw new Error(page.code)
+      expect(page.rows.map(({ actor, detail }) => ({ actor, detail }))).toEqual([
+        { actor: `user:${owner.id}`, detail: { which: 'one', session: one } },
+        { actor: `user:${owner.id}`, detail: { which: 'others' } },
+        { actor: `user:${owner.id}`, detail: { which: 'all' } },
+      ])
+    }
+  })
+
+  it('A2 are not ended at AAL1, not by a stranger, and not without a row that says so', async () => {
+    const tenant = await bornTenant(stand)
+    const { owner } = tenant
+    const [one, foreign] = [await begin(owner.id), await begin(newUser().id)]
+    expect(await end(owner, { which: 'all' }, { aal: 'aal1' })).toEqual({ ok: false, code: 'aal2_required' })
+    const unknown = { ok: false, code: 'session_unknown' }
+    expect(await end(owner, { which: 'one', sessionId: foreign })).toEqual(unknown)
+    expect(await end(newUser(), { which: 'one', sessionId: one })).toEqual(unknown)
+    await stand.restart({ ledger: 'unreachable' })
+    expect(await end(owner, { which: 'one', sessionId: one })).toEqual({ ok: false, code: 'ledger_unreachable' })
+    await stand.restart()
+    expect(await left(owner.id)).toContain(one)
+  })
+})

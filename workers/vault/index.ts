@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { zeroize } from '../../domain/bytes.ts'
 import type { ActOutcome, ConnectorDoorApi } from '../../domain/contracts/connector-door.ts'
 import { EDGE_DOOR_PATH } from '../../domain/contracts/edge-door.ts'
-import type { AuditQuery, GatewayDoorApi } from '../../domain/contracts/gateway-door.ts'
+import type { AuditQuery, GatewayDoorApi, SessionEnding } from '../../domain/contracts/gateway-door.ts'
 import { JobId } from '../../domain/contracts/ids.ts'
 import { OPERATOR_DOOR_PATH } from '../../domain/contracts/operator-door.ts'
 import { failureResponse } from '../runtime/failure-response.ts'
@@ -11,6 +11,7 @@ import { log } from '../runtime/log.ts'
 import { PART } from './call.ts'
 import { openForJob, resealForJob, settleJob } from './connector-door.ts'
 import { edgeDoor } from './edge-door/door.ts'
+import { endSessions } from './end-sessions.ts'
 import { unsealAudit } from './gateway-door.ts'
 import { judgeKeks } from './keks.ts'
 import { operatorDoor } from './operator-door/door.ts'
@@ -61,6 +62,10 @@ export class GatewayDoor extends WorkerEntrypoint<unknown> implements GatewayDoo
 
   async unsealAudit(userJwt: string, query: AuditQuery) {
     return visited(this.env, this.ctx, (visit) => unsealAudit(visit, userJwt, query))
+  }
+
+  async endSessions(userJwt: string, ending: SessionEnding) {
+    return visited(this.env, this.ctx, (visit) => endSessions(visit, userJwt, ending))
   }
 }
 

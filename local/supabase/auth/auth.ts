@@ -3,8 +3,19 @@ import type postgres from 'postgres'
 import { z } from 'zod'
 import { AuthRefused, authErrorResponse } from './errors.ts'
 import { challenge, deleteFactor, enrol, type FactorParts, listFactors, unenrol, verify } from './factors.ts'
+import { askHook } from './hooks.ts'
 import type { Lite } from './lite.ts'
-import { assuranceOf, currentRefreshToken, findSession, recordAuthentication, type StoredSession } from './sessions.ts'
+import {
+  assuranceOf,
+  beginSession,
+  currentRefreshToken,
+  endSession,
+  findSession,
+  moveSession,
+  type Origin,
+  recordAuthentication,
+  type StoredSession,
+} from './sessions.ts'
 import { ACCESS_TOKEN_SECONDS, type AccessTokens, type Bearer } from './tokens.ts'
 
 /**
@@ -23,6 +34,8 @@ export type AuthRequest = {
   readonly path: string
   readonly query: URLSearchParams
   readonly headers: Headers
+  /** Whom the connection is from. */
+  readonly ip: string | null
   /** Whom the API key stands for: the admin's endpoints are service_role's. */
   readonly keyRole: 'anon' | 'service_role'
   readonly body: string
@@ -40,6 +53,8 @@ const InnerSession = z.looseObject({
   user: z.looseObject({ id: z.uuid(), email: z.string(), phone: z.string() }),
 })
 const InnerClaims = z.object({ session_id: z.uuid() })
+const Credentials = z.looseObject({ email: z.string() })
+const WrongPassword = z.looseObject({ error_code: z.literal('invalid_credentials') })
 const UserChange = z.looseObject({
   password: z.unknown().optional(),
   email: z.unknown().optional(),
@@ -69,7 +84,7 @@ async function route(parts: AuthParts, request: AuthRequest): Promise<Response> 
     case 'GET /health':
       return parts.lite.fetch(path, { method })
     case 'POST /signup':
-      return await issue(parts, await parts.lite.fetch(path, { method, body }), 'password')
+      return await issue(parts, request, await parts.lite.fetch(path, { method, body }), 'password')
     case 'POST /token':
       return await token(parts, request)
     case 'GET /user':
@@ -98,21 +113,64 @@ function wellKnown({ tokens, issuer }: AuthParts, { method, path }: AuthRequest)
   throw new AuthRefused(404, 'not_found', 'Not found')
 }
 
-async function token(parts: AuthParts, { query, body }: AuthRequest): Promise<Response> {
+async function token(parts: AuthParts, request: AuthRequest): Promise<Response> {
+  const { query, body } = request
   const grant = query.get('grant_type')
   if (grant !== 'password' && grant !== 'refresh_token') {
     throw new AuthRefused(400, 'unsupported_grant_type', 'unsupported_grant_type')
   }
   const inner = await parts.lite.fetch(`/token?grant_type=${grant}`, { method: 'POST', body })
-  return await issue(parts, inner, grant === 'password' ? 'password' : undefined)
+  if (grant === 'password') await requireAdmitted(parts, body, inner.clone())
+  return await issue(parts, request, inner, grant === 'password' ? 'password' : undefined)
+}
+
+/** lite has judged the password, and opened a session for a right one; the hook says whether it may count. */
+async function requireAdmitted(parts: AuthParts, body: string, inner: Response): Promise<void> {
+  const { sql } = parts
+  const answered = await inner.json()
+  const session = inner.ok ? InnerSession.parse(answered) : undefined
+  const userId = session?.user.id ?? (await whosePasswordWasWrong(sql, body, answered))
+  if (userId === undefined) return
+  const attempt = { user_id: userId, valid: session !== undefined }
+  const answer = await askHook(sql, { hook: 'password_verification_attempt', ...attempt })
+  if (answer.decision === 'continue') return
+  if (session !== undefined) await endSession(sql, sessionIdOf(session.access_token))
+  throw new AuthRefused(400, 'invalid_credentials', answer.message)
+}
+
+/** Nobody, where there is no such account, or where it was not the password that was refused. */
+async function whosePasswordWasWrong(sql: postgres.Sql, body: string, refused: unknown): Promise<string | undefined> {
+  if (!WrongPassword.safeParse(refused).success) return undefined
+  const asked = Credentials.safeParse(parseBody(body))
+  if (!asked.success) return undefined
+  const [row] = await sql<{ id: string }[]>`select id from auth.users where lower(email) = lower(${asked.data.email})`
+  return row?.id
+}
+
+function sessionIdOf(innerToken: string): string {
+  return InnerClaims.parse(decodeJwt(innerToken)).session_id
+}
+
+function originOf({ headers, ip }: AuthRequest): Origin {
+  return { userAgent: headers.get('user-agent'), ip }
 }
 
 /** Replaces lite's access token by ours. `method` is how the user has just been authenticated; a refresh proves nothing new. */
-async function issue(parts: AuthParts, inner: Response, method: 'password' | undefined): Promise<Response> {
+async function issue(
+  parts: AuthParts,
+  request: AuthRequest,
+  inner: Response,
+  method: 'password' | undefined,
+): Promise<Response> {
   if (!inner.ok) return inner
   const session = InnerSession.parse(await inner.json())
-  const { session_id } = InnerClaims.parse(decodeJwt(session.access_token))
-  if (method !== undefined) await recordAuthentication(parts.sql, session_id, method, new Date(parts.now()))
+  const session_id = sessionIdOf(session.access_token)
+  const at = new Date(parts.now())
+  if (method === undefined) await moveSession(parts.sql, session_id, originOf(request))
+  else {
+    await beginSession(parts.sql, session_id, originOf(request), at)
+    await recordAuthentication(parts.sql, session_id, method, at)
+  }
   const [assurance, factors] = await Promise.all([
     assuranceOf(parts.sql, session_id),
     listFactors(parts.sql, session.user.id),
@@ -208,17 +266,17 @@ async function factor(parts: AuthParts, request: AuthRequest): Promise<Response>
   }
   if (request.method === 'POST' && act === 'verify') {
     await verify(parts, session, factorId, parseBody(request.body))
-    return await nextTokens(parts, session)
+    return await nextTokens(parts, request, session)
   }
   throw new AuthRefused(405, 'method_not_allowed', 'Method not allowed')
 }
 
 /** The session's next tokens, by lite's own refresh, so that rotation stays in one place. */
-async function nextTokens(parts: AuthParts, session: StoredSession): Promise<Response> {
+async function nextTokens(parts: AuthParts, request: AuthRequest, session: StoredSession): Promise<Response> {
   const refresh_token = await currentRefreshToken(parts.sql, session.id)
   const body = JSON.stringify({ refresh_token })
   const inner = await parts.lite.fetch('/token?grant_type=refresh_token', { method: 'POST', body })
-  return await issue(parts, inner, undefined)
+  return await issue(parts, request, inner, undefined)
 }
 
 async function authenticate(

@@ -4,9 +4,12 @@ import type postgres from 'postgres'
 import { renderSVG } from 'uqr'
 import { z } from 'zod'
 import { AuthRefused } from './errors.ts'
+import { askHook } from './hooks.ts'
 import {
   endSessionsBelowAal2,
+  endSessionsOf,
   lowerSessionsOf,
+  type Queries,
   raiseSession,
   recordAuthentication,
   type StoredSession,
@@ -126,14 +129,16 @@ export async function verify(
 ): Promise<void> {
   const request = VerifyRequest.safeParse(body)
   const factor = await ownFactor(sql, session, factorId)
-  if (!request.success) throw new AuthRefused(422, 'mfa_verification_failed', 'Invalid TOTP code entered')
+  if (!request.success) throw invalidCode()
   const at = new Date(now())
+  const { challenge_id, code } = request.data
+  await requireChallenge(sql, factorId, challenge_id, at)
+  const window = { token: code, window: SKEW_STEPS, timestamp: at.getTime() }
+  const valid = totpOf(factor.secret, '', '').validate(window) !== null
+  await requireAdmitted(sql, session.userId, factorId, valid)
+  if (!valid) throw invalidCode()
   await sql.begin(async (tx) => {
-    await claimChallenge(tx, factorId, request.data.challenge_id, at)
-    const window = { token: request.data.code, window: SKEW_STEPS, timestamp: at.getTime() }
-    if (totpOf(factor.secret, '', '').validate(window) === null) {
-      throw new AuthRefused(422, 'mfa_verification_failed', 'Invalid TOTP code entered')
-    }
+    await claimChallenge(tx, factorId, challenge_id, at)
     await tx`update auth.mfa_factors set status = 'verified', updated_at = ${at} where id = ${factorId}`
     await tx`delete from auth.mfa_factors where user_id = ${session.userId} and status = 'unverified'`
     await recordAuthentication(tx, session.id, 'totp', at)
@@ -142,10 +147,29 @@ export async function verify(
   })
 }
 
+/** A hook's refusal ends every session of the person, as with hosted Supabase. */
+async function requireAdmitted(sql: postgres.Sql, userId: string, factorId: string, valid: boolean): Promise<void> {
+  const event = { user_id: userId, factor_id: factorId, factor_type: 'totp', valid } as const
+  const answer = await askHook(sql, { hook: 'mfa_verification_attempt', ...event })
+  if (answer.decision === 'continue') return
+  await endSessionsOf(sql, userId)
+  throw new AuthRefused(403, 'mfa_verification_rejected', answer.message)
+}
+
+function invalidCode(): AuthRefused {
+  return new AuthRefused(422, 'mfa_verification_failed', 'Invalid TOTP code entered')
+}
+
 /** A challenge serves once: of two concurrent verifications the row lock lets one through. */
 async function claimChallenge(sql: postgres.TransactionSql, factorId: string, id: string, at: Date): Promise<void> {
+  await sql`select from auth.mfa_challenges where id = ${id} for update`
+  await requireChallenge(sql, factorId, id, at)
+  await sql`update auth.mfa_challenges set verified_at = ${at} where id = ${id}`
+}
+
+async function requireChallenge(sql: Queries, factorId: string, id: string, at: Date): Promise<void> {
   const [row] = await sql<{ created_at: Date; verified_at: Date | null }[]>`
-    select created_at, verified_at from auth.mfa_challenges where id = ${id} and factor_id = ${factorId} for update`
+    select created_at, verified_at from auth.mfa_challenges where id = ${id} and factor_id = ${factorId}`
   if (row === undefined || row.verified_at !== null) {
     throw new AuthRefused(422, 'mfa_factor_not_found', 'MFA factor with the provided challenge ID not found')
   }
@@ -156,7 +180,6 @@ async function claimChallenge(sql: postgres.TransactionSql, factorId: string, id
       `MFA challenge ${id} has expired, verify against another challenge or create a new challenge.`,
     )
   }
-  await sql`update auth.mfa_challenges set verified_at = ${at} where id = ${id}`
 }
 
 export async function unenrol({ sql }: FactorParts, session: StoredSession, factorId: string): Promise<{ id: string }> {

@@ -39,6 +39,33 @@ export async function findSession(sql: Queries, sessionId: string, userId: strin
   return row === undefined ? undefined : { id: sessionId, userId, aal: row.aal === 'aal2' ? 'aal2' : 'aal1' }
 }
 
+/** From where a client asked, as far as Supabase Auth keeps it. */
+export type Origin = { readonly userAgent: string | null; readonly ip: string | null }
+
+/** lite keeps neither, and begins sessions by its own clock. */
+export async function beginSession(
+  sql: Queries,
+  sessionId: string,
+  { userAgent, ip }: Origin,
+  at: Date,
+): Promise<void> {
+  await sql`
+    update auth.sessions set created_at = ${at}, user_agent = ${userAgent}, ip = ${ip}::inet where id = ${sessionId}`
+}
+
+/** A refresh moves a session to where it was asked for, as with hosted Supabase. */
+export async function moveSession(sql: Queries, sessionId: string, { userAgent, ip }: Origin): Promise<void> {
+  await sql`update auth.sessions set user_agent = ${userAgent}, ip = ${ip}::inet where id = ${sessionId}`
+}
+
+export async function endSession(sql: Queries, sessionId: string): Promise<void> {
+  await sql`delete from auth.sessions where id = ${sessionId}`
+}
+
+export async function endSessionsOf(sql: Queries, userId: string): Promise<void> {
+  await sql`delete from auth.sessions where user_id = ${userId}`
+}
+
 export async function raiseSession(sql: Queries, sessionId: string, factorId: string): Promise<void> {
   await sql`
     update auth.sessions set aal = 'aal2', factor_id = ${factorId}, updated_at = clock_timestamp() where id = ${sessionId}`

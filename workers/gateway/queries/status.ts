@@ -21,6 +21,8 @@ const Row = z.object({
   mails_waiting: z.number(),
   oldest_mail_due_at: z.date().nullable(),
   mails_given_up_24h: z.number(),
+  password_hook_at: z.date().nullable(),
+  mfa_hook_at: z.date().nullable(),
 })
 export type TenantHealth = z.output<typeof Row>
 
@@ -37,9 +39,11 @@ export async function tenantHealth({ sql, tenantId }: Tenancy, at: Date): Promis
       night.finished_at as night_at, night.size as night_size, night.sound as night_sound,
       (select activated_at from flarewatch.tenants where id = ${tenantId}) as activated_at,
       work.jobs_leased, work.jobs_due, work.oldest_due_at, work.newest_job_at, work.dead_letters_24h, work.audit_rows,
-      mail.waiting as mails_waiting, mail.oldest_due_at as oldest_mail_due_at, mail.given_up_24h as mails_given_up_24h
+      mail.waiting as mails_waiting, mail.oldest_due_at as oldest_mail_due_at, mail.given_up_24h as mails_given_up_24h,
+      hooks.password_at as password_hook_at, hooks.mfa_at as mfa_hook_at
     from flarewatch.stack_status(${at}) as work
     cross join flarewatch.mail_status(${at}) as mail
+    cross join flarewatch.hooks_seen() as hooks
     left join lateral (
       select size, at from flarewatch.receipts where log = ${tenantId} order by size desc limit 1
     ) as newest on true

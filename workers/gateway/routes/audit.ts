@@ -1,9 +1,10 @@
 import { z } from 'zod'
-import { type ApiErrorCode, AuditOrder, AuditResponse, MAX_FILTER_CHARACTERS } from '../../../domain/contracts/api.ts'
+import { AuditOrder, AuditResponse, MAX_FILTER_CHARACTERS } from '../../../domain/contracts/api.ts'
 import type { AuditQuery, GatewayDoorRefusal, UnsealedAudit } from '../../../domain/contracts/gateway-door.ts'
 import type { Bindings } from '../bindings.ts'
 import { Refusal } from '../refusal.ts'
 import { requireSession } from '../session.ts'
+import { vaultsRefusal } from '../vaults-refusal.ts'
 import { answer, type Handler, parseQuery } from '../visit.ts'
 import { withTenant } from '../with-tenant.ts'
 
@@ -41,7 +42,7 @@ export const audit: Handler = async (request, visit) => {
     target: query.target ?? null,
     limit: query.limit,
   })
-  if (!unsealed.ok) throw new Refusal(wireCode(unsealed.code))
+  if (!unsealed.ok) throw new Refusal(vaultsRefusal(unsealed.code))
   return answer(AuditResponse, {
     rows: [...unsealed.rows],
     next_after_seq: unsealed.nextAfterSeq,
@@ -58,23 +59,5 @@ async function unseal(
     return await VAULT.unsealAudit(jwt, query)
   } catch {
     throw new Refusal('vault_unreachable')
-  }
-}
-
-function wireCode(code: GatewayDoorRefusal['code']): ApiErrorCode {
-  switch (code) {
-    case 'user_token_invalid':
-      return 'unauthenticated'
-    case 'aal2_required':
-    case 'not_a_member':
-    case 'tenant_frozen':
-    case 'budget_exceeded':
-    case 'store_unreachable':
-      return code
-    case 'ledger_unreachable':
-    case 'ledger_refused':
-      return 'vault_unreachable'
-    case 'not_openable':
-      return 'internal'
   }
 }

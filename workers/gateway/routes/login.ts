@@ -13,6 +13,7 @@ import type { Bindings } from '../bindings.ts'
 import { Refusal } from '../refusal.ts'
 import { requireSession } from '../session.ts'
 import { answer, type Handler } from '../visit.ts'
+import { withUser } from '../with-tenant.ts'
 
 /** The sealed session in base64url, and its two neighbours. */
 const MAX_BODY_BYTES = MAX_SEALED_SESSION_BYTES * 2
@@ -22,9 +23,10 @@ const MAX_BODY_BYTES = MAX_SEALED_SESSION_BYTES * 2
  * power of their own and needs AAL2; saying no needs only to be somebody.
  */
 export const answerLogin: Handler = async (request, visit) => {
-  requirePost(request)
   const session = await requireSession(request, visit)
   const asked = await parseBody(request, LoginAnswer.request)
+  // A session that was ended gives nobody another.
+  await withUser(session, visit, null, async () => null)
   if (asked.act === 'approve' && session.aal !== 'aal2') throw new Refusal('aal2_required')
   const sealed = asked.act === 'approve' ? decoded(asked.sealed) : null
   const pickupId = decoded(asked.pickup_id)
@@ -35,16 +37,11 @@ export const answerLogin: Handler = async (request, visit) => {
 
 /** What waits for whoever knows the secret. Who asks has no session yet: this is how they come by one. */
 export const collectLogin: Handler = async (request, visit) => {
-  requirePost(request)
   const { pickup_secret } = await parseBody(request, LoginCollect.request)
   const pickupId = loginPickupIdOf(decoded(pickup_secret))
   const collected = await ask(visit.bindings, pickupId, (answers) => answers.collect(visit.now))
   if (collected.state !== 'approved') return answer(LoginCollect.response, { state: collected.state })
   return answer(LoginCollect.response, { state: 'approved', sealed: toBase64Url(collected.sealed) })
-}
-
-function requirePost({ method }: IRequestStrict): void {
-  if (method !== 'POST') throw new Refusal('method_not_allowed', { allow: 'POST' })
 }
 
 async function parseBody<Schema extends z.ZodType>(request: IRequestStrict, schema: Schema): Promise<z.output<Schema>> {

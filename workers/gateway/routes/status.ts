@@ -45,6 +45,7 @@ function storeAnswers(health: TenantHealth, at: Date): Known {
     nightsPart(health, at),
     incidentsPart(health),
     mailPart(health, at),
+    delaysPart(health),
   ]
   return { parts, figures }
 }
@@ -113,6 +114,13 @@ function mailPart({ mails_waiting, oldest_mail_due_at, mails_given_up_24h }: Ten
   const isLate = oldest_mail_due_at !== null && at.getTime() - oldest_mail_due_at.getTime() > MAIL_LATE_MS
   const detail = `${mails_waiting} waiting, ${mails_given_up_24h} given up in 24 h`
   return { name: 'mail', state: isLate || mails_given_up_24h > 0 ? 'degraded' : 'ok', detail }
+}
+
+/** Which hooks a project has is not for SQL to see; that Auth has called one is. Without them it keeps limits of its own. */
+function delaysPart({ password_hook_at, mfa_hook_at }: TenantHealth): Part {
+  const told = (calledAt: Date | null) => (calledAt === null ? "not seen (Auth's own limits apply)" : 'on')
+  const detail = `on wrong passwords: ${told(password_hook_at)}, on wrong codes: ${told(mfa_hook_at)}`
+  return { name: 'delays', state: 'ok', detail }
 }
 
 function storeDown(error: unknown): Known {

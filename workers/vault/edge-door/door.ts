@@ -14,7 +14,7 @@ import { errorResponse } from '../../runtime/error-response.ts'
 import { log } from '../../runtime/log.ts'
 import { PART } from '../call.ts'
 import { parsedRequest, parseJson } from '../door-request.ts'
-import { verifyUser } from '../user-token.ts'
+import { verifyToken, verifyUser } from '../user-token.ts'
 import type { Visit } from '../visit.ts'
 import { actBegin } from './act-begin.ts'
 import { consoleBegin } from './console-begin.ts'
@@ -59,7 +59,7 @@ const OPERATIONS: Record<EdgeOperation, Performed> = {
 /** Spending a recovery code is done without a second factor; what else these two do, they refuse below AAL2 themselves. */
 const REACHED_AT_AAL1: ReadonlySet<EdgeOperation> = new Set(['recovery-begin', 'settle'])
 
-/** The Edge Functions' door. Three proofs are judged before an operation is reached: the service's, the user's, and AAL2. */
+/** The Edge Functions' door. Three proofs are judged before an operation is reached: the service's, the user's in a session that is live, and AAL2. */
 export async function edgeDoor(request: Request, arrived: Visit): Promise<Response> {
   const visit = { ...arrived, requestId: callersRequestId(request) ?? arrived.requestId }
   const operation = operationOf(request)
@@ -95,7 +95,9 @@ async function enter(request: Request, visit: Visit, operation: EdgeOperation): 
   if (!body.ok) return body
   const service = await verifyServiceToken(visit, request.headers.get('authorization'), { operation, body: body.value })
   if (!service.ok) return service
-  const user = await verifyUser(visit, request.headers.get(USER_JWT_HEADER) ?? '')
+  // An act that has begun is told to its end, also when its session was ended meanwhile.
+  const verify = operation === 'settle' ? verifyToken : verifyUser
+  const user = await verify(visit, request.headers.get(USER_JWT_HEADER) ?? '')
   if (!user.ok) return user
   if (user.value.aal !== 'aal2' && !REACHED_AT_AAL1.has(operation)) return failure('aal2_required')
   const stepUpToken = request.headers.get(STEP_UP_HEADER)

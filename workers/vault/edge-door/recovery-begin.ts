@@ -1,17 +1,17 @@
 import { fromBase64Url } from '../../../domain/bytes.ts'
 import { RECOVERY_ACTION } from '../../../domain/contracts/acts.ts'
-import { TenantId } from '../../../domain/contracts/ids.ts'
 import { failure, type Result, success } from '../../../domain/result.ts'
 import { appendEvent, newRowId } from '../audit-append.ts'
 import { reach } from '../call.ts'
 import { claimFreshness } from '../freshness.ts'
+import { activeTenantsOf } from '../members.ts'
 import { type EdgeRefusal, type EdgeVisit, edgeRefusal, type Operation, type RequestOf } from './operation.ts'
 
 /** L1 for what a person does about their own second factor: a row in every agency that they can act in. */
 export const recoveryBegin: Operation<'recovery-begin'> = async (visit, request) => {
   const entitled = request.act === 'codes' ? await requireFresh(visit) : await requireStandingCode(visit, request)
   if (!entitled.ok) return entitled
-  const tenants = await tenantsOf(visit)
+  const tenants = await activeTenantsOf(visit, visit.user.userId)
   if (!tenants.ok) return tenants
   const intents = []
   for (const tenantId of tenants.value) {
@@ -49,14 +49,4 @@ async function requireStandingCode(
   )
   if (!rows.ok) return rows
   return rows.value.length === 1 ? success(null) : failure('recovery_code_invalid')
-}
-
-async function tenantsOf({ sql, user }: EdgeVisit): Promise<Result<TenantId[], EdgeRefusal>> {
-  const rows = await reach(
-    'store_unreachable',
-    () => sql<{ tenant_id: string }[]>`
-      select m.tenant_id from flarewatch.members m join flarewatch.tenants t on t.id = m.tenant_id
-      where m.user_id = ${user.userId} and t.state = 'active' order by m.tenant_id`,
-  )
-  return rows.ok ? success(rows.value.map(({ tenant_id }) => TenantId.parse(tenant_id))) : rows
 }
