@@ -9,9 +9,9 @@ const LENT_CONNECTIONS = 1
 
 /**
  * A migrated Postgres in a folder of its own that goes when it stops: for lint and tests. Its pool cleans nothing: what a path leaves on
- * a connection fails the stop, and with it the test file that went that path (T4).
+ * a connection fails the stop, and with it the test file that went that path (T4). A benchmark takes the pool as it is shipped.
  */
-export async function startThrowawayPostgres(): Promise<EmbeddedPostgres> {
+export async function startThrowawayPostgres(pool: 'watched' | 'shipped' = 'watched'): Promise<EmbeddedPostgres> {
   const dir = mkdtempSync(join(tmpdir(), 'flarewatch-postgres-'))
   const remove = () => rmSync(dir, { recursive: true, force: true })
   let witness: SessionWitness | undefined
@@ -20,7 +20,7 @@ export async function startThrowawayPostgres(): Promise<EmbeddedPostgres> {
     return { limits: { maxConnections: LENT_CONNECTIONS }, witness }
   }
   try {
-    const postgres = await startPostgres({ dir, lending })
+    const postgres = await startPostgres(pool === 'watched' ? { dir, lending } : { dir })
     return {
       ...postgres,
       stop: async () => {

@@ -14,7 +14,7 @@ export type LedgerStand = Awaited<ReturnType<typeof startLedgerStand>>
 
 /** The Durable Objects' host as shipped, one tenant's ledger in it, a Worker that calls it, and Postgres behind the pool. */
 export async function startLedgerStand() {
-  const database = await startThrowawayPostgres()
+  const database = await startThrowawayPostgres('shipped')
   const sql = postgres(database.superuserUrl, { max: 2, onnotice: () => {} })
   const ports = await freePorts('host', 'driver', 'probe')
   const { serviceBindings: _, ...host } = await workerOptions('durable-objects', {

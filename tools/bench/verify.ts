@@ -59,7 +59,7 @@ function flatness(short: number | null, long: number | null): BenchResult[] {
 }
 
 async function startReaders() {
-  const database = await startThrowawayPostgres()
+  const database = await startThrowawayPostgres('shipped')
   const superuser = postgres(database.superuserUrl, { max: 1, onnotice: () => {} })
   const pooled = database.pooledUrlFor('flarewatch_verifier')
   const { port } = await freePorts('port')
