@@ -115,7 +115,7 @@ describe('T4: resets are reached', () => {
       const { ash, birch, outsider } = world
       await call(tx, 'request_member_reset', asked(world))
       const seen = (sub: string, tenant: string, aal: 'aal1' | 'aal2' = 'aal2') =>
-        asGateway(tx, { sub, aal, tenant }, async () => {
+        asGateway(tx, { sub, aal, tenant_id: tenant }, async () => {
           const rows = await tx`select user_id from flarewatch.open_resets()`
           return rows.map(({ user_id }) => user_id)
         })
@@ -143,7 +143,7 @@ describe('A1: the reset of who lost both factors', () => {
       // Another agency's person is unknown like one that never was.
       expect(await refused({ member_id: birch.viewer })).toBe('member_unknown')
       expect(await refused({ member_id: randomUUID() })).toBe('member_unknown')
-      await tx`update flarewatch.tenants set state = 'deleting' where id = ${ash.id}`
+      await tx`update flarewatch.tenants set state = 'deleting', deleting_since = ${NOW} where id = ${ash.id}`
       expect(await refused({})).toBe('tenant_not_active')
     }))
 
@@ -200,7 +200,8 @@ describe('A1: the reset of who lost both factors', () => {
     ['the person verifies another factor', (tx: Tx, { ash }: World) => enrolLater(tx, ash.viewer)],
     [
       'the agency is being deleted',
-      (tx: Tx, { ash }: World) => tx`update flarewatch.tenants set state = 'deleting' where id = ${ash.id}`,
+      (tx: Tx, { ash }: World) =>
+        tx`update flarewatch.tenants set state = 'deleting', deleting_since = ${NOW} where id = ${ash.id}`,
     ],
   ] as const)('is dead once %s', (_, happens) =>
     inWorld(async (tx, world) => {
