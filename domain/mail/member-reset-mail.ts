@@ -48,14 +48,14 @@ const TEXTS: Readonly<Record<MemberResetPayload['to'], Text>> = {
     why: 'You get this mail because the account is yours.',
   },
   owner: {
-    subject: 'A member’s second factor is to be reset',
+    subject: 'The second factor of a member is to be reset',
     what: (agency) => `An owner of ${agency} asked to reset the second factor of a member. ${EFFECT}`,
     stop: OWNERS_STOP,
     path: '/members/',
     why: 'You get this mail because you are an owner of this agency.',
   },
   other_owner: {
-    subject: 'A member’s second factor is to be reset',
+    subject: 'The second factor of a member is to be reset',
     what: (agency) =>
       `The second factor of a member of ${agency} is to be reset. An owner of another agency that the member belongs to asked for it. ${EFFECT}`,
     stop: OWNERS_STOP,
