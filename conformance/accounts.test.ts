@@ -123,7 +123,7 @@ describe('a membership', () => {
       ['member.remove', 'succeeded', 'removed'],
       ['member.join', 'succeeded', 'joined'],
       ['invitation.withdraw', 'succeeded', 'withdrawn'],
-      ['member.invite', 'succeeded', 'invited_viewer'],
+      ['member.invite', 'succeeded', 'invited_operator'],
       ['member.invite', 'succeeded', 'invited_operator'],
     ])
   })
