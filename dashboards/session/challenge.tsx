@@ -31,7 +31,7 @@ export function Challenge({ auth, functions, email, factorId, onVerified, onView
         <button type="button" className="button-link" onClick={() => setIsLost(true)}>
           Use a recovery code
         </button>
-        . Lost the codes too? Ask another owner of your agency to reset your sign-in.
+        . Lost the codes too? Ask an owner of your agency to reset your sign-in.
       </p>
       <hr />
       <p className="fine">
