@@ -53,6 +53,15 @@ describe('an owner', () => {
     await page.getByRole('rowheader', { name: invited }).waitFor()
   })
 
+  test('withdraws an invitation that nobody has accepted', async () => {
+    const mistaken = `${randomUUID()}@example.test`
+    await page.getByLabel('Email').fill(mistaken)
+    await page.getByRole('button', { name: 'Send invitation' }).click()
+    await page.getByRole('button', { name: `Withdraw the invitation of ${mistaken}` }).click()
+    await page.getByRole('rowheader', { name: mistaken }).waitFor({ state: 'detached' })
+    await page.getByRole('rowheader', { name: invited }).waitFor()
+  })
+
   test('T2: the mail has the link, and no row of the database has what it holds', async () => {
     token = await mailedToken()
     const rows = await sql<{ text: string }[]>`
@@ -106,13 +115,15 @@ describe('a membership', () => {
   test('L1: each of these acts has its row and how it ended', async () => {
     const { rows } = AuditResponse.parse((await agency.owner.read('/api/audit?order=newest')).body)
     const told = rows.flatMap(({ action, outcome }) =>
-      action.startsWith('member.')
+      action.startsWith('member.') || action === 'invitation.withdraw'
         ? [[action, outcome?.state, outcome && 'code' in outcome ? outcome.code : null]]
         : [],
     )
     expect(told).toEqual([
       ['member.remove', 'succeeded', 'removed'],
       ['member.join', 'succeeded', 'joined'],
+      ['invitation.withdraw', 'succeeded', 'withdrawn'],
+      ['member.invite', 'succeeded', 'invited_operator'],
       ['member.invite', 'succeeded', 'invited_operator'],
     ])
   })
