@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import postgres from 'postgres'
 import { describe, expect, test } from 'vitest'
 import { WORKER_ROLES } from '../../local/postgres/roles.ts'
-import { as, asGateway, connectAs, refusal, rolledBack, type Tx } from './database.ts'
+import { as, asGateway, connectAs, fromLiveSession, refusal, rolledBack, type Tx } from './database.ts'
 import { enrolTotp, NOW, seedWorld, type World } from './world.ts'
 
 const sql = connectAs('supabase_admin')
@@ -35,7 +35,8 @@ function inWorld(act: (tx: Tx, world: World) => Promise<void>): Promise<void> {
 }
 
 /** The answer, or the stable code of a refusal: as the Edge Functions see it. */
-async function call(tx: Tx, name: Name, request: Request): Promise<unknown> {
+async function call(tx: Tx, name: Name, asked: Request): Promise<unknown> {
+  const request = await fromLiveSession(tx, asked)
   try {
     const [row] = await tx.savepoint((inner) =>
       as(
