@@ -49,7 +49,8 @@ const ACCOUNT = /on account '(acct_[A-Za-z0-9]{1,64})'/
 export function judgeWrite({ status, value }: ProviderAnswer): Permission {
   if (isPermissionError({ status, value })) return 'refused'
   const code = ApiFailure.safeParse(value).data?.error.code
-  return status === 200 || status === 404 || code === 'resource_missing' ? 'granted' : 'unclear'
+  // A 404 alone may be an address that Stripe no longer has.
+  return code === 'resource_missing' || (status === 200 && value !== undefined) ? 'granted' : 'unclear'
 }
 
 /** A 403, or an invalid request: what it says counts. */
