@@ -2,6 +2,7 @@
 
 import Link from 'next/link'
 import { type ReactNode, useState } from 'react'
+import { PROVIDERS } from '../../domain/providers/registry.ts'
 import { CredentialsResponse, SitesResponse } from '../data/schemas.ts'
 import { usePolled } from '../data/use-polled.ts'
 import { useWorkspace } from '../session/workspace.tsx'
@@ -36,7 +37,7 @@ export function CredentialsPage() {
           Operator keys
         </Link>
         <Link href="/connect/" className="button">
-          Connect Cloudflare
+          Connect a provider
         </Link>
       </div>
       {said !== null && <Notice>{said}</Notice>}
@@ -70,9 +71,7 @@ function CredentialTable({ lines, children }: CredentialTableProps) {
   const now = useNow()
   return (
     <table className="table">
-      <caption className="fine">
-        Times in UTC. Tokens are sealed; only their last four characters are ever shown.
-      </caption>
+      <caption className="fine">Times in UTC. Keys are sealed; only their last four characters are ever shown.</caption>
       <thead>
         <tr>
           <th scope="col">Label</th>
@@ -92,7 +91,7 @@ function CredentialTable({ lines, children }: CredentialTableProps) {
           <tr key={line.id}>
             <th scope="row" data-label="Label">
               {line.label}
-              <span className="fine">{PROVIDERS[line.provider]}</span>
+              <span className="fine">{PROVIDERS[line.provider].label}</span>
             </th>
             <td data-label="Token">
               <code>····{line.last4}</code>
@@ -115,9 +114,7 @@ function CredentialTable({ lines, children }: CredentialTableProps) {
   )
 }
 
-export const PROVIDERS: Readonly<Record<Line['provider'], string>> = { cloudflare: 'Cloudflare' }
-
-/** T5: what the provider lists for the token, and what of it nobody needs. */
+/** T5: what the provider lists for the key, and what of it nobody needs. */
 function ScopeWords({ line: { scope, excess } }: { readonly line: Line }) {
   return (
     <>
