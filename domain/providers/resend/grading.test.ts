@@ -5,7 +5,12 @@ import { resendGrading } from './grading.ts'
 
 const KEY = 're_0a1b2c3d_000102030405060708090a0b'
 const id = (last: number) => `d91cd9bd-1176-453e-8fc1-35364d38020${last}`
-const domains = [0, 1].map((last) => ({ id: id(last), name: `shop-${last}.example`, status: 'verified' }))
+const domains = [0, 1].map((last) => ({
+  id: id(last),
+  name: `shop-${last}.example`,
+  status: 'verified',
+  created_at: '2026-04-26 20:21:26.347412+00',
+}))
 
 async function probe(status: number, value: unknown) {
   const paths: string[] = []

@@ -10,7 +10,18 @@ const hasMore = z.boolean()
 const status = z.string().max(32)
 export const VERIFIED = 'verified'
 
-export const Domain = z.object({ id: z.uuid(), name: z.string().min(1).max(253), status })
+/** As Postgres writes a moment, `2023-04-26 20:21:26.347412+00`: its day is in UTC. */
+const dayOfMoment = z
+  .string()
+  .max(64)
+  .transform((text) => text.slice(0, 10))
+  .pipe(z.iso.date())
+export const Domain = z.object({
+  id: z.uuid(),
+  name: z.string().min(1).max(253),
+  status,
+  created_at: dayOfMoment,
+})
 export type Domain = z.infer<typeof Domain>
 
 /** `GET /domains?limit=&after=`. */

@@ -47,6 +47,7 @@ const RECORDS = [
 
 type Run = {
   readonly client: ResendClient
+  readonly domains: ReadonlyMap<string, Domain>
   readonly sites: readonly PolledSite[]
   readonly tools: RunTools
   readonly deadline: number
@@ -72,9 +73,9 @@ export async function pollResend(
     const client = new ResendClient(access)
     const domains = await client.domains()
     const present = sites.filter(({ providerRef }) => domains.has(providerRef))
-    const run: Run = { client, sites: present, tools: counted, deadline: (await tools.clock()) + MAX_RUN_MS }
+    const run: Run = { client, domains, sites: present, tools: counted, deadline: (await tools.clock()) + MAX_RUN_MS }
     const read = await readDays(run)
-    const records = await readRecords(run, domains)
+    const records = await readRecords(run)
     const missing = present.length < sites.length ? 'site_missing' : null
     const reason = read.reason ?? records ?? missing
     if (reason !== null) return { outcome: 'partial', reason, facts, retryAfterMs: undefined }
@@ -97,7 +98,8 @@ async function readDays(run: Run): Promise<Read> {
   return { mails, reason: null }
 }
 
-async function readGroup({ client, tools, deadline }: Run, sites: readonly PolledSite[]): Promise<Read> {
+async function readGroup(run: Run, sites: readonly PolledSite[]): Promise<Read> {
+  const { client, domains, tools, deadline } = run
   const now = await tools.clock()
   const bounds = {
     windowMs: DAY_MS,
@@ -106,28 +108,35 @@ async function readGroup({ client, tools, deadline }: Run, sites: readonly Polle
     maxDurationMs: Math.floor(MAX_METRICS_ROWS / sites.length) * DAY_MS,
   }
   const { chunks, completeUntil } = planWindows(bounds, await startOf(client, sites, now), now)
+  const ids = sites.map(({ providerRef }) => providerRef)
   let mails = 0
   for (const { from, to } of chunks) {
     const fetchedAt = await tools.clock()
     if (fetchedAt > deadline) return { mails, reason: 'run_too_long' }
-    const ids = sites.map(({ providerRef }) => providerRef)
     const reply = await client.dayCounts(ids, from, to)
-    const rowsOf = judgeRows(reply, ids, from, to)
+    const rows = judgeRows(reply, ids, from, to)
     const isWhole = EVENT_COUNTS.every((name) => reply.totals[name] === sum(reply.data.map((row) => row[name])))
+    const settled = isWhole ? completeUntil : from
     for (const { id: siteId, providerRef } of sites) {
-      await tools.store({
-        siteId,
-        dataset: 'daily',
-        facts: (rowsOf.get(providerRef) ?? []).flatMap((row) => factsOf(row, isWhole ? completeUntil : from)),
-        completeUntil: isWhole && completeUntil > from ? Math.min(to, completeUntil) : null,
-        fetchedAt,
+      const born = Date.parse(domains.get(providerRef)?.created_at ?? '')
+      const own = daysOf(from, to).flatMap((day) => {
+        const row = rows.get(keyOf(providerRef, day))
+        // Totals that its rows add up to leave nothing for a day without a row: no mail was sent on it.
+        const counts = row ?? (isWhole && day >= born ? NO_MAIL : undefined)
+        return counts === undefined ? [] : factsOf(counts, day, settled)
       })
+      const moved = settled > from ? Math.min(to, settled) : null
+      await tools.store({ siteId, dataset: 'daily', facts: own, completeUntil: moved, fetchedAt })
     }
     mails += reply.totals.sent + reply.totals.suppressed
     // Its own totals speak of mail that its rows leave out: the days are asked for again, and none is called complete.
     if (!isWhole) return { mails, reason: 'rows_incomplete' }
   }
   return { mails, reason: null }
+}
+
+function daysOf(from: number, to: number): number[] {
+  return Array.from({ length: (to - from) / DAY_MS }, (_, index) => from + index * DAY_MS)
 }
 
 /** Null where the oldest day that can be asked for is the answer. */
@@ -137,41 +146,44 @@ async function startOf(client: ResendClient, sites: readonly PolledSite[], now: 
   return from > now - SURELY_KEPT_MS ? from : client.oldestDay(from, now)
 }
 
-/** Rows by domain; a row that was not asked for, or comes twice, makes the whole answer one that is not believed. */
+type Counts = Pick<DayRow, EventCount>
+const NO_MAIL: Counts = { sent: 0, delivered: 0, delivery_delayed: 0, bounced: 0, complained: 0, suppressed: 0 }
+
+function keyOf(domainId: string, day: number): string {
+  return `${domainId} ${day}`
+}
+
+/** Rows by domain and day; one that was not asked for, or comes twice, makes the whole answer one that is not believed. */
 function judgeRows(
   { data }: DayCounts,
   domainIds: readonly string[],
   from: number,
   to: number,
-): ReadonlyMap<string, readonly DayRow[]> {
-  const asked = new Set(domainIds)
-  const seen = new Set<string>()
-  for (const { period, domain_id } of data) {
-    const begin = Date.parse(period)
-    if (!asked.has(domain_id) || begin < from || begin >= to) throw new ProviderFailure('provider_reply_invalid')
-    const key = `${domain_id} ${period}`
-    if (seen.has(key)) throw new ProviderFailure('page_repeated')
-    seen.add(key)
+): ReadonlyMap<string, Counts> {
+  const rows = new Map<string, Counts>()
+  for (const row of data) {
+    const day = Date.parse(row.period)
+    if (!domainIds.includes(row.domain_id) || day < from || day >= to) {
+      throw new ProviderFailure('provider_reply_invalid')
+    }
+    const key = keyOf(row.domain_id, day)
+    if (rows.has(key)) throw new ProviderFailure('page_repeated')
+    rows.set(key, row)
   }
-  return Map.groupBy(data, ({ domain_id }) => domain_id)
+  return rows
 }
 
-function factsOf(row: DayRow, completeUntil: number): Fact[] {
-  const windowStart = Date.parse(row.period)
-  const windowEnd = windowStart + DAY_MS
-  const completeness = windowEnd <= completeUntil ? 'complete' : 'partial'
+function factsOf(counts: Counts, day: number, completeUntil: number): Fact[] {
+  const completeness = day + DAY_MS <= completeUntil ? 'complete' : 'partial'
   return EVENT_COUNTS.map((name) => ({
-    ...factOf(METRIC_OF[name], row[name], windowStart),
+    ...factOf(METRIC_OF[name], counts[name], day),
     source: 'resend.emails.metrics',
     completeness,
   }))
 }
 
 /** What its records say today: a figure of the state, read anew with each run, and left as the day's last word. */
-async function readRecords(
-  { client, sites, tools, deadline }: Run,
-  domains: ReadonlyMap<string, Domain>,
-): Promise<string | null> {
+async function readRecords({ client, domains, sites, tools, deadline }: Run): Promise<string | null> {
   for (const { id: siteId, providerRef } of sites) {
     const fetchedAt = await tools.clock()
     if (fetchedAt > deadline) return 'run_too_long'
