@@ -137,7 +137,7 @@ function parts(): DepositParts {
   return {
     vault,
     store,
-    apiUrls: { CLOUDFLARE_API_URL: providerUrl, STRIPE_API_URL: providerUrl },
+    apiUrls: { CLOUDFLARE_API_URL: providerUrl, RESEND_API_URL: providerUrl, STRIPE_API_URL: providerUrl },
   } as unknown as DepositParts
 }
 

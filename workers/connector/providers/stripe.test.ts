@@ -72,6 +72,7 @@ function poll(store: Store) {
     clock,
     authorization: () => `Bearer ${store.key}`,
     acquire: async () => {},
+    wait: async () => {},
     timeoutMs: 1000,
   }
   return pollStripe(access, [store.site()], { clock, store: (chunk) => store.store(chunk) })
