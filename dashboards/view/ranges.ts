@@ -43,6 +43,11 @@ export function daysBehind({ grain, from, to }: Window, now: number): Window {
   return { grain: 'day', from: end - days * DAY_MS, to: end }
 }
 
+/** As many whole UTC days as a range of hours has, today among them. */
+export function daysUntilNow({ from, to }: Window, now: number): Window {
+  return windowOf({ grain: 'day', steps: Math.max(1, Math.round((to - from) / DAY_MS)) }, now)
+}
+
 export function metricsQuery({ grain, from, to }: Window): string {
   return `grain=${grain}&from=${new Date(from).toISOString()}&to=${new Date(to).toISOString()}`
 }
