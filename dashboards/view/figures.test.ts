@@ -34,7 +34,11 @@ test('a mean leaves the running day out, and says over how many days it goes', (
 })
 
 test('a state is what its last reading says, and no mean', () => {
-  const figure = figureOf('dkim_unverified', window, { current: series([2, 1, 0]), previous: undefined, now })
+  const figure = figureOf('dkim_unverified', window, {
+    current: { ...series([2, 1, 0]), total: 0 },
+    previous: undefined,
+    now,
+  })
   expect(figure).toMatchObject({ value: 0, meanOf: null })
 })
 
