@@ -1,15 +1,7 @@
 import { METRICS, type MetricName } from '../../domain/metrics/definitions.ts'
 import { type Figure, figureOf, isSettled, newestFetch, pointsOf, type Series } from '../view/figures.ts'
 import { PANELS } from '../view/panels.ts'
-import {
-  daysBehind,
-  daysUntilNow,
-  metricsQuery,
-  type Range,
-  type Window,
-  windowBefore,
-  windowOf,
-} from '../view/ranges.ts'
+import { daysBehind, metricsQuery, type Range, siteDays, type Window, windowBefore, windowOf } from '../view/ranges.ts'
 import { type ChartRow, chartRows } from '../view/series.ts'
 import type { Gateway } from './gateway.ts'
 import { MetricsResponse, type SiteSummary, type z } from './schemas.ts'
@@ -17,6 +9,8 @@ import type { Answer } from './wire.ts'
 
 export type Traffic = {
   readonly charted: MetricName
+  /** The chart's; null where it counts no money. */
+  readonly currency: string | null
   /** The chart's: of whole days where the metric has no hours. */
   readonly window: Window
   readonly rows: readonly ChartRow[]
@@ -37,7 +31,7 @@ export async function readTraffic(
   const { charted, figures: shown } = PANELS[provider]
   // A mean is one of finished days; a sum and a state speak of today too.
   const ofFinished = shown.some((metric) => METRICS[metric].aggregation === 'mean')
-  const days = ofFinished ? daysBehind(window, now) : daysUntilNow(window, now)
+  const days = ofFinished ? daysBehind(window, now) : siteDays(range, 'UTC', now).window
   const daysAreOurs = window.grain === 'day'
   const [current, previous, currentDays, previousDays] = await Promise.all([
     read(gateway, site, window),
@@ -61,7 +55,10 @@ export async function readTraffic(
   })
   const { within, current: charts, previous: before } = inRange(charted)
   const rows = chartRows(within, pointsOf(charts), pointsOf(before))
-  return { ok: true, value: { charted, window: within, rows, figures, fetchedAt: newestFetch(figures) } }
+  return {
+    ok: true,
+    value: { charted, currency: null, window: within, rows, figures, fetchedAt: newestFetch(figures) },
+  }
 }
 
 function seriesOf(name: string, { current, previous }: { current: Metrics; previous: Metrics }) {

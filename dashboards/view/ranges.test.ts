@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { daysBehind, daysUntilNow, metricsQuery, RANGES, STEP_MS, windowBefore, windowOf } from './ranges.ts'
+import { daysBehind, metricsQuery, RANGES, STEP_MS, windowBefore, windowOf } from './ranges.ts'
 
 const NOW = Date.UTC(2026, 10, 24, 10, 42, 17)
 
@@ -22,11 +22,6 @@ test('the window before has the same length and touches', () => {
   const before = windowBefore(window)
   expect(before.to).toBe(window.from)
   expect(before.to - before.from).toBe(window.to - window.from)
-})
-
-test('a range of hours reads sums and states of days up to today', () => {
-  const week = windowOf({ grain: 'hour', steps: 168 }, NOW)
-  expect(daysUntilNow(week, NOW)).toEqual({ grain: 'day', from: Date.UTC(2026, 10, 18), to: Date.UTC(2026, 10, 25) })
 })
 
 test('a range of hours reads its daily figures from finished UTC days', () => {
