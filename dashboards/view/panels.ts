@@ -15,12 +15,18 @@ export const PANELS: { readonly [Name in Provider]: Panel } = {
     figures: [
       'emails_sent',
       'emails_delivered',
-      'emails_delayed',
       'emails_bounced',
       'emails_complained',
-      'emails_suppressed',
       'spf_unverified',
       'dkim_unverified',
     ],
   },
 }
+
+/** Of which more is worse: a rise is not shown as good news. */
+export const BETTER_WHEN_LESS: ReadonlySet<MetricName> = new Set([
+  'emails_bounced',
+  'emails_complained',
+  'spf_unverified',
+  'dkim_unverified',
+])
