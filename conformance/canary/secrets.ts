@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { Provider } from '../../domain/contracts/providers.ts'
 import type { RunFile } from '../run-file.ts'
 import type { KnownSecret } from './scanner.ts'
 
@@ -9,11 +8,12 @@ const Requests = z.object({ requests: z.array(z.object({ authorization: z.string
 
 /** Every key that a simulated provider was shown: what tenants stored, and markers that it refused. */
 export async function providerTokens(run: RunFile): Promise<KnownSecret[]> {
-  const shown = await Promise.all(Provider.options.map((provider) => keysShownTo(run, provider)))
+  const providers = Object.keys(run.simulators).filter((name) => name !== 'mail')
+  const shown = await Promise.all(providers.map((provider) => keysShownTo(run, provider)))
   return shown.flat()
 }
 
-async function keysShownTo(run: RunFile, provider: Provider): Promise<KnownSecret[]> {
+async function keysShownTo(run: RunFile, provider: string): Promise<KnownSecret[]> {
   const simulator = run.simulators[provider]
   if (simulator === undefined) return []
   const response = await fetch(`${simulator.control_url}/requests?authorization=shown`)
