@@ -28,6 +28,43 @@ export const CONNECT_HELP: { readonly [Name in Provider]: ConnectHelp } = {
       'Paste it here. A global API key is refused: it can do anything.',
     ],
   },
+  stripe: {
+    keyName: 'Restricted key',
+    brings: 'an account becomes a site, with its revenue by day',
+    steps: [
+      <>
+        In Stripe, open{' '}
+        <ProviderLink href="https://dashboard.stripe.com/apikeys/create?name=Flarewatch">
+          Developers, API keys, Create restricted key
+        </ProviderLink>
+        .
+      </>,
+      <>
+        Set <strong>Balance transaction sources</strong> to <strong>Read</strong> and leave every other permission at
+        None. If your page offers to read the account itself, its name and time zone are taken from there.
+      </>,
+      <>
+        Paste the key, which begins with <code>rk_</code>, here. A secret key (<code>sk_</code>) is refused unsent, and
+        so is a restricted key that can change anything.
+      </>,
+    ],
+  },
+  resend: {
+    keyName: 'API key',
+    brings: 'domains become sites, with what became of their mail',
+    steps: [
+      <>
+        In Resend, open <ProviderLink href="https://resend.com/api-keys">API Keys</ProviderLink> and create a key of its
+        own for Flarewatch.
+      </>,
+      <>
+        Give it the permission <strong>Full access</strong>. Resend has no key that can only read, so this one can also
+        send mail and change domains; Flarewatch never does, and marks it as over-scoped. A key with{' '}
+        <strong>Sending access</strong> is refused: it cannot read anything.
+      </>,
+      'Paste it here. What is read: domains, their DNS records, and counts by day. No mail, no subject, no recipient.',
+    ],
+  },
 }
 
 function ProviderLink({ href, children }: { readonly href: string; readonly children: ReactNode }) {

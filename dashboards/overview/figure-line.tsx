@@ -1,6 +1,7 @@
 import { deltaText } from '../view/delta.ts'
 import type { Figure } from '../view/figures.ts'
 import { formatDate, formatDateTime, formatDay, formatTime, formatValue, zoneLabel } from '../view/format.ts'
+import { BETTER_WHEN_LESS } from '../view/panels.ts'
 import { coverageText, samplingText } from '../view/provenance.ts'
 import type { Range } from '../view/ranges.ts'
 
@@ -11,11 +12,12 @@ export function FigureLine({ figure, range, timeZone }: FigureLineProps) {
   const { label, value, delta, window } = figure
   const noun = window.grain === 'day' && range.grain === 'hour' ? DAY_NOUNS[range.name] : range.noun
   const change = deltaText(delta, noun ?? range.noun)
+  const tone = BETTER_WHEN_LESS.has(figure.metric) ? OPPOSITE[change.direction] : change.direction
   return (
     <div className="figure">
       <dt>{label}</dt>
       <dd className="figure-value number">{value === null ? '—' : formatValue(value, figure)}</dd>
-      <dd className={`figure-delta number ${change.direction}`} title={change.spoken}>
+      <dd className={`figure-delta number ${tone}`} title={change.spoken}>
         <span aria-hidden="true">
           {delta.kind === 'unknown' ? '' : ARROWS[change.direction]} {change.short}
         </span>
@@ -28,6 +30,7 @@ export function FigureLine({ figure, range, timeZone }: FigureLineProps) {
   )
 }
 
+const OPPOSITE = { up: 'down', down: 'up', flat: 'flat' } as const
 const ARROWS = { up: '▲', down: '▼', flat: '·' } as const
 const DAY_NOUNS: Readonly<Partial<Record<Range['name'], string>>> = { '24h': 'day' }
 
@@ -38,7 +41,7 @@ function Origin({ figure, timeZone }: { readonly figure: Figure; readonly timeZo
   const shown = isSameDay(fetched, Date.now()) ? formatTime(fetched, timeZone) : formatDateTime(fetched, timeZone)
   const parts = [
     provenance.source,
-    daysText(window),
+    daysText(window, zoneLabel(timeZone)),
     meanOf === null || meanOf === 1 ? null : `mean of ${meanOf} days`,
     `fetched ${shown} ${zoneLabel(timeZone)}`,
     samplingText(provenance.sampling),
@@ -51,13 +54,13 @@ function Origin({ figure, timeZone }: { readonly figure: Figure; readonly timeZo
   )
 }
 
-/** Days are the provider's, in UTC, whatever the site's zone: the figure says which ones. */
-function daysText({ grain, from, to }: Figure['window']): string | null {
+/** Days are those that the provider counts the site in, each told as the UTC midnight of its date: the figure says which ones. */
+function daysText({ grain, from, to }: Figure['window'], zone: string): string | null {
   if (grain === 'hour') return null
   const last = to - 1
-  if (isSameDay(from, last)) return `${formatDay(from, 'UTC')} (UTC day)`
+  if (isSameDay(from, last)) return `${formatDay(from, 'UTC')} (${zone} day)`
   const show = new Date(from).getUTCFullYear() === new Date(last).getUTCFullYear() ? formatDay : formatDate
-  return `${show(from, 'UTC')} to ${show(last, 'UTC')} (UTC days)`
+  return `${show(from, 'UTC')} to ${show(last, 'UTC')} (${zone} days)`
 }
 
 function isSameDay(a: number, b: number): boolean {

@@ -1,16 +1,17 @@
 'use client'
 
 import { Area, CartesianGrid, ComposedChart, Line, ResponsiveContainer, Tooltip, XAxis, YAxis } from 'recharts'
-import { METRICS } from '../../domain/metrics/definitions.ts'
+import { METRICS, type MetricName } from '../../domain/metrics/definitions.ts'
 import { deltaOf, deltaText } from '../view/delta.ts'
 import {
   formatCompact,
-  formatCount,
   formatDay,
   formatDayTime,
   formatFullDay,
   formatMonth,
   formatTime,
+  formatValue,
+  type Measure,
   zoneLabel,
 } from '../view/format.ts'
 import type { Range, Window } from '../view/ranges.ts'
@@ -19,6 +20,8 @@ import { ChartTable } from './chart-table.tsx'
 
 type TrafficChartProps = {
   readonly title: string
+  readonly charted: MetricName
+  readonly currency: string | null
   readonly window: Window
   readonly rows: readonly ChartRow[]
   readonly range: Range
@@ -26,14 +29,16 @@ type TrafficChartProps = {
   readonly compare: boolean
 }
 
-const CHARTED = METRICS.requests
 const WANTED_TICKS = 7
 const HEIGHT = 200
 const AXIS_WIDTH = 44
 
 export default function TrafficChart(props: TrafficChartProps) {
-  const { title, window, rows, range, compare } = props
-  // The provider's days are UTC days; showing them in another zone would move them.
+  const { title, charted, currency, window, rows, range, compare } = props
+  const { label, unit } = METRICS[charted]
+  const measure = { unit, currency }
+  const zone = zoneLabel(props.timeZone)
+  // A day is told as the UTC midnight of its date; showing that in another zone would move it.
   const timeZone = window.grain === 'day' ? 'UTC' : props.timeZone
   const hasPartial = rows.some(({ partial }) => partial)
   const hasPrevious = compare && rows.some(({ previous }) => previous !== null)
@@ -41,7 +46,8 @@ export default function TrafficChart(props: TrafficChartProps) {
     <figure className="chart">
       <figcaption className="chart-caption">
         <span>
-          {CHARTED.label} per {window.grain}, {zoneLabel(timeZone)}
+          {label} per {window.grain}, {currency === null ? '' : `${currency}, `}
+          {zone}
         </span>
         <span className="legend">
           <span className="key key-now">now</span>
@@ -54,7 +60,7 @@ export default function TrafficChart(props: TrafficChartProps) {
           <ComposedChart
             data={[...rows]}
             margin={{ top: 8, right: 8, bottom: 0, left: 0 }}
-            title={`${CHARTED.label} of ${title} per ${window.grain}`}
+            title={`${label} of ${title} per ${window.grain}`}
           >
             <CartesianGrid vertical={false} stroke="var(--line)" />
             <XAxis
@@ -63,7 +69,9 @@ export default function TrafficChart(props: TrafficChartProps) {
               scale="time"
               domain={[window.from, window.to - 1]}
               ticks={ticksOf(window, WANTED_TICKS)}
-              tickFormatter={(at: number) => tickText(at, range, timeZone)}
+              tickFormatter={(at: number) =>
+                tickText(at, window.grain === 'day' && range.name === '24h' ? '7d' : range.name, timeZone)
+              }
               stroke="var(--line-strong)"
               tick={TICK}
               tickLine={false}
@@ -71,7 +79,7 @@ export default function TrafficChart(props: TrafficChartProps) {
             />
             <YAxis
               width={AXIS_WIDTH}
-              tickFormatter={formatCompact}
+              tickFormatter={(value: number) => formatCompact(value, measure)}
               tick={TICK}
               axisLine={false}
               tickLine={false}
@@ -83,7 +91,16 @@ export default function TrafficChart(props: TrafficChartProps) {
               content={({ active, payload }) => {
                 const row = rows.find(({ at }) => at === payload[0]?.payload?.at)
                 return active && row !== undefined ? (
-                  <Reading row={row} range={range} timeZone={timeZone} compare={compare} />
+                  <Reading
+                    row={row}
+                    label={label}
+                    measure={measure}
+                    zone={zone}
+                    grain={window.grain}
+                    range={range}
+                    timeZone={timeZone}
+                    compare={compare}
+                  />
                 ) : null
               }}
             />
@@ -93,7 +110,15 @@ export default function TrafficChart(props: TrafficChartProps) {
           </ComposedChart>
         </ResponsiveContainer>
       </div>
-      <ChartTable title={title} window={window} rows={rows} timeZone={timeZone} />
+      <ChartTable
+        title={title}
+        label={label}
+        measure={measure}
+        zone={zone}
+        window={window}
+        rows={rows}
+        timeZone={timeZone}
+      />
     </figure>
   )
 }
@@ -107,8 +132,8 @@ function UnfinishedDot({ cx, cy, payload, index }: { cx?: number; cy?: number; p
   return <circle key={index} cx={cx} cy={cy} r={3} fill="var(--surface)" stroke="var(--chart)" strokeWidth={1.5} />
 }
 
-function tickText(at: number, range: Range, timeZone: string): string {
-  switch (range.name) {
+function tickText(at: number, range: Range['name'], timeZone: string): string {
+  switch (range) {
     case '24h':
       return formatTime(at, timeZone)
     case '12m':
@@ -121,26 +146,31 @@ function tickText(at: number, range: Range, timeZone: string): string {
 
 type ReadingProps = {
   readonly row: ChartRow
+  readonly label: string
+  readonly measure: Measure
+  readonly zone: string
+  readonly grain: Window['grain']
   readonly range: Range
   readonly timeZone: string
   readonly compare: boolean
 }
 
-function Reading({ row: { at, value, partial, previous }, range, timeZone, compare }: ReadingProps) {
+function Reading({ row, label, measure, zone, grain, range, timeZone, compare }: ReadingProps) {
+  const { at, value, partial, previous } = row
   const comparable = value !== null && previous !== null && !partial
   return (
     <div className="reading">
       <div className="fine">
-        {range.grain === 'hour' ? formatDayTime(at, timeZone) : formatFullDay(at, timeZone)} {zoneLabel(timeZone)}
+        {grain === 'hour' ? formatDayTime(at, timeZone) : formatFullDay(at, timeZone)} {zone}
       </div>
       <div>
-        <strong className="number">{value === null ? 'no data' : formatCount(value)}</strong>
-        {value !== null && ' requests'}
+        <strong className="number">{value === null ? 'no data' : formatValue(value, measure)}</strong>
+        {value !== null && ` ${label.toLowerCase()}`}
         {partial && ' so far'}
       </div>
       {compare && previous !== null && (
         <div className="fine">
-          <span className="number">{formatCount(previous)}</span> in the previous period
+          <span className="number">{formatValue(previous, measure)}</span> in the previous period
           {comparable && `, ${deltaText(deltaOf(value, previous), range.noun).short}`}
         </div>
       )}

@@ -16,6 +16,12 @@ describe('metric definitions', () => {
       'cached_bytes',
       'unique_visitors',
     ])
+    expect(metricsOf('stripe', 'hour')).toEqual([])
+    expect(metricsOf('stripe', 'day').map(({ name }) => name)).toContain('net_revenue')
+  })
+
+  it('take of a state its last reading', () => {
+    expect([aggregate('spf_unverified', [2, 2, 0]), aggregate('spf_unverified', [])]).toEqual([0, 0])
   })
 
   it('add what can be added, and take the mean of visitors, whom two days share', () => {

@@ -32,6 +32,7 @@ class Store {
         id,
         providerRef: zone.id,
         timeZone: 'UTC',
+        currencies: [],
         cursors: { hourly: cursor('hourly'), daily: cursor('daily') },
       }
     })
@@ -72,6 +73,7 @@ function poll(timeoutMs = 30_000) {
     clock,
     authorization: () => `Bearer ${token}`,
     acquire: async () => {},
+    wait: async () => {},
     timeoutMs,
   }
   return pollCloudflare(access, store.sites(), { clock, store: (chunk) => store.store(chunk) })

@@ -35,6 +35,8 @@ export type PolledSite = {
   readonly providerRef: string
   /** In which the site's days are counted. */
   readonly timeZone: string
+  /** Those that its figures are in so far. */
+  readonly currencies: readonly string[]
   /** Unix milliseconds up to which each dataset is complete; null before the first poll. */
   readonly cursors: { readonly [Name in DatasetName]: number | null }
 }
@@ -81,6 +83,8 @@ export type ProviderAccess = {
   readonly authorization: () => string
   /** Takes one call from the credential's quota; throws `provider_rate_limited` when there is none. */
   readonly acquire: () => Promise<void>
+  /** Lets time pass between two calls, where a provider's limit is one of seconds. */
+  readonly wait: (ms: number) => Promise<void>
   readonly timeoutMs?: number
 }
 

@@ -1,0 +1,30 @@
+import type { Provider } from '../../domain/contracts/providers.ts'
+import type { MetricName } from '../../domain/metrics/definitions.ts'
+
+/** What a site's panel shows: one metric as a chart, some as figures. All others are in the API and the console. */
+export type Panel = { readonly charted: MetricName; readonly figures: readonly MetricName[] }
+
+export const PANELS: { readonly [Name in Provider]: Panel } = {
+  cloudflare: { charted: 'requests', figures: ['requests', 'bytes', 'unique_visitors'] },
+  stripe: { charted: 'net_revenue', figures: ['net_revenue', 'gross_revenue', 'refunds'] },
+  resend: {
+    charted: 'emails_sent',
+    figures: [
+      'emails_sent',
+      'emails_delivered',
+      'emails_bounced',
+      'emails_complained',
+      'spf_unverified',
+      'dkim_unverified',
+    ],
+  },
+}
+
+/** Of which more is worse: a rise is not shown as good news. */
+export const BETTER_WHEN_LESS: ReadonlySet<MetricName> = new Set([
+  'emails_bounced',
+  'emails_complained',
+  'spf_unverified',
+  'dkim_unverified',
+  'refunds',
+])
