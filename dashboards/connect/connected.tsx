@@ -2,12 +2,18 @@
 
 import Link from 'next/link'
 import { GradeBadge } from '../credentials/badges.tsx'
+import { CredentialsResponse } from '../data/schemas.ts'
+import { usePolled } from '../data/use-polled.ts'
+import { useWorkspace } from '../session/workspace.tsx'
 import { Card } from '../shell/card.tsx'
 import type { Stored } from './use-connect.ts'
 
 type ConnectedProps = { readonly stored: Stored; readonly onAgain: () => void }
 
+const CREDENTIAL_POLL_MS = 60_000
+
 export function Connected({ stored: { credential, sites }, onAgain }: ConnectedProps) {
+  const excess = useExcess(credential.id)
   return (
     <Card title="Cloudflare is connected">
       <p role="status">
@@ -25,7 +31,10 @@ export function Connected({ stored: { credential, sites }, onAgain }: ConnectedP
         <span className="fine">{credential.scope}</span>
       </p>
       {credential.grade === 'over_scoped' && (
-        <p>This token may change things that Flarewatch never changes. Replace it by one that can only read.</p>
+        <p>
+          {excess.length > 0 && <strong>More than needed: {excess.join(', ')}. </strong>}
+          Flarewatch reads traffic alone, so a token that can only read is enough. Replace this one where you can.
+        </p>
       )}
       <div className="actions">
         <Link href="/" className="button button-primary">
@@ -37,4 +46,13 @@ export function Connected({ stored: { credential, sites }, onAgain }: ConnectedP
       </div>
     </Card>
   )
+}
+
+/** T5: what of the token's permissions nobody needs, as the list of credentials tells it. */
+function useExcess(credentialId: string): readonly string[] {
+  const { gateway, tenant } = useWorkspace()
+  const { value } = usePolled(tenant?.id ?? '', CREDENTIAL_POLL_MS, () =>
+    gateway('/api/credentials', CredentialsResponse),
+  )
+  return value?.credentials.find(({ id }) => id === credentialId)?.excess ?? []
 }
