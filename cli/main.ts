@@ -26,6 +26,7 @@ import { logout } from './commands/session/logout.ts'
 import { statusShow } from './commands/status/show.ts'
 import { tenantDelete } from './commands/tenant/delete.ts'
 import { freeze } from './commands/tenant/freeze.ts'
+import { tenantTier } from './commands/tenant/tier.ts'
 import { unfreeze } from './commands/tenant/unfreeze.ts'
 
 const COMMANDS: Readonly<Record<string, Command>> = {
@@ -54,6 +55,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'operator enrol': operatorEnrol,
   status: statusShow,
   'tenant delete': tenantDelete,
+  'tenant tier': tenantTier,
   unfreeze,
 }
 const EVERYWHERE = {

@@ -141,7 +141,7 @@ describe('L2: status', () => {
   const logOf = async () => {
     served['/api/me'] = JSON.stringify({
       ...me,
-      tenants: [{ id: TENANT, name: 'Ash', role: 'owner', state: 'active' }],
+      tenants: [{ id: TENANT, name: 'Ash', role: 'owner', tier: 'free', state: 'active' }],
     })
     served['/api/status'] = JSON.stringify({ ok: true, parts: [], figures: null })
     const [, document] = await run('status')

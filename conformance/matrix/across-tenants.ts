@@ -94,7 +94,7 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
   flarewatch_scheduler: [
     'flarewatch.claim_due',
     'flarewatch.max_attempts',
-    'flarewatch.poll_interval',
+    'flarewatch.next_poll',
     'flarewatch.resealable',
   ],
   flarewatch_vault: [

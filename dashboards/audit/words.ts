@@ -49,6 +49,9 @@ const PHRASES: Readonly<Record<string, Phrase>> = {
     label: 'Old key destroyed',
     onTarget: false,
   },
+  'tenant.tier': { did: "set the agency's tier", label: 'Tier set', onTarget: false },
+  'tenant.freeze': { did: "froze the agency's keys", label: 'Frozen', onTarget: false },
+  'tenant.unfreeze': { did: "let the agency's keys go on", label: 'Unfrozen', onTarget: false },
   'member.invite': { did: 'invited a person to the agency', label: 'Person invited', onTarget: false },
   'member.join': { did: 'accepted an invitation to the agency', label: 'Person joined', onTarget: false },
   'member.role': { did: 'changed the role of', label: 'Role changed', onTarget: true },
@@ -87,6 +90,9 @@ export const ACTIONS = [
   'step_up.refused',
   'audit.read',
   'tenant.create',
+  'tenant.tier',
+  'tenant.freeze',
+  'tenant.unfreeze',
 ] as const
 
 export function actionLabel(action: string): string {

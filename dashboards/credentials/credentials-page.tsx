@@ -2,7 +2,7 @@
 
 import Link from 'next/link'
 import { type ReactNode, useState } from 'react'
-import { CredentialsResponse, SitesResponse } from '../data/schemas.ts'
+import { CredentialsResponse, POLL_SECONDS, SitesResponse } from '../data/schemas.ts'
 import { usePolled } from '../data/use-polled.ts'
 import { useWorkspace } from '../session/workspace.tsx'
 import { FailureNotice, Notice } from '../shell/notice.tsx'
@@ -68,10 +68,12 @@ type CredentialTableProps = { readonly lines: readonly Line[]; readonly children
 
 function CredentialTable({ lines, children }: CredentialTableProps) {
   const now = useNow()
+  const { tenant } = useWorkspace()
   return (
     <table className="table">
       <caption className="fine">
         Times in UTC. Tokens are sealed; only their last four characters are ever shown.
+        {tenant !== null && ` Each is polled every ${POLL_SECONDS[tenant.tier] / 60} min (tier ${tenant.tier}).`}
       </caption>
       <thead>
         <tr>

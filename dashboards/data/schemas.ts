@@ -9,4 +9,5 @@ export * from '../../domain/contracts/edge-door.ts'
 export * from '../../domain/contracts/functions.ts'
 export * from '../../domain/contracts/ids.ts'
 export * from '../../domain/contracts/operator-keys.ts'
+export * from '../../domain/contracts/tiers.ts'
 export { z }

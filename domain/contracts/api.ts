@@ -3,6 +3,7 @@ import { Provider } from './edge-door.ts'
 import { CredentialGrade } from './functions.ts'
 import { AuditRowId, CredentialId, SiteId, TenantId, UserId } from './ids.ts'
 import { Role } from './roles.ts'
+import { Tier } from './tiers.ts'
 
 /** The gateway's `/api`. The tenant is named by this header; without it, the user's oldest membership. */
 export const TENANT_HEADER = 'flarewatch-tenant'
@@ -16,7 +17,9 @@ export const ConfigResponse = z.object({ supabase_url: z.url(), publishable_key:
 
 export const MeResponse = z.object({
   user: z.object({ id: UserId, email: z.string(), aal: z.enum(['aal1', 'aal2']), totp_enrolled: z.boolean() }),
-  tenants: z.array(z.object({ id: TenantId, name: z.string(), role: Role, state: z.enum(['pending', 'active']) })),
+  tenants: z.array(
+    z.object({ id: TenantId, name: z.string(), role: Role, tier: Tier, state: z.enum(['pending', 'active']) }),
+  ),
 })
 
 /** `GET /api/members` (AAL2). `invitations` is empty for who may not invite. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { AuditRowId, TenantId } from './ids.ts'
+import { Tier } from './tiers.ts'
 
 /**
  * HTTP between the platform operator's command line and the vault: `POST {vault}/operator/v1/{operation}`. One proof: the
@@ -63,6 +64,10 @@ export const OperatorOperations = {
   'tenant-unfreeze': {
     request: z.strictObject({ tenant_id: TenantId }),
     response: z.object({ frozen: z.literal(false), row_id: AuditRowId }),
+  },
+  'tenant-tier': {
+    request: z.strictObject({ tenant_id: TenantId, tier: Tier }),
+    response: z.object({ tier: Tier, row_id: AuditRowId }),
   },
   /** Every KEK version, as states and counts are now. Counting also tells the vault when the last row has left a version. */
   'kek-status': {

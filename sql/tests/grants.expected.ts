@@ -25,7 +25,7 @@ const FIGURE = ['window_end', 'value', 'unit', 'source', 'fetched_at', 'sampling
 export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<string, Verbs>>>> = {
   tenants: {
     flarewatch_gateway: { select: 'all' },
-    flarewatch_vault: { select: ['id', 'state'] },
+    flarewatch_vault: { select: ['id', 'state', 'tier'], update: ['tier'] },
     flarewatch_verifier: { select: ['id', 'state', 'created_at', 'deleting_since'] },
   },
   members: {
@@ -213,7 +213,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
   flarewatch_scheduler: [
     'flarewatch.claim_due',
     'flarewatch.max_attempts',
-    'flarewatch.poll_interval',
+    'flarewatch.next_poll',
     'flarewatch.resealable',
   ],
   flarewatch_vault: [

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { POLL_SECONDS, Tier } from '../../domain/contracts/tiers.ts'
 import { as, connectAs, INSUFFICIENT_PRIVILEGE, refusal, rolledBack, type Tx } from './database.ts'
 import { AFTER_LEASE, NOW, seedCredential, seedWorld, type World } from './world.ts'
 
@@ -44,7 +45,9 @@ describe('claiming due credentials', () => {
         lease_until: new Date(NOW.getTime() + LEASE_SECONDS * 1000),
       })
       const [credential] = await tx`select next_poll_at from flarewatch.credentials where id = ${ash.credentialId}`
-      expect(credential?.next_poll_at).toEqual(new Date(NOW.getTime() + 300_000))
+      const wait = credential?.next_poll_at.getTime() - NOW.getTime()
+      expect(wait).toBeLessThanOrEqual(300_000)
+      expect(wait).toBeGreaterThan(270_000)
       expect(await claim(tx, NOW)).toEqual([])
     }))
 
@@ -55,6 +58,35 @@ describe('claiming due credentials', () => {
       await tx`update flarewatch.credentials set state = 'parked' where id = ${ash.credentialId}`
       await tx`update flarewatch.credentials set next_poll_at = ${AFTER_LEASE} where id = ${birch.credentialId}`
       expect(await claim(tx, NOW)).toEqual([])
+    }))
+
+  test.each(Tier.options)('a credential of tier %s is due again when the domain says, up to a tenth sooner', (tier) =>
+    inWorld(async (tx, { ash }) => {
+      await endJobs(tx)
+      await tx`update flarewatch.tenants set tier = ${tier} where id = ${ash.id}`
+      const waits = await tx<{ seconds: number }[]>`
+        select extract(epoch from flarewatch.next_poll(${ash.id}, gen_random_uuid(), ${NOW}) - ${NOW})::float as seconds
+        from generate_series(1, 200)`
+      const [least, most] = [
+        Math.min(...waits.map(({ seconds }) => seconds)),
+        Math.max(...waits.map(({ seconds }) => seconds)),
+      ]
+      expect(most).toBeLessThanOrEqual(POLL_SECONDS[tier])
+      expect(least).toBeGreaterThan(POLL_SECONDS[tier] * 0.9)
+      expect(most - least).toBeGreaterThan(POLL_SECONDS[tier] * 0.05)
+    }),
+  )
+
+  test('tenants take turns: whoever has few is served with the first batch, however many another has waiting longer', () =>
+    inWorld(async (tx, { ash, birch }) => {
+      await endJobs(tx)
+      await tx`update flarewatch.credentials set next_poll_at = ${NOW} where id = ${birch.credentialId}`
+      for (let site = 0; site < 30; site += 1) {
+        await seedCredential(tx, ash.id, randomUUID(), new Date(NOW.getTime() - 3_600_000))
+      }
+      const first = await claim(tx, NOW, 10)
+      expect(first).toHaveLength(10)
+      expect(first.map(({ credential_id }) => credential_id)).toContain(birch.credentialId)
     }))
 
   test('a batch is bounded, and the longest due comes first', () =>

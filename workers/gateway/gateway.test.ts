@@ -94,7 +94,7 @@ describe('A2: a user at AAL1', () => {
     expect(metrics.status).toBe(200)
     expect((await ask('/api/credentials', { user: own.user, aal: 'aal1' })).status).toBe(200)
     const me = MeResponse.parse(await (await ask('/api/me', { user: own.user, aal: 'aal1' })).json())
-    expect(me.tenants).toEqual([{ id: own.tenant, name: 'own', role: 'owner', state: 'active' }])
+    expect(me.tenants).toEqual([{ id: own.tenant, name: 'own', role: 'owner', tier: 'free', state: 'active' }])
   })
 
   it('reads no audit content', async () => {

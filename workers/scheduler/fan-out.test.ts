@@ -9,6 +9,7 @@ import { fanOut } from './fan-out.ts'
 
 const AT = new Date('2026-11-24T10:30:00Z')
 const MINUTE = 60_000
+const TENANTS = process.env.FLAREWATCH_SCALE === 'full' ? 1000 : 100
 
 let database: EmbeddedPostgres
 let superuser: postgres.Sql
@@ -29,7 +30,7 @@ beforeEach(async () => {
   await superuser`truncate flarewatch.jobs, flarewatch.credentials cascade`
 })
 
-async function addCredentials(count: number, due: Date): Promise<void> {
+async function addCredentials(count: number, due: Date): Promise<string> {
   const tenant = randomUUID()
   await superuser`insert into flarewatch.tenants (id, name, state, activated_at) values (${tenant}, 'A', 'active', now())`
   await superuser`insert into flarewatch.tenant_keys (tenant_id, version, kek_version, wrapped_dek)
@@ -39,6 +40,7 @@ async function addCredentials(count: number, due: Date): Promise<void> {
       ciphertext, last4, scope, grade, next_poll_at, created_by)
     select gen_random_uuid(), ${tenant}, 'cloudflare', 'C', 1, ${Buffer.alloc(60)}, 1, ${Buffer.alloc(32)},
       ${Buffer.alloc(80)}, 'abcd', 's', 'read_only', ${due}, ${tenant} from generate_series(1, ${count})`
+  return tenant
 }
 
 /** Takes what the scheduler sends; refuses from a given batch on, as a queue that is down does. */
@@ -65,6 +67,31 @@ describe('fanOut', () => {
     expect(batches.map(({ length }) => length)).toEqual([100, 100, 30])
     expect(new Set(sent().map(({ credential_id }) => credential_id)).size).toBe(230)
     expect(await fanOut(scheduler, ingest, AT)).toBe(0)
+  })
+
+  it('takes tenants in turn: whoever has few due is sent before the thousands of another', async () => {
+    await addCredentials(1200, new Date(AT.getTime() - 60 * MINUTE))
+    const few = await Promise.all(Array.from({ length: 20 }, () => addCredentials(3, AT)))
+    const { ingest, batches } = queue()
+    expect(await fanOut(scheduler, ingest, AT)).toBe(1260)
+    const ids = new Set(
+      batches
+        .slice(0, 10)
+        .flat()
+        .map(({ credential_id }) => credential_id),
+    )
+    const served = await superuser<{ tenant_id: string; polls: number }[]>`
+      select tenant_id, count(*)::int as polls from flarewatch.jobs where credential_id in ${superuser([...ids])} group by 1`
+    const polls = new Map(served.map(({ tenant_id, polls }) => [tenant_id, polls]))
+    expect(few.map((tenant) => polls.get(tenant))).toEqual(few.map(() => 3))
+  })
+
+  it(`fans ${TENANTS * 10} due credentials of ${TENANTS} tenants out in one minute's tick`, async () => {
+    await addCredentials(TENANTS * 5, AT)
+    for (let tenant = 0; tenant < TENANTS; tenant += 1) await addCredentials(5, AT)
+    const { ingest, sent } = queue()
+    expect(await fanOut(scheduler, ingest, AT)).toBe(TENANTS * 10)
+    expect(new Set(sent().map(({ credential_id }) => credential_id)).size).toBe(TENANTS * 10)
   })
 
   it('sends ids and nothing else', async () => {

@@ -111,6 +111,29 @@ describe('freezing', () => {
   })
 })
 
+describe('a tier', () => {
+  const setTier = (tenantId: string, tier: string) => stand.operatorCall('tenant-tier', { tenant_id: tenantId, tier })
+  const tierOf = async (tenantId: string) =>
+    (await stand.sql`select tier from flarewatch.tenants where id = ${tenantId}`)[0]?.tier
+
+  it('is set with a row in the chain, and again by asking again', async () => {
+    const { id } = await bornTenant(stand)
+    expect(await tierOf(id)).toBe('free')
+    const set = await setTier(id, 'agency')
+    expect(set.body).toMatchObject({ tier: 'agency' })
+    expect(await rowIds(id)).toContain(set.body.row_id)
+    expect((await setTier(id, 'agency')).body).toMatchObject({ tier: 'agency' })
+    expect(await tierOf(id)).toBe('agency')
+  })
+
+  it('that there is not, or of a tenant that there is not, is refused', async () => {
+    const { id } = await bornTenant(stand)
+    expect(await setTier(id, 'gold')).toMatchObject({ status: 422, code: 'request_invalid' })
+    expect(await setTier(randomUUID(), 'pro')).toMatchObject({ status: 404, code: 'tenant_unknown' })
+    expect(await tierOf(id)).toBe('free')
+  })
+})
+
 function open(job: string): Promise<unknown> {
   return stand.call('CONNECTOR_DOOR', null, 'open', job)
 }

@@ -28,6 +28,7 @@ import { restoreOffer, restoreTenant } from './restore.ts'
 import { rosterList } from './roster-list.ts'
 import { tenantDelete } from './tenant-delete.ts'
 import { tenantFreeze } from './tenant-freeze.ts'
+import { tenantTier } from './tenant-tier.ts'
 import { tenantUnfreeze } from './tenant-unfreeze.ts'
 
 const MAX_BODY_BYTES = 64 * 1024
@@ -47,6 +48,7 @@ const OPERATIONS: Record<OperatorOperation, Performed> = {
   'dek-rotate': parsedRequest(OperatorOperations['dek-rotate'].request, dekRotate),
   'dek-standing': parsedRequest(OperatorOperations['dek-standing'].request, dekStandingNow),
   'tenant-delete': parsedRequest(OperatorOperations['tenant-delete'].request, tenantDelete),
+  'tenant-tier': parsedRequest(OperatorOperations['tenant-tier'].request, tenantTier),
   'tenant-unfreeze': parsedRequest(OperatorOperations['tenant-unfreeze'].request, tenantUnfreeze),
   'kek-status': parsedRequest(OperatorOperations['kek-status'].request, kekStatus),
   'kek-admit': parsedRequest(OperatorOperations['kek-admit'].request, kekAdmit),
