@@ -171,6 +171,39 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
     },
   },
   {
+    name: 'invitation-withdraw',
+    demand: 'fresh',
+    action: null,
+    roles: OWNER,
+    answers: 'invitation_unknown',
+    call: async ({ tenantId }) => {
+      const id = randomUUID()
+      return { targetId: id, body: { tenant_id: tenantId, invitation_id: id } }
+    },
+  },
+  {
+    name: 'member-reset',
+    act: 'request',
+    demand: 'step-up',
+    action: 'member.reset',
+    roles: OWNER,
+    call: async ({ tenantId, memberId }) => {
+      return { targetId: memberId, body: { act: 'request', tenant_id: tenantId, member_id: memberId } }
+    },
+  },
+  {
+    name: 'member-reset',
+    act: 'withdraw',
+    demand: 'fresh',
+    action: null,
+    roles: OWNER,
+    answers: 'member_reset_unknown',
+    call: async ({ tenantId }) => {
+      const id = randomUUID()
+      return { targetId: id, body: { act: 'withdraw', tenant_id: tenantId, member_id: id } }
+    },
+  },
+  {
     name: 'sql-console',
     demand: 'fresh',
     action: null,
@@ -208,6 +241,33 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
     call: async ({ tenantId }) => {
       return { targetId: tenantId, body: { act: 'redeem', code: 'AAAAA-AAAAA-AAAAA-AAAAA' } }
     },
+  },
+  {
+    name: 'member-reset',
+    act: 'pending',
+    demand: 'session',
+    action: null,
+    roles: [...MEMBERS, 'outsider'],
+    call: async ({ tenantId }) => ({ targetId: tenantId, body: { act: 'pending' } }),
+  },
+  {
+    // Of oneself too, with a password: there is none to cancel, and none to finish.
+    name: 'member-reset',
+    act: 'cancel',
+    demand: 'session',
+    action: null,
+    roles: [...MEMBERS, 'outsider'],
+    answers: 'member_reset_unknown',
+    call: async ({ tenantId }) => ({ targetId: tenantId, body: { act: 'cancel' } }),
+  },
+  {
+    name: 'member-reset',
+    act: 'finish',
+    demand: 'session',
+    action: null,
+    roles: [...MEMBERS, 'outsider'],
+    answers: 'member_reset_unknown',
+    call: async ({ tenantId }) => ({ targetId: tenantId, body: { act: 'finish' } }),
   },
   {
     // Whom it is for is told to nobody: to all who may ask, one that was never made is like one that is another's.

@@ -1,12 +1,15 @@
+import type { Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
 import { codeOf } from '../agency.ts'
 import { looksRight, shoot } from '../pages.ts'
 import { type Person, signInAgain } from '../person.ts'
-import { enrolAtThePage, keepCodes, signInWithPassword } from '../signing-in.ts'
+import { enrolAtThePage, enterCode, keepCodes, signInWithPassword } from '../signing-in.ts'
 import { founder, operator, partner, sql, stage } from './scene.ts'
 import { readAs } from './stage.ts'
 
-/** What people lose: a phone, a membership. */
+const DAY_MS = 86_400_000
+
+/** What people lose: a phone, their recovery codes too, a membership. */
 export function losses(): void {
   describe('a lost phone', () => {
     test('A1, A2: a recovery code in its place leads to enrolment and no further, and ends every other session', async () => {
@@ -47,6 +50,42 @@ export function losses(): void {
     })
   })
 
+  describe('phone and recovery codes, both lost', () => {
+    test('A1: an owner asks for a reset, which can be cancelled; the person is mailed, and nothing is removed yet', async () => {
+      const { page } = founder
+      await page.getByRole('link', { name: 'Members' }).click()
+      await askForReset(page)
+      const cancel = page.getByRole('button', { name: `Cancel the reset of ${operator.email}` })
+      await cancel.dblclick()
+      await cancel.waitFor({ state: 'detached' })
+      await askForReset(page)
+      await stage.mailTo(operator.email, /(Your second factor is to be reset)/)
+      await page.getByRole('button', { name: 'Sign out' }).click()
+      await operator.page.getByRole('button', { name: 'Sign out' }).click()
+      await signInWithPassword(operator.page, stage.run, operator)
+      await operator.page.getByText('You can finish it from').waitFor()
+      await shoot(operator.page, '27-reset-not-due')
+      expect(await operator.page.getByRole('button', { name: 'Remove the lost authenticator' }).count()).toBe(0)
+    })
+
+    test('A1, A2: a day later a password leads to enrolment and no further, and from there back to work', async () => {
+      const { page } = operator
+      await stage.passTime(DAY_MS)
+      await page.clock.setSystemTime(stage.now)
+      await signInWithPassword(page, stage.run, operator)
+      await looksRight(page, '28-reset-due')
+      await page.getByRole('button', { name: 'Remove the lost authenticator' }).dblclick()
+      await page.getByRole('heading', { name: 'Scan this with the app' }).waitFor()
+      expect((await readAs(page, stage.run, '/api/sites')).status).toBe(403)
+      Object.assign(operator, await enrolAtThePage(page, stage.now))
+      await keepCodes(page)
+      await page.getByRole('heading', { name: 'northwind-bakery.example' }).waitFor()
+      await founder.page.clock.setSystemTime(stage.now)
+      await signInWithPassword(founder.page, stage.run, founder)
+      await enterCode(founder.page, founder.secret, stage.now)
+    })
+  })
+
   describe('the end of a membership', () => {
     test('comes at once, in a session that is open too', async () => {
       const { page } = founder
@@ -60,6 +99,12 @@ export function losses(): void {
       await shoot(operator.page, '25-without-an-agency')
     })
   })
+}
+
+async function askForReset(page: Page): Promise<void> {
+  await page.getByRole('button', { name: `Reset sign-in of ${operator.email}` }).click()
+  await page.getByRole('button', { name: 'Reset in 24 hours' }).dblclick()
+  await page.getByRole('button', { name: `Cancel the reset of ${operator.email}` }).waitFor()
 }
 
 async function redeemed(person: Person, code: string | undefined): Promise<string | undefined> {

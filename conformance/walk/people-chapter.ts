@@ -5,6 +5,8 @@ import { enrolTotp, signUp } from '../person.ts'
 import { enrolAtThePage, keepCodes, signUpAtThePage } from '../signing-in.ts'
 import { answerLost, founder, operator, partner, sql, stage } from './scene.ts'
 
+const MISTAKEN = 'olle@lighthouse.example.test'
+
 /** Two are invited, and join. */
 export function people(): void {
   describe('people', () => {
@@ -37,6 +39,15 @@ export function people(): void {
       for (const link of links.values()) {
         for (const { text } of rows) expect(text).not.toContain(link.slice('#fwinv_'.length))
       }
+    })
+
+    test('one that was a mistake is withdrawn', async () => {
+      const { page } = founder
+      await page.getByLabel('Email').fill(MISTAKEN)
+      await page.getByRole('button', { name: 'Send invitation' }).click()
+      await page.getByRole('button', { name: `Withdraw the invitation of ${MISTAKEN}` }).dblclick()
+      await page.getByRole('rowheader', { name: MISTAKEN }).waitFor({ state: 'detached' })
+      await page.getByRole('rowheader', { name: operator.email }).waitFor()
     })
 
     test('A1, A2: a link lets in nobody else, nobody unenrolled, and says no more than that', async () => {

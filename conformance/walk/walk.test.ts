@@ -34,7 +34,14 @@ describe('after the walk', () => {
     expect(unusedActs(rows)).toEqual([])
     // Asked for twice, since an answer was lost: two rows, one invitation.
     const members = rows.flatMap(({ action, outcome }) => (action.startsWith('member.') ? [outcome?.code] : []))
-    expect([...new Set(members)]).toEqual(['invited_operator', 'invited_viewer', 'joined', 'now_owner', 'removed'])
+    expect([...new Set(members)]).toEqual([
+      'invited_operator',
+      'invited_viewer',
+      'joined',
+      'now_owner',
+      'reset_requested',
+      'removed',
+    ])
   })
 
   test('no page complained, and none broke its own content security policy', async () => {

@@ -21,6 +21,7 @@ export function targetText(target: string, { credentials }: Pick<Names, 'credent
   const [kind, id = ''] = splitName(target)
   if (kind === 'tenant') return 'the agency'
   if (kind === 'operator_key') return `operator key ${id.slice(0, SHORT_ID)}`
+  if (kind === 'invitation') return `invitation ${id.slice(0, SHORT_ID)}`
   if (kind === 'member') return `member ${id.slice(0, SHORT_ID)}`
   if (kind !== 'credential') return target
   const last4 = credentials.get(id)
@@ -53,9 +54,13 @@ const PHRASES: Readonly<Record<string, Phrase>> = {
   'tenant.freeze': { did: "froze the agency's keys", label: 'Frozen', onTarget: false },
   'tenant.unfreeze': { did: "let the agency's keys go on", label: 'Unfrozen', onTarget: false },
   'member.invite': { did: 'invited a person to the agency', label: 'Person invited', onTarget: false },
+  'invitation.withdraw': { did: 'withdrew', label: 'Invitation withdrawn', onTarget: true },
   'member.join': { did: 'accepted an invitation to the agency', label: 'Person joined', onTarget: false },
   'member.role': { did: 'changed the role of', label: 'Role changed', onTarget: true },
   'member.remove': { did: 'removed', label: 'Person removed', onTarget: true },
+  'member.reset': { did: 'asked to reset the second factor of', label: 'Reset asked for', onTarget: true },
+  'member_reset.cancel': { did: 'cancelled the reset of', label: 'Reset cancelled', onTarget: true },
+  'member_reset.finish': { did: 'finished the reset of', label: 'Reset finished', onTarget: true },
   'recovery_codes.make': { did: 'made new recovery codes', label: 'Recovery codes made', onTarget: false },
   'recovery_code.use': {
     did: 'used a recovery code to remove their second factor',
@@ -81,9 +86,13 @@ export const ACTIONS = [
   'tenant_dek.rotate',
   'tenant_dek.destroy',
   'member.invite',
+  'invitation.withdraw',
   'member.join',
   'member.role',
   'member.remove',
+  'member.reset',
+  'member_reset.cancel',
+  'member_reset.finish',
   'recovery_codes.make',
   'recovery_code.use',
   'step_up.mint',

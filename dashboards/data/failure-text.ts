@@ -70,6 +70,15 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
     'This recovery code is not right, or was used before. Check it for typing errors, or take another one of your list.',
   too_many_attempts: 'Too many recovery codes were tried. Wait an hour, then try again.',
   too_many_invitations: 'As many invitations are open as an agency may have. Wait until some have expired.',
+  invitation_unknown: 'This invitation is not open any more: it was accepted, withdrawn or replaced. Reload the page.',
+  reset_of_oneself:
+    'You cannot reset your own second factor here. Use a recovery code, or ask another owner of the agency.',
+  reset_not_needed: 'This person has no authenticator set up: signing in leads them to setting one up.',
+  member_reset_open: 'A reset is open for this person already. Wait until it is due, or cancel it first.',
+  member_reset_unknown:
+    'No reset is open any more: it was cancelled or finished, or it ended because the second factor was used.',
+  member_reset_not_due: 'The 24 hours are not over yet. Come back when they are.',
+  member_reset_running: 'Another session is finishing this reset. Wait 5 minutes, then try again.',
   member_unknown: 'This person is not a member any more. Reload the page.',
   last_owner: 'An agency keeps at least one owner. Make somebody else an owner first.',
   tenant_not_active: 'The agency is not ready yet. Finish creating it, then try again.',

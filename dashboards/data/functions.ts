@@ -8,6 +8,7 @@ import {
   type EdgeOperations,
   IDEMPOTENCY_HEADER,
   InvitationAccept,
+  InvitationWithdraw,
   MemberInvite,
   MemberReset,
   MemberRole,
@@ -19,6 +20,7 @@ import {
   StepUp,
   TenantCreate,
   type TenantId,
+  type UserId,
   type z,
 } from './schemas.ts'
 import { type Answer, failed, requestJson } from './wire.ts'
@@ -93,6 +95,40 @@ export class Functions {
 
   redeemRecoveryCode(code: string): Promise<Answer<z.output<typeof MemberReset.left>>> {
     return this.#post({ name: 'member-reset', body: { act: 'redeem', code } }, MemberReset.left)
+  }
+
+  /** Begins the 24 hours after which that member can remove their lost authenticator. */
+  requestMemberReset(
+    body: { readonly act: 'request'; readonly tenant_id: TenantId; readonly member_id: UserId },
+    proof: Proof,
+  ): Promise<Answer<z.output<typeof MemberReset.requested>>> {
+    return this.#post({ name: 'member-reset', body, headers: proofHeaders(proof) }, MemberReset.requested)
+  }
+
+  withdrawMemberReset(tenantId: TenantId, memberId: UserId): Promise<Answer<z.output<typeof MemberReset.cancelled>>> {
+    const body = { act: 'withdraw', tenant_id: tenantId, member_id: memberId }
+    return this.#post({ name: 'member-reset', body }, MemberReset.cancelled)
+  }
+
+  /** Of oneself, and with a password alone, as the two after it are. */
+  pendingReset(): Promise<Answer<z.output<typeof MemberReset.pending>>> {
+    return this.#post({ name: 'member-reset', body: { act: 'pending' } }, MemberReset.pending)
+  }
+
+  cancelOwnReset(): Promise<Answer<z.output<typeof MemberReset.cancelled>>> {
+    return this.#post({ name: 'member-reset', body: { act: 'cancel' } }, MemberReset.cancelled)
+  }
+
+  finishReset(): Promise<Answer<z.output<typeof MemberReset.finished>>> {
+    return this.#post({ name: 'member-reset', body: { act: 'finish' } }, MemberReset.finished)
+  }
+
+  withdrawInvitation(
+    tenantId: TenantId,
+    invitationId: string,
+  ): Promise<Answer<z.output<typeof InvitationWithdraw.response>>> {
+    const body = { tenant_id: tenantId, invitation_id: invitationId }
+    return this.#post({ name: 'invitation-withdraw', body }, InvitationWithdraw.response)
   }
 
   operatorKeys(tenantId: TenantId): Promise<Answer<z.output<typeof OperatorKey.listed>>> {

@@ -2,6 +2,7 @@
 
 import { useState } from 'react'
 import type { Functions } from '../data/functions.ts'
+import { PendingReset } from '../recovery/pending-reset.tsx'
 import { Recover } from '../recovery/recover.tsx'
 import { Card } from '../shell/card.tsx'
 import type { Auth } from './auth.ts'
@@ -22,6 +23,7 @@ export function Challenge({ auth, functions, email, factorId, onVerified, onView
   if (isLost) return <Recover functions={functions} onRecovered={onVerified} onBack={() => setIsLost(false)} />
   return (
     <Card title="Enter your code">
+      <PendingReset functions={functions} onFinished={onVerified} />
       <p>Open your authenticator app and enter the code for Flarewatch ({email}).</p>
       <CodeForm auth={auth} factorId={factorId} onVerified={onVerified} autoFocus />
       <p className="fine">
@@ -29,6 +31,7 @@ export function Challenge({ auth, functions, email, factorId, onVerified, onView
         <button type="button" className="button-link" onClick={() => setIsLost(true)}>
           Use a recovery code
         </button>
+        . Lost the codes too? Ask another owner of your agency to reset your sign-in.
       </p>
       <hr />
       <p className="fine">

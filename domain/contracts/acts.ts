@@ -1,17 +1,29 @@
+import { z } from 'zod'
 import { StepUpAction } from './step-up.ts'
 
 /** An act that is announced before it is done leaves two rows: its intent, and an outcome row that names it (L1). */
 export const OUTCOME_ACTION = 'act.outcome'
 
-/** The one act that is announced, and ended, at AAL1. */
-export const RECOVERY_ACTION = 'recovery_code.use'
+const RESET_CANCEL = 'member_reset.cancel'
+
+/** What a person without their second factor does about it: what is announced, and ended, at AAL1. */
+export const RECOVERY_ACTIONS = {
+  redeem: 'recovery_code.use',
+  cancel: RESET_CANCEL,
+  finish: 'member_reset.finish',
+} as const
+
+/** Takes back what was given and gives nothing: no token, and the vault asks for freshness alone. */
+export const WithdrawAction = z.enum(['invitation.withdraw', RESET_CANCEL])
+export type WithdrawAction = z.infer<typeof WithdrawAction>
 
 const INTENT_ACTIONS: ReadonlySet<string> = new Set([
   ...StepUpAction.options,
   'tenant.create',
   'member.join',
   'recovery_codes.make',
-  RECOVERY_ACTION,
+  ...Object.values(RECOVERY_ACTIONS),
+  ...WithdrawAction.options,
   'console.query',
   'credential.open',
   'credential.reseal',

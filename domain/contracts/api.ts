@@ -22,7 +22,7 @@ export const MeResponse = z.object({
   ),
 })
 
-/** `GET /api/members` (AAL2). `invitations` is empty for who may not invite. */
+/** `GET /api/members` (AAL2). `invitations` is empty for who may not invite, `resets` for who may not reset. */
 export const MemberLine = z.object({
   user_id: UserId,
   /** Null when the account is gone from Auth. */
@@ -38,7 +38,17 @@ export const InvitationLine = z.object({
   created_at: z.iso.datetime(),
   expires_at: z.iso.datetime(),
 })
-export const MembersResponse = z.object({ members: z.array(MemberLine), invitations: z.array(InvitationLine) })
+/** A reset of a member's second factor that waits or can be finished. */
+export const MemberResetLine = z.object({
+  user_id: UserId,
+  requested_at: z.iso.datetime(),
+  due_at: z.iso.datetime(),
+})
+export const MembersResponse = z.object({
+  members: z.array(MemberLine),
+  invitations: z.array(InvitationLine),
+  resets: z.array(MemberResetLine),
+})
 
 export const SiteSummary = z.object({
   id: SiteId,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { WithdrawAction } from './acts.ts'
 import { KeptStatement } from './console.ts'
 import { AuditRowId, CredentialId, TenantId, UserId } from './ids.ts'
 import { OperatorKeyId, OperatorKeyState } from './operator-keys.ts'
@@ -64,6 +65,11 @@ export const EdgeOperations = {
     request: StepUpRequest.extend({ action: KeylessAction }),
     response: z.object({ intent_row: AuditRowId }),
   },
+  /** What an owner takes back: fresh AAL2, no token. `settle` ends it. */
+  'withdraw-begin': {
+    request: z.strictObject({ tenant_id: TenantId, action: WithdrawAction, target_id: z.uuid().lowercase() }),
+    response: z.object({ intent_row: AuditRowId }),
+  },
   /** Of who presents an invitation that stands; `settle` ends it, as a member or, where it came to nothing, without. */
   'member-join': {
     request: z.strictObject({ token_hash: bytes(32) }),
@@ -71,12 +77,15 @@ export const EdgeOperations = {
   },
   /**
    * What a person does about their own second factor, told in each agency that they are a member of: new recovery codes (AAL2
-   * fresh), or one of them spent, which is all that this door does at AAL1. `settle` ends each row.
+   * fresh); one of them spent, or an owner's reset cancelled or, once due, finished, which is all that this door does at AAL1.
+   * `settle` ends each row.
    */
   'recovery-begin': {
     request: z.discriminatedUnion('act', [
       z.strictObject({ act: z.literal('codes') }),
       z.strictObject({ act: z.literal('redeem'), code_hash: bytes(32) }),
+      z.strictObject({ act: z.literal('cancel') }),
+      z.strictObject({ act: z.literal('finish') }),
     ]),
     response: z.object({ intents: z.array(z.object({ tenant_id: TenantId, intent_row: AuditRowId })) }),
   },
@@ -209,6 +218,8 @@ export const EDGE_ERRORS = {
   reveal_unknown: 404,
   invitation_invalid: 403,
   recovery_code_invalid: 403,
+  member_reset_unknown: 404,
+  member_reset_not_due: 409,
   credential_unknown: 404,
   tenant_not_active: 409,
   tenant_deleted: 410,

@@ -95,6 +95,12 @@ export const InvitationAccept = {
   response: z.object({ tenant: z.object({ id: TenantId, name: z.string() }), role: Role }),
 }
 
+/** `invitation-withdraw`: an owner, AAL2 fresh. An invitation that nobody has accepted yet. */
+export const InvitationWithdraw = {
+  request: z.strictObject({ tenant_id: TenantId, invitation_id: z.uuid().lowercase() }),
+  response: z.object({ invitation_id: z.uuid() }),
+}
+
 const MemberNamed = z.strictObject({ tenant_id: TenantId, member_id: UserId })
 /** `member-role`: an owner, AAL2 fresh, a step-up token for `act` on the member. Answers with no role for who was removed. */
 export const MemberRole = {
@@ -105,16 +111,32 @@ export const MemberRole = {
   response: z.object({ member_id: UserId, role: Role.nullable() }),
 }
 
+const Instant = z.iso.datetime({ offset: true })
 /**
  * `member-reset`, of oneself. `codes` (AAL2 fresh) makes ten recovery codes in the place of all earlier ones, told this once; `left`
  * (AAL2) counts those that were not used. `redeem` (a password alone) spends one: the second factor is removed, other sessions end.
+ *
+ * Of who lost both: `request` (an owner of theirs, AAL2 fresh, a step-up token for `member.reset` on the member) begins 24 hours, in
+ * which `withdraw` (any owner of theirs, AAL2 fresh) or `cancel` (the person, a password alone) ends it. After them `finish` (the
+ * person, a password alone) does what a code does. `pending` tells the person what is open.
  */
 export const MemberReset = {
   request: z.discriminatedUnion('act', [
     z.strictObject({ act: z.literal('codes') }),
     z.strictObject({ act: z.literal('left') }),
     z.strictObject({ act: z.literal('redeem'), code: RecoveryCode }),
+    MemberNamed.extend({ act: z.literal('request') }),
+    MemberNamed.extend({ act: z.literal('withdraw') }),
+    z.strictObject({ act: z.literal('pending') }),
+    z.strictObject({ act: z.literal('cancel') }),
+    z.strictObject({ act: z.literal('finish') }),
   ]),
+  requested: z.object({ reset: z.object({ member_id: UserId, requested_at: Instant, due_at: Instant }) }),
+  pending: z.object({
+    reset: z.object({ tenant_name: z.string(), requested_at: Instant, due_at: Instant }).nullable(),
+  }),
+  cancelled: z.object({ cancelled: z.literal(true) }),
+  finished: z.object({ finished: z.literal(true) }),
   made: z.object({ codes: z.array(RecoveryCode) }),
   left: z.object({ left: z.int().min(0) }),
 }
@@ -167,8 +189,13 @@ export const FUNCTION_ERRORS = {
   credential_rejected: 422,
   credential_without_zones: 422,
   too_many_invitations: 409,
+  invitation_unknown: 404,
   member_unknown: 404,
   last_owner: 409,
+  reset_of_oneself: 403,
+  reset_not_needed: 409,
+  member_reset_open: 409,
+  member_reset_running: 409,
   too_many_attempts: 429,
   auth_unreachable: 502,
   provider_unreachable: 502,

@@ -4,7 +4,8 @@ import { OperatorKeyId } from './operator-keys.ts'
 import { Role } from './roles.ts'
 
 /**
- * What rows of `mail_outbox` hold (`sql/migrations/0021_mail.sql`, `0022_accounts.sql`, `0024_operator_keys.sql`). No address, and no
+ * What rows of `mail_outbox` hold (`sql/migrations/0021_mail.sql`, `0022_accounts.sql`, `0024_operator_keys.sql`,
+ * `0028_member_resets.sql`). No address, and no
  * token: they are looked up and made when the mail is claimed.
  */
 const MAX_ENTRIES = 20
@@ -35,6 +36,13 @@ export const ReceiptPayload = z.object({ size: z.int().min(0), note: z.string().
 
 export const OperatorKeyPayload = z.object({ key_id: OperatorKeyId, member_id: UserId, active_at: z.iso.datetime() })
 export type OperatorKeyPayload = z.infer<typeof OperatorKeyPayload>
+/** Who it is to: the person, an owner of the agency that asked, or one of another agency of theirs. */
+export const MemberResetPayload = z.object({
+  member_id: UserId,
+  to: z.enum(['member', 'owner', 'other_owner']),
+  due_at: z.iso.datetime(),
+})
+export type MemberResetPayload = z.infer<typeof MemberResetPayload>
 export const InvitationPayload = z.object({ id: z.uuid(), role: Role, expires_at: z.iso.datetime() })
 
 /** A mail's occasion, without whom it goes to. */
@@ -43,6 +51,7 @@ export const Occasion = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('invitation'), payload: InvitationPayload }),
   z.object({ kind: z.literal('receipt'), payload: ReceiptPayload }),
   z.object({ kind: z.literal('operator_key'), payload: OperatorKeyPayload }),
+  z.object({ kind: z.literal('member_reset'), payload: MemberResetPayload }),
 ])
 export type Occasion = z.infer<typeof Occasion>
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { WithdrawAction } from './acts.ts'
 import type { StepUpAction } from './step-up.ts'
 
 export const Role = z.enum(['owner', 'operator', 'viewer'])
@@ -11,13 +12,15 @@ export const ROLES_OF_ACT = {
   'credential.delete': ['owner'],
   'credential.reveal': ['owner'],
   'member.invite': ['owner'],
+  'invitation.withdraw': ['owner'],
   'member.role': ['owner'],
   'member.remove': ['owner'],
   'member.reset': ['owner'],
+  'member_reset.cancel': ['owner'],
   'operator_key.enrol': ['owner'],
   'provider.purge_cache': ['owner', 'operator'],
   'console.query': ['owner', 'operator'],
-} as const satisfies Record<StepUpAction | 'console.query', readonly Role[]>
+} as const satisfies Record<StepUpAction | WithdrawAction | 'console.query', readonly Role[]>
 export type JudgedAct = keyof typeof ROLES_OF_ACT
 export const JUDGED_ACTS = Object.keys(ROLES_OF_ACT) as readonly JudgedAct[]
 

@@ -2,6 +2,7 @@ import type { MailTenant, Occasion } from '../contracts/mail.ts'
 import { incidentMail } from './incident-mail.ts'
 import { invitationMail } from './invitation-mail.ts'
 import type { Mail, MailLinks } from './mail.ts'
+import { memberResetMail } from './member-reset-mail.ts'
 import { operatorKeyMail } from './operator-key-mail.ts'
 import { receiptMail } from './receipt-mail.ts'
 
@@ -19,5 +20,7 @@ export function composeMail(occasion: Occasion, tenant: MailTenant | null, links
       return tenant === null ? null : receiptMail(occasion.payload, tenant, links)
     case 'operator_key':
       return tenant === null ? null : operatorKeyMail(occasion.payload, tenant, links)
+    case 'member_reset':
+      return tenant === null ? null : memberResetMail(occasion.payload, tenant, links)
   }
 }

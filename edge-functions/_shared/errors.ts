@@ -45,7 +45,15 @@ const NEXT_STEP: Record<ErrorCode, string> = {
   invitation_invalid:
     'This invitation cannot be accepted: it has expired, was used, or is for another address. Ask for a new one.',
   too_many_invitations: 'This agency has as many invitations open as it may. Wait until some have expired.',
+  invitation_unknown: 'There is no such invitation any more: it was accepted, withdrawn or replaced. Reload the list.',
   member_unknown: 'This person is not a member of the tenant. Reload the list of members.',
+  reset_of_oneself: 'Your own second factor is reset by another owner, or by one of your recovery codes.',
+  reset_not_needed:
+    'This person has no authenticator set up, so there is nothing to reset. They can sign in and set one up.',
+  member_reset_open: 'A reset is open for this person already. Wait until it is due, or cancel it first.',
+  member_reset_unknown: 'No reset is open: it was cancelled or finished, or ended because the second factor was used.',
+  member_reset_not_due: 'The 24 hours are not over yet. Try again when they are.',
+  member_reset_running: 'Another session is finishing this reset. Wait 5 minutes, then try again.',
   last_owner: 'A tenant keeps at least one owner. Make somebody else an owner first.',
   recovery_code_invalid: 'This recovery code is wrong or was used. Try another one.',
   too_many_attempts: 'Too many recovery codes were tried. Wait an hour, then try again.',

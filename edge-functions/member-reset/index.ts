@@ -17,10 +17,15 @@ const environment = readEnvironment(Deno.env.get, [
   'VAULT_SERVICE_KEY',
   'VAULT_URL',
 ])
-const vault = createVault(environment, ['recovery-begin', 'settle'])
+const vault = createVault(environment, ['act-begin', 'recovery-begin', 'settle', 'withdraw-begin'])
 const store = createStore(environment, [
+  'cancel_member_reset',
+  'close_member_reset',
+  'own_member_reset',
   'recovery_codes_left',
   'replace_recovery_codes',
+  'request_member_reset',
+  'start_reset_finish',
   'try_recovery_code',
   'use_recovery_code',
 ])

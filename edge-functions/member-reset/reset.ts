@@ -4,26 +4,56 @@ import type { z } from 'zod'
 import type { AuthAdmin } from '../_shared/auth-admin.ts'
 import { Refused } from '../_shared/errors.ts'
 import type { Call } from '../_shared/handler.ts'
-import { type Intent, withOutcome } from '../_shared/outcome.ts'
 import type { Store } from '../_shared/store.ts'
 import { requireAal2, requireFresh } from '../_shared/user.ts'
-import type { Proofs, Vault } from '../_shared/vault-client.ts'
+import type { Vault } from '../_shared/vault-client.ts'
+import { cancelOwnReset, finishReset, pendingReset, requestReset, withdrawReset } from './delayed.ts'
+import { withOutcomes } from './outcomes.ts'
 
 export type ResetParts = {
-  readonly vault: Vault<'recovery-begin' | 'settle'>
-  readonly store: Store<'recovery_codes_left' | 'replace_recovery_codes' | 'try_recovery_code' | 'use_recovery_code'>
+  readonly vault: Vault<'act-begin' | 'recovery-begin' | 'settle' | 'withdraw-begin'>
+  readonly store: Store<
+    | 'cancel_member_reset'
+    | 'close_member_reset'
+    | 'own_member_reset'
+    | 'recovery_codes_left'
+    | 'replace_recovery_codes'
+    | 'request_member_reset'
+    | 'start_reset_finish'
+    | 'try_recovery_code'
+    | 'use_recovery_code'
+  >
   readonly authAdmin: AuthAdmin
 }
 type Input = z.infer<typeof MemberReset.request>
 type Made = z.infer<typeof MemberReset.made>
 type Left = z.infer<typeof MemberReset.left>
 
-export function reset(parts: ResetParts, call: Call<Input>): Promise<Made | Left> {
+export function reset(parts: ResetParts, call: Call<Input>): Promise<unknown> {
   const { input } = call
-  if (input.act === 'codes') return makeCodes(parts, call)
-  if (input.act === 'redeem') return redeem(parts, call, input.code)
-  requireAal2(call.user)
-  return parts.store('recovery_codes_left', { user_id: call.user.id })
+  switch (input.act) {
+    case 'codes':
+      return makeCodes(parts, call)
+    case 'redeem':
+      return redeem(parts, call, input.code)
+    case 'left':
+      return codesLeft(parts, call)
+    case 'request':
+      return requestReset(parts, { ...call, input })
+    case 'withdraw':
+      return withdrawReset(parts, { ...call, input })
+    case 'pending':
+      return pendingReset(parts, { ...call, input })
+    case 'cancel':
+      return cancelOwnReset(parts, { ...call, input })
+    case 'finish':
+      return finishReset(parts, { ...call, input })
+  }
+}
+
+async function codesLeft({ store }: ResetParts, { user }: Call<Input>): Promise<Left> {
+  requireAal2(user)
+  return store('recovery_codes_left', { user_id: user.id })
 }
 
 /** No idempotency key: an answer that was lost cannot be given again, since nobody keeps the codes. Ten more are made. */
@@ -60,16 +90,4 @@ async function redeem(
     await authAdmin.endOtherSessions(user)
     return left
   })
-}
-
-/** The same act's outcome in each agency's log. */
-function withOutcomes<Value>(
-  vault: Vault<'settle'>,
-  intents: readonly Intent[],
-  proofs: Proofs,
-  success: string,
-  act: () => Promise<Value>,
-): Promise<Value> {
-  const announced = intents.reduce((inner, intent) => () => withOutcome(vault, intent, proofs, success, inner), act)
-  return announced()
 }

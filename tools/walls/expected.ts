@@ -58,6 +58,7 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
 /** The enumerated privileged work: every Edge Function there is. */
 export const EXPECTED_FUNCTIONS: readonly string[] = [
   'invitation-accept',
+  'invitation-withdraw',
   'member-invite',
   'member-reset',
   'member-role',

@@ -24,3 +24,14 @@ export async function pendingInvitations({ sql, tenantId }: Tenancy, at: Date): 
     expires_at: row.expires_at.toISOString(),
   }))
 }
+
+/** For whom may not reset, the function answers none. */
+export async function openResets({ sql }: Tenancy): Promise<Answer['resets']> {
+  const rows = await sql<Timed<Answer['resets'][number], 'requested_at' | 'due_at'>[]>`
+    select user_id, requested_at, due_at from flarewatch.open_resets() limit ${MAX_PEOPLE}`
+  return rows.map(({ user_id, requested_at, due_at }) => ({
+    user_id,
+    requested_at: requested_at.toISOString(),
+    due_at: due_at.toISOString(),
+  }))
+}

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { MembersResponse } from '../../../domain/contracts/api.ts'
-import { listPeople, pendingInvitations } from '../queries/members.ts'
+import { listPeople, openResets, pendingInvitations } from '../queries/members.ts'
 import { Refusal } from '../refusal.ts'
 import { requireSession } from '../session.ts'
 import { answer, type Handler, parseQuery } from '../visit.ts'
@@ -15,6 +15,7 @@ export const members: Handler = async (request, visit) => {
   const people = await withTenant(request, session, visit, async (tenancy) => ({
     members: await listPeople(tenancy),
     invitations: await pendingInvitations(tenancy, at),
+    resets: await openResets(tenancy),
   }))
   return answer(MembersResponse, people)
 }

@@ -74,7 +74,7 @@ describe("the user's JWT", () => {
     expect(await prepare(claims())).toMatchObject({ status: 401, code: 'user_token_invalid' })
   })
 
-  it('A2 at AAL1 opens no operation but the spending of a recovery code', async () => {
+  it('A2 at AAL1 opens no operation but recovery', async () => {
     const operations: [EdgeOperation, object][] = [
       ['tenant-prepare', { tenant_id: randomUUID() }],
       ['tenant-activate', { tenant_id: randomUUID() }],
@@ -82,6 +82,7 @@ describe("the user's JWT", () => {
       ['act-begin', { tenant_id: randomUUID(), action: 'member.role' }],
       ['credential-seal', { tenant_id: randomUUID(), credential_id: randomUUID(), provider: 'cloudflare' }],
       ['recovery-begin', { act: 'codes' }],
+      ['withdraw-begin', { tenant_id: randomUUID(), action: 'invitation.withdraw' }],
     ]
     for (const [operation, body] of operations) {
       const answer = await stand.edgeCall(operation, body, { user: newUser(), claims: { aal: 'aal1' } })
@@ -287,6 +288,74 @@ describe('a recovery code', () => {
       code: 'aal2_required',
     })
   })
+})
+
+describe('the reset of who lost both factors', () => {
+  const atAal1 = (user: User) => ({ user, claims: { aal: 'aal1' } })
+  const begin = (act: string, user: User) => stand.edgeCall('recovery-begin', { act }, atAal1(user))
+  const rowsOf = async (tenant: StandTenant) =>
+    (await stand.call('AUDIT_LEDGER', tenant.id, 'head')) as unknown as { seq: number }
+
+  async function openReset(tenant: StandTenant, person: User, dueIn: number): Promise<void> {
+    const at = stand.now()
+    await stand.sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenant.id}, ${person.id}, 'viewer')`
+    await stand.sql`
+      insert into flarewatch.member_resets (user_id, tenant_id, requested_by, requested_at, due_at)
+      values (${person.id}, ${tenant.id}, ${tenant.owner.id}, ${new Date(at - SECOND)}, ${new Date(at + dueIn)})`
+  }
+
+  it('A1, L1 is cancelled with a password, finished with one when it is due, and leaves no row before', async () => {
+    const [tenant, person] = [await bornTenant(stand), newUser()]
+    const { seq } = await rowsOf(tenant)
+    await openReset(tenant, person, 60 * SECOND)
+    expect(await begin('cancel', newUser())).toMatchObject({ status: 404, code: 'member_reset_unknown' })
+    expect(await begin('finish', tenant.owner)).toMatchObject({ status: 404, code: 'member_reset_unknown' })
+    expect(await begin('finish', person)).toMatchObject({ status: 409, code: 'member_reset_not_due' })
+    expect(await rowsOf(tenant)).toMatchObject({ seq })
+    expect((await begin('cancel', person)).code).toBeNull()
+    await stand.sql`update flarewatch.member_resets set due_at = ${new Date(stand.now())} where user_id = ${person.id}`
+    const finishing = await begin('finish', person)
+    const [intent] = (finishing.body as unknown as { intents: object[] }).intents
+    const ended = { ...intent, succeeded: true, code: 'factor_removed' }
+    expect((await stand.edgeCall('settle', ended, atAal1(person))).code).toBeNull()
+    expect(await rowsOf(tenant)).toMatchObject({ seq: seq + 3 })
+  })
+
+  it('A4 is asked for under a token for this very person', async () => {
+    const [tenant, person, other] = [await bornTenant(stand), newUser(), newUser()]
+    const asked = { tenant_id: tenant.id, action: 'member.reset', target_id: other.id, request_digest: DIGEST }
+    const minted = await stand.edgeCall('step-up-mint', asked, { user: tenant.owner })
+    const { token: stepUp } = minted.body as { token: string }
+    const act = (target_id: string) =>
+      stand.edgeCall('act-begin', { ...asked, target_id }, { user: tenant.owner, stepUp })
+    expect(await act(person.id)).toMatchObject({ status: 403, code: 'step_up_invalid' })
+    // The token went with the try.
+    expect(await act(other.id)).toMatchObject({ status: 403, code: 'step_up_invalid' })
+  })
+})
+
+describe('what an owner takes back', () => {
+  it.each(['invitation.withdraw', 'member_reset.cancel'])(
+    'A3, T4, L1: %s needs freshness and their role',
+    async (action) => {
+      const [tenant, operator] = [await bornTenant(stand), newUser()]
+      await stand.sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenant.id}, ${operator.id}, 'operator')`
+      const withdraw = (user: User, claims?: JWTPayload) =>
+        stand.edgeCall(
+          'withdraw-begin',
+          { tenant_id: tenant.id, action, target_id: randomUUID() },
+          { user, ...(claims && { claims }) },
+        )
+      expect(await withdraw(operator)).toMatchObject({ status: 403, code: 'role_insufficient' })
+      expect(await withdraw(newUser())).toMatchObject({ status: 403, code: 'not_a_member' })
+      expect(await withdraw(tenant.owner, { aal: 'aal1' })).toMatchObject({ status: 403, code: 'aal2_required' })
+      const stale = { amr: [{ method: 'totp', timestamp: seconds() - 301 }] }
+      expect(await withdraw(tenant.owner, stale)).toMatchObject({ status: 403, code: 'aal2_stale' })
+      const begun = await withdraw(tenant.owner)
+      const ended = { tenant_id: tenant.id, ...begun.body, succeeded: true, code: 'withdrawn' }
+      expect((await stand.edgeCall('settle', ended, { user: tenant.owner })).code).toBeNull()
+    },
+  )
 })
 
 describe('an outcome', () => {

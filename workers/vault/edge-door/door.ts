@@ -31,6 +31,7 @@ import { settle } from './settle.ts'
 import { stepUpMint } from './step-up-mint.ts'
 import { tenantActivate } from './tenant-activate.ts'
 import { tenantPrepare } from './tenant-prepare.ts'
+import { withdrawBegin } from './withdraw-begin.ts'
 
 /** Ids, short words and one kept statement, in which JSON may double every byte: no request of this door is longer. */
 const MAX_BODY_BYTES = 12 * 1024
@@ -42,6 +43,7 @@ const OPERATIONS: Record<EdgeOperation, Performed> = {
   'tenant-activate': parsedRequest(EdgeOperations['tenant-activate'].request, tenantActivate),
   'step-up-mint': parsedRequest(EdgeOperations['step-up-mint'].request, stepUpMint),
   'act-begin': parsedRequest(EdgeOperations['act-begin'].request, actBegin),
+  'withdraw-begin': parsedRequest(EdgeOperations['withdraw-begin'].request, withdrawBegin),
   'member-join': parsedRequest(EdgeOperations['member-join'].request, memberJoin),
   'recovery-begin': parsedRequest(EdgeOperations['recovery-begin'].request, recoveryBegin),
   'console-begin': parsedRequest(EdgeOperations['console-begin'].request, consoleBegin),
@@ -56,7 +58,7 @@ const OPERATIONS: Record<EdgeOperation, Performed> = {
   settle: parsedRequest(EdgeOperations.settle.request, settle),
 }
 
-/** Spending a recovery code is done without a second factor; what else these two do, they refuse below AAL2 themselves. */
+/** Recovery is done without a second factor; what else these two do, they refuse below AAL2 themselves. */
 const REACHED_AT_AAL1: ReadonlySet<EdgeOperation> = new Set(['recovery-begin', 'settle'])
 
 /** The Edge Functions' door. Three proofs are judged before an operation is reached: the service's, the user's, and AAL2. */

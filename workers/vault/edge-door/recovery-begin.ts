@@ -1,5 +1,5 @@
 import { fromBase64Url } from '../../../domain/bytes.ts'
-import { RECOVERY_ACTION } from '../../../domain/contracts/acts.ts'
+import { RECOVERY_ACTIONS } from '../../../domain/contracts/acts.ts'
 import { TenantId } from '../../../domain/contracts/ids.ts'
 import { failure, type Result, success } from '../../../domain/result.ts'
 import { appendEvent, newRowId } from '../audit-append.ts'
@@ -9,7 +9,7 @@ import { type EdgeRefusal, type EdgeVisit, edgeRefusal, type Operation, type Req
 
 /** L1 for what a person does about their own second factor: a row in every agency that they can act in. */
 export const recoveryBegin: Operation<'recovery-begin'> = async (visit, request) => {
-  const entitled = request.act === 'codes' ? await requireFresh(visit) : await requireStandingCode(visit, request)
+  const entitled = await requireEntitled(visit, request)
   if (!entitled.ok) return entitled
   const tenants = await tenantsOf(visit)
   if (!tenants.ok) return tenants
@@ -19,7 +19,7 @@ export const recoveryBegin: Operation<'recovery-begin'> = async (visit, request)
     const event = {
       tenantId,
       actor: `user:${visit.user.userId}`,
-      action: request.act === 'codes' ? 'recovery_codes.make' : RECOVERY_ACTION,
+      action: request.act === 'codes' ? 'recovery_codes.make' : RECOVERY_ACTIONS[request.act],
       target: `member:${visit.user.userId}`,
       detail: {},
     } as const
@@ -28,6 +28,18 @@ export const recoveryBegin: Operation<'recovery-begin'> = async (visit, request)
     intents.push({ tenant_id: tenantId, intent_row: intentRow })
   }
   return success({ intents })
+}
+
+function requireEntitled(visit: EdgeVisit, request: RequestOf<'recovery-begin'>): Promise<Result<null, EdgeRefusal>> {
+  switch (request.act) {
+    case 'codes':
+      return requireFresh(visit)
+    case 'redeem':
+      return requireStandingCode(visit, request)
+    case 'cancel':
+    case 'finish':
+      return requireOpenReset(visit, request.act)
+  }
 }
 
 async function requireFresh(visit: EdgeVisit): Promise<Result<null, EdgeRefusal>> {
@@ -49,6 +61,21 @@ async function requireStandingCode(
   )
   if (!rows.ok) return rows
   return rows.value.length === 1 ? success(null) : failure('recovery_code_invalid')
+}
+
+/** As with codes: who has no reset open, or one that is not due, leaves no row by asking to finish it. */
+async function requireOpenReset(
+  { sql, user, at }: EdgeVisit,
+  act: 'cancel' | 'finish',
+): Promise<Result<null, EdgeRefusal>> {
+  const rows = await reach(
+    'store_unreachable',
+    () => sql<{ due_at: Date }[]>`select due_at from flarewatch.member_resets where user_id = ${user.userId}`,
+  )
+  if (!rows.ok) return rows
+  const [reset] = rows.value
+  if (reset === undefined) return failure('member_reset_unknown')
+  return act === 'finish' && reset.due_at.getTime() > at ? failure('member_reset_not_due') : success(null)
 }
 
 async function tenantsOf({ sql, user }: EdgeVisit): Promise<Result<TenantId[], EdgeRefusal>> {

@@ -1,0 +1,60 @@
+'use client'
+
+import type { MemberLine, z } from '../data/schemas.ts'
+import { useWorkspace } from '../session/workspace.tsx'
+import { Card } from '../shell/card.tsx'
+import { ActFailure } from './act-failure.tsx'
+import { useMemberAct } from './use-member-act.ts'
+
+type ResetMemberProps = {
+  readonly member: z.output<typeof MemberLine>
+  readonly onRequested: () => void
+  readonly onClose: () => void
+}
+
+/** Says what will happen before it is asked for: the person and every owner read the same in their mail. */
+export function ResetMember({ member, onRequested, onClose }: ResetMemberProps) {
+  const { functions, tenant } = useWorkspace()
+  const { busy, failure, run, resume } = useMemberAct(onRequested)
+  if (tenant === null) return null
+  const name = member.email ?? member.user_id
+
+  const ask = () => {
+    const request = { act: 'request', tenant_id: tenant.id, member_id: member.user_id } as const
+    return run({
+      action: 'member.reset',
+      targetId: member.user_id,
+      request,
+      send: (proof) => functions.requestMemberReset(request, proof),
+    })
+  }
+  return (
+    <Card title={`Reset sign-in of ${name}`}>
+      <p>For who lost both the authenticator and the recovery codes. Nothing is removed now:</p>
+      <ul>
+        <li>
+          {name} and every owner of every agency that they belong to are mailed at once: it is one account in all of
+          them.
+        </li>
+        <li>For 24 hours they, or any of those owners, can cancel it. Using their authenticator ends it too.</li>
+        <li>
+          After that, {name} signs in with the password, removes the lost authenticator, is signed out everywhere else,
+          and sets up another one before seeing anything.
+        </li>
+      </ul>
+      <p className="fine">
+        Make sure that it is this person who asks you, by a way other than mail. If you or they leave the agency, or you
+        are no owner any more, the reset ends.
+      </p>
+      <div className="actions">
+        <button type="button" className="button button-primary" disabled={busy} onClick={() => void ask()}>
+          {busy ? 'Asking…' : 'Reset in 24 hours'}
+        </button>
+        <button type="button" className="button button-quiet" disabled={busy} onClick={onClose}>
+          Back
+        </button>
+      </div>
+      <ActFailure failure={failure} onVerified={resume} />
+    </Card>
+  )
+}
