@@ -66,6 +66,7 @@ export function losses(): void {
       await operator.page.getByText('You can finish it from').waitFor()
       await shoot(operator.page, '27-reset-not-due')
       expect(await operator.page.getByRole('button', { name: 'Remove the lost authenticator' }).count()).toBe(0)
+      await operator.page.getByRole('button', { name: 'Sign out' }).click()
     })
 
     test('A1, A2: a day later a password leads to enrolment and no further, and from there back to work', async () => {

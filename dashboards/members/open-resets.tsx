@@ -22,28 +22,28 @@ export function OpenResets({ lines, members, onCancelled }: OpenResetsProps) {
     <>
       <table className="table">
         <caption>
-          Resets of sign-in. From the second time on, the person can remove their authenticator with their password
+          Open resets of sign-in. Between the two times the person can remove their authenticator with their password
           alone.
         </caption>
         <thead>
           <tr>
             <th scope="col">Person</th>
-            <th scope="col">Asked for</th>
             <th scope="col">From</th>
+            <th scope="col">Until</th>
             <th scope="col">Cancel</th>
           </tr>
         </thead>
         <tbody>
-          {lines.map(({ user_id, requested_at, due_at }) => (
+          {lines.map(({ user_id, due_at, expires_at }) => (
             <tr key={user_id}>
               <th scope="row" data-label="Person">
                 {nameOf(user_id)}
               </th>
-              <td data-label="Asked for">
-                <When at={requested_at} />
-              </td>
               <td data-label="From">
                 <When at={due_at} />
+              </td>
+              <td data-label="Until">
+                <When at={expires_at} />
               </td>
               <td data-label="Cancel">
                 <button

@@ -29,17 +29,16 @@ export function ResetMember({ member, onRequested, onClose }: ResetMemberProps) 
     })
   }
   return (
-    <Card title={`Reset sign-in of ${name}`}>
-      <p>For who lost both the authenticator and the recovery codes. Nothing is removed now:</p>
+    <Card title="Reset sign-in">
+      <p>For {name}, who lost both the authenticator and the recovery codes. Nothing is removed now:</p>
       <ul>
         <li>
-          {name} and every owner of every agency that they belong to are mailed at once: it is one account in all of
-          them.
+          They and every owner of every agency that they belong to are mailed at once: it is one account in all of them.
         </li>
         <li>For 24 hours they, or any of those owners, can cancel it. Using their authenticator ends it too.</li>
         <li>
-          After that, {name} signs in with the password, removes the lost authenticator, is signed out everywhere else,
-          and sets up another one before seeing anything.
+          After that, and for 7 days, they can sign in with the password, remove the lost authenticator, which signs
+          them out everywhere else, and set up another one before they see anything.
         </li>
       </ul>
       <p className="fine">

@@ -35,7 +35,8 @@ export function PendingReset({ functions, onFinished }: PendingResetProps) {
     <section className="notice notice-ask" aria-label="A reset of your second factor">
       <p>
         An owner of {reset.tenant_name} asked to reset your second factor.{' '}
-        {now < due ? `You can finish it from ${formatDateTime(due, 'UTC')} UTC on.` : 'You can finish it now.'}
+        {now < due ? `You can finish it from ${formatDateTime(due, 'UTC')} UTC on,` : 'You can finish it now,'} until{' '}
+        {formatDateTime(Date.parse(reset.expires_at), 'UTC')} UTC.
       </p>
       <p className="fine">
         Did you not lose your authenticator and your recovery codes? Cancel it, then change your password.

@@ -43,6 +43,7 @@ export const MemberResetLine = z.object({
   user_id: UserId,
   requested_at: z.iso.datetime(),
   due_at: z.iso.datetime(),
+  expires_at: z.iso.datetime(),
 })
 export const MembersResponse = z.object({
   members: z.array(MemberLine),

@@ -117,8 +117,8 @@ const Instant = z.iso.datetime({ offset: true })
  * (AAL2) counts those that were not used. `redeem` (a password alone) spends one: the second factor is removed, other sessions end.
  *
  * Of who lost both: `request` (an owner of theirs, AAL2 fresh, a step-up token for `member.reset` on the member) begins 24 hours, in
- * which `withdraw` (any owner of theirs, AAL2 fresh) or `cancel` (the person, a password alone) ends it. After them `finish` (the
- * person, a password alone) does what a code does. `pending` tells the person what is open.
+ * which `withdraw` (any owner of theirs, AAL2 fresh) or `cancel` (the person, a password alone) ends it. After them, for 7
+ * days, `finish` (the person, a password alone) does what a code does. `pending` tells the person what is open.
  */
 export const MemberReset = {
   request: z.discriminatedUnion('act', [
@@ -133,7 +133,9 @@ export const MemberReset = {
   ]),
   requested: z.object({ reset: z.object({ member_id: UserId, requested_at: Instant, due_at: Instant }) }),
   pending: z.object({
-    reset: z.object({ tenant_name: z.string(), requested_at: Instant, due_at: Instant }).nullable(),
+    reset: z
+      .object({ tenant_name: z.string(), requested_at: Instant, due_at: Instant, expires_at: Instant })
+      .nullable(),
   }),
   cancelled: z.object({ cancelled: z.literal(true) }),
   finished: z.object({ finished: z.literal(true) }),

@@ -109,6 +109,33 @@ test('V7: the mail of an operator key says whose it is, its fingerprint, from wh
   }
 })
 
+describe('A1: the mail of a reset', () => {
+  const member_id = '7f3b1c1e-7c64-4f1c-8a53-0e1b3c2d4a5f'
+  const mailTo = (to: string) =>
+    composeMail(
+      Occasion.parse({ kind: 'member_reset', payload: { member_id, to, due_at: '2026-11-28T12:00:00.000Z' } }),
+      TENANT,
+      LINKS,
+    )
+
+  test.each([
+    ['member', 'Your second factor is to be reset', '    https://flarewatch.example/'],
+    ['owner', 'The second factor of a member is to be reset', '    https://flarewatch.example/members/'],
+    ['other_owner', 'The second factor of a member is to be reset', '    https://flarewatch.example/members/'],
+  ])('to %s says whose, from when, and where it is stopped', (to, subject, link) => {
+    const mail = mailTo(to)
+    expect(mail?.subject).toBe(`[Flarewatch] ${subject}: Ash & Sons`)
+    for (const line of [`   Member: ${member_id}`, '   Not before: 2026-11-28 12:00:00 UTC', link]) {
+      expect(mail?.text.split('\n')).toContain(line)
+    }
+  })
+
+  test('tells an owner of another agency that it was not theirs that asked', () => {
+    expect(mailTo('other_owner')?.text.replaceAll('\n', ' ')).toContain('An owner of another agency')
+    expect(mailTo('owner')?.text.replaceAll('\n', ' ')).toContain('An owner of Ash & Sons')
+  })
+})
+
 test.each([
   ['an unknown kind', { kind: 'greeting', payload: {} }],
   ['no entry', { kind: 'incident', payload: { incidents: {}, more: 0 } }],

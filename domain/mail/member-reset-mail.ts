@@ -36,13 +36,13 @@ type Text = {
   readonly why: string
 }
 const EFFECT =
-  'From the time below on, the member can remove their authenticator with their password alone and set up another one. It is one account in every agency that they belong to.'
+  'From the time below on, for 7 days, the member can remove their authenticator with their password alone and set up another one. It is one account in every agency that they belong to.'
 const OWNERS_STOP = 'If you do not know of it, cancel it now. Any owner can, until it is finished:'
 const TEXTS: Readonly<Record<MemberResetPayload['to'], Text>> = {
   member: {
     subject: 'Your second factor is to be reset',
     what: (agency) =>
-      `An owner of ${agency} asked to reset your second factor, because you lost your authenticator and your recovery codes. From the time below on, whoever has your password can remove your authenticator and set up another one. This counts for your account in every agency that you belong to.`,
+      `An owner of ${agency} asked to reset your second factor, because you lost your authenticator and your recovery codes. From the time below on, for 7 days, whoever has your password can remove your authenticator and set up another one. This counts for your account in every agency that you belong to.`,
     stop: 'If you did not lose them, sign in now and cancel it; your password is enough for that. Signing in with your authenticator ends it too. Then change your password. If you did lose them, sign in after the time below and finish:',
     path: '/',
     why: 'You get this mail because the account is yours.',

@@ -54,9 +54,9 @@ export function withdrawReset(
 
 export function pendingReset(
   parts: { readonly store: Store<'own_member_reset'> },
-  { user }: Of<'pending'>,
+  { user, now }: Of<'pending'>,
 ): Promise<Pending> {
-  return parts.store('own_member_reset', { user_id: user.id })
+  return parts.store('own_member_reset', { user_id: user.id, at: new Date(now).toISOString() })
 }
 
 /** By the person, in any session: whoever has no factor at hand must be able to say that they did not lose it. */

@@ -34,6 +34,8 @@ create table flarewatch.member_resets (
   requested_by uuid not null check (requested_by <> user_id),
   requested_at timestamptz not null,
   due_at timestamptz not null check (due_at > requested_at),
+  -- Forgotten, it would leave an account that a password opens.
+  expires_at timestamptz not null check (expires_at > due_at),
   -- One call has the removal at Auth to itself until then; whoever comes after a failure tries again.
   finishing_until timestamptz,
   foreign key (tenant_id, user_id) references flarewatch.members (tenant_id, user_id) on delete cascade,
@@ -42,7 +44,7 @@ create table flarewatch.member_resets (
 create index member_resets_member_idx on flarewatch.member_resets (tenant_id, user_id);
 create index member_resets_requester_idx on flarewatch.member_resets (tenant_id, requested_by);
 alter table flarewatch.member_resets enable row level security, force row level security;
-grant select (user_id, due_at) on flarewatch.member_resets to flarewatch_vault;
+grant select (user_id, due_at, expires_at) on flarewatch.member_resets to flarewatch_vault;
 create policy "the vault finds the open reset of who asks" on flarewatch.member_resets
   for select to flarewatch_vault using (true);
 
@@ -75,12 +77,12 @@ begin
 end
 $$;
 
--- Who shows their second factor has not lost it: their request is dead, as is one of an agency that is being deleted.
-create function flarewatch.reset_stands(reset flarewatch.member_resets) returns boolean
+-- Who shows their second factor has not lost it: their request is dead, as is one that expired or whose agency is being deleted.
+create function flarewatch.reset_stands(reset flarewatch.member_resets, at timestamptz) returns boolean
   language sql stable security invoker set search_path = ''
 return exists (
   select from flarewatch.tenants where tenants.id = (reset).tenant_id and tenants.state = 'active'
-) and not flarewatch.totp_used_since((reset).user_id, (reset).requested_at);
+) and (reset).expires_at > reset_stands.at and not flarewatch.totp_used_since((reset).user_id, (reset).requested_at);
 
 -- To the person, and to every owner of every agency that they belong to, for it is one account in all of them. Another agency's owners
 -- are not told which agency asked.
@@ -114,6 +116,7 @@ create function privileged.request_member_reset(request jsonb) returns jsonb
 as $$
 declare
   delay constant interval := '24 hours';
+  finishable constant interval := '7 days';
   of_tenant constant uuid := request ->> 'tenant_id';
   asker constant uuid := request ->> 'user_id';
   person constant uuid := request ->> 'member_id';
@@ -136,15 +139,16 @@ begin
   if not flarewatch.has_verified_totp(person) then
     perform flarewatch.refuse_request('FW082', 'reset_not_needed');
   end if;
-  insert into flarewatch.member_resets as standing (user_id, tenant_id, requested_by, requested_at, due_at)
-  values (person, of_tenant, asker, at, at + delay)
+  insert into flarewatch.member_resets as standing (user_id, tenant_id, requested_by, requested_at, due_at, expires_at)
+  values (person, of_tenant, asker, at, at + delay, at + delay + finishable)
   on conflict (user_id) do update set
     tenant_id = excluded.tenant_id,
     requested_by = excluded.requested_by,
     requested_at = excluded.requested_at,
     due_at = excluded.due_at,
+    expires_at = excluded.expires_at,
     finishing_until = null
-  where not flarewatch.reset_stands(standing)
+  where not flarewatch.reset_stands(standing, at)
   returning standing.* into opened;
   if not found then
     perform flarewatch.refuse_request('FW083', 'member_reset_open');
@@ -182,10 +186,12 @@ create function privileged.own_member_reset(request jsonb) returns jsonb
   language sql stable security definer set search_path = ''
 return pg_catalog.jsonb_build_object('reset', (
   select pg_catalog.jsonb_build_object(
-    'tenant_name', tenants.name, 'requested_at', resets.requested_at, 'due_at', resets.due_at
+    'tenant_name', tenants.name, 'requested_at', resets.requested_at, 'due_at', resets.due_at,
+    'expires_at', resets.expires_at
   )
   from flarewatch.member_resets as resets join flarewatch.tenants on tenants.id = resets.tenant_id
-  where resets.user_id = (request ->> 'user_id')::uuid and flarewatch.reset_stands(resets)
+  where resets.user_id = (request ->> 'user_id')::uuid
+    and flarewatch.reset_stands(resets, (request ->> 'at')::timestamptz)
 ));
 
 -- The person cancels it, or has finished it.
@@ -212,7 +218,7 @@ begin
   if not found then
     return pg_catalog.jsonb_build_object('state', 'unknown');
   end if;
-  if not flarewatch.reset_stands(standing) then
+  if not flarewatch.reset_stands(standing, at) then
     delete from flarewatch.member_resets where member_resets.user_id = person;
     return pg_catalog.jsonb_build_object('state', 'unknown');
   end if;
@@ -228,7 +234,8 @@ end
 $$;
 
 -- Also those that another agency asked for, without which: they are about the bound tenant's member. Definer, as `people` is.
-create function flarewatch.open_resets() returns table (user_id uuid, requested_at timestamptz, due_at timestamptz)
+create function flarewatch.open_resets(at timestamptz)
+returns table (user_id uuid, requested_at timestamptz, due_at timestamptz, expires_at timestamptz)
   language plpgsql stable security definer set search_path = ''
 as $$
 #variable_conflict use_column
@@ -237,10 +244,10 @@ begin
     return;
   end if;
   return query
-    select resets.user_id, resets.requested_at, resets.due_at
+    select resets.user_id, resets.requested_at, resets.due_at, resets.expires_at
     from flarewatch.member_resets as resets
       join flarewatch.members on members.user_id = resets.user_id and members.tenant_id = flarewatch.claim_tenant()
-    where flarewatch.reset_stands(resets)
+    where flarewatch.reset_stands(resets, open_resets.at)
     order by resets.due_at, resets.user_id;
 end
 $$;
@@ -305,9 +312,9 @@ $$;
 revoke execute on function
   flarewatch.drop_requested_resets(),
   flarewatch.totp_used_since(uuid, timestamptz),
-  flarewatch.reset_stands(flarewatch.member_resets),
+  flarewatch.reset_stands(flarewatch.member_resets, timestamptz),
   flarewatch.mail_member_reset(flarewatch.member_resets),
-  flarewatch.open_resets(),
+  flarewatch.open_resets(timestamptz),
   privileged.request_member_reset(jsonb),
   privileged.cancel_member_reset(jsonb),
   privileged.own_member_reset(jsonb),
@@ -315,7 +322,7 @@ revoke execute on function
   privileged.start_reset_finish(jsonb),
   privileged.withdraw_invitation(jsonb)
 from public;
-grant execute on function flarewatch.open_resets() to flarewatch_gateway;
+grant execute on function flarewatch.open_resets(timestamptz) to flarewatch_gateway;
 grant execute on function
   privileged.request_member_reset(jsonb),
   privileged.cancel_member_reset(jsonb),

@@ -179,7 +179,7 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
     flarewatch_vault: { select: ['id', 'tenant_id', 'token_hash', 'expires_at', 'accepted_at'] },
   },
   recovery_codes: { flarewatch_vault: { select: ['user_id', 'code_hash', 'used_at'] } },
-  member_resets: { flarewatch_vault: { select: ['user_id', 'due_at'] } },
+  member_resets: { flarewatch_vault: { select: ['user_id', 'due_at', 'expires_at'] } },
   // Reached by definer functions alone.
   recovery_attempts: {},
   mail_outbox: {},

@@ -99,7 +99,11 @@ describe('T4: resets are reached', () => {
   test('by the vault, for whose and when, and to change nothing', () =>
     inWorld(async (tx, world) => {
       await call(tx, 'request_member_reset', asked(world))
-      const rows = await as(tx, 'flarewatch_vault', () => tx`select user_id, due_at from flarewatch.member_resets`)
+      const rows = await as(
+        tx,
+        'flarewatch_vault',
+        () => tx`select user_id, due_at, expires_at from flarewatch.member_resets`,
+      )
       expect(rows).toHaveLength(1)
       for (const statement of [
         (inner: Tx) => inner`select requested_by from flarewatch.member_resets`,
@@ -116,7 +120,7 @@ describe('T4: resets are reached', () => {
       await call(tx, 'request_member_reset', asked(world))
       const seen = (sub: string, tenant: string, aal: 'aal1' | 'aal2' = 'aal2') =>
         asGateway(tx, { sub, aal, tenant_id: tenant }, async () => {
-          const rows = await tx`select user_id from flarewatch.open_resets()`
+          const rows = await tx`select user_id from flarewatch.open_resets(${at()})`
           return rows.map(({ user_id }) => user_id)
         })
       expect(await seen(ash.owner, ash.id)).toEqual([ash.viewer])
@@ -172,6 +176,19 @@ describe('A1: the reset of who lost both factors', () => {
       expect(await call(tx, 'start_reset_finish', own(viewer, DAY_MS + 300_000))).toEqual({ state: 'started' })
       expect(await call(tx, 'close_member_reset', own(viewer))).toEqual({ closed: true })
       expect(await call(tx, 'start_reset_finish', own(viewer, 2 * DAY_MS))).toEqual({ state: 'unknown' })
+    }))
+
+  test('is worth nothing a week after it was due, and then makes room for another', () =>
+    inWorld(async (tx, world) => {
+      const { viewer } = world.ash
+      await call(tx, 'request_member_reset', asked(world))
+      expect(await call(tx, 'own_member_reset', own(viewer, 8 * DAY_MS - 1))).toMatchObject({
+        reset: { tenant_name: 'Ash' },
+      })
+      expect(await call(tx, 'own_member_reset', own(viewer, 8 * DAY_MS))).toEqual({ reset: null })
+      const late = asked(world, { at: at(8 * DAY_MS) })
+      expect(await call(tx, 'request_member_reset', late)).toMatchObject({ reset: { member_id: viewer } })
+      expect(await call(tx, 'start_reset_finish', own(viewer, 17 * DAY_MS))).toEqual({ state: 'unknown' })
     }))
 
   test('is cancelled by the person, and by an owner of any agency of theirs, and by nobody else', () =>

@@ -26,12 +26,13 @@ export async function pendingInvitations({ sql, tenantId }: Tenancy, at: Date): 
 }
 
 /** For whom may not reset, the function answers none. */
-export async function openResets({ sql }: Tenancy): Promise<Answer['resets']> {
-  const rows = await sql<Timed<Answer['resets'][number], 'requested_at' | 'due_at'>[]>`
-    select user_id, requested_at, due_at from flarewatch.open_resets() limit ${MAX_PEOPLE}`
-  return rows.map(({ user_id, requested_at, due_at }) => ({
+export async function openResets({ sql }: Tenancy, at: Date): Promise<Answer['resets']> {
+  const rows = await sql<Timed<Answer['resets'][number], 'requested_at' | 'due_at' | 'expires_at'>[]>`
+    select user_id, requested_at, due_at, expires_at from flarewatch.open_resets(${at}) limit ${MAX_PEOPLE}`
+  return rows.map(({ user_id, requested_at, due_at, expires_at }) => ({
     user_id,
     requested_at: requested_at.toISOString(),
     due_at: due_at.toISOString(),
+    expires_at: expires_at.toISOString(),
   }))
 }

@@ -15,7 +15,7 @@ export const members: Handler = async (request, visit) => {
   const people = await withTenant(request, session, visit, async (tenancy) => ({
     members: await listPeople(tenancy),
     invitations: await pendingInvitations(tenancy, at),
-    resets: await openResets(tenancy),
+    resets: await openResets(tenancy, at),
   }))
   return answer(MembersResponse, people)
 }

@@ -300,8 +300,9 @@ describe('the reset of who lost both factors', () => {
     const at = stand.now()
     await stand.sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenant.id}, ${person.id}, 'viewer')`
     await stand.sql`
-      insert into flarewatch.member_resets (user_id, tenant_id, requested_by, requested_at, due_at)
-      values (${person.id}, ${tenant.id}, ${tenant.owner.id}, ${new Date(at - SECOND)}, ${new Date(at + dueIn)})`
+      insert into flarewatch.member_resets (user_id, tenant_id, requested_by, requested_at, due_at, expires_at)
+      values (${person.id}, ${tenant.id}, ${tenant.owner.id}, ${new Date(at - SECOND)}, ${new Date(at + dueIn)},
+        ${new Date(at + 2 * dueIn)})`
   }
 
   it('A1, L1 is cancelled with a password, finished with one when it is due, and leaves no row before', async () => {

@@ -70,7 +70,8 @@ async function requireOpenReset(
 ): Promise<Result<null, EdgeRefusal>> {
   const rows = await reach(
     'store_unreachable',
-    () => sql<{ due_at: Date }[]>`select due_at from flarewatch.member_resets where user_id = ${user.userId}`,
+    () => sql<{ due_at: Date }[]>`
+      select due_at from flarewatch.member_resets where user_id = ${user.userId} and expires_at > ${new Date(at)}`,
   )
   if (!rows.ok) return rows
   const [reset] = rows.value
