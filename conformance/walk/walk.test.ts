@@ -32,6 +32,8 @@ describe('after the walk', () => {
     await shoot(page, '26-audit')
     const rows = await logOf(page, stage.run)
     expect(unusedActs(rows)).toEqual([])
+    const unrevealed = rows.filter(({ action }) => action !== 'credential.reveal')
+    expect(unusedActs(unrevealed)).toEqual(['credential-reveal: credential.reveal'])
     // Asked for twice, since an answer was lost: two rows, one invitation.
     const members = rows.flatMap(({ action, outcome }) => (action.startsWith('member.') ? [outcome?.code] : []))
     expect([...new Set(members)]).toEqual([
