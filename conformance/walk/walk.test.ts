@@ -4,9 +4,9 @@ import { KINDS, playOn } from '../gauntlet/play-command.ts'
 import { shoot } from '../pages.ts'
 import { acts } from './acts-chapter.ts'
 import { founding } from './founding-chapter.ts'
-import { losses } from './losses-chapter.ts'
+import { aDayLater, losses } from './losses-chapter.ts'
 import { people } from './people-chapter.ts'
-import { closeScene, founder, openScene, stage } from './scene.ts'
+import { closeScene, founder, openScene, partner, stage } from './scene.ts'
 import { logOf, unusedActs } from './uses.ts'
 
 /**
@@ -23,6 +23,27 @@ founding()
 people()
 acts()
 losses()
+
+// Before the day that is skipped: the clock never goes on for a day and back for a verifier at work.
+describe('what people have left by then', () => {
+  test(
+    'L2, T3, V3: every forgery is raised with kind and place, every corrupted credential refused alike, and nothing else is raised',
+    async () => {
+      // Pages that poll would complain while workerd is killed.
+      await partner.page.goto('about:blank')
+      await stage.setTime(0)
+      const report = await playOn(stage.dataDir, GAUNTLET_SEED)
+      expect(report.findings).toEqual([])
+      expect(report.cases.filter(({ tries, detected }) => detected < tries)).toEqual([])
+      expect(report.cases.map(({ kind }) => kind)).toEqual(expect.arrayContaining([...KINDS]))
+      expect(report.vault.filter(({ tries, refused }) => refused < tries)).toEqual([])
+      expect(report).toMatchObject({ status: 0, ok: true, seed: GAUNTLET_SEED, false_alarms: 0 })
+    },
+    GAUNTLET_MS,
+  )
+})
+
+aDayLater()
 
 describe('after the walk', () => {
   test('L1: the agency’s log tells of every act of every function of the manifest as done', async () => {
@@ -58,17 +79,4 @@ describe('after the walk', () => {
     const { status, stdout } = await start(['conformance/canary/canary.ts', '--json', '--data', stage.dataDir]).finished
     expect([status, JSON.parse(stdout)]).toMatchObject([0, { ok: true, findings: [] }])
   })
-
-  test(
-    'L2, T3, V3: there every forgery is raised with kind and place, every corrupted credential refused alike, and nothing else is raised',
-    async () => {
-      const report = await playOn(stage.dataDir, GAUNTLET_SEED)
-      expect(report.findings).toEqual([])
-      expect(report.cases.filter(({ tries, detected }) => detected < tries)).toEqual([])
-      expect(report.cases.map(({ kind }) => kind)).toEqual(expect.arrayContaining([...KINDS]))
-      expect(report.vault.filter(({ tries, refused }) => refused < tries)).toEqual([])
-      expect(report).toMatchObject({ status: 0, ok: true, seed: GAUNTLET_SEED, false_alarms: 0 })
-    },
-    GAUNTLET_MS,
-  )
 })
