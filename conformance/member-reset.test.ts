@@ -88,7 +88,8 @@ test('A1, A2: once due it removes the factor, ends other sessions, and leads to 
   await ask()
   const elsewhere = await signInAgain(run, person)
   await sql`update flarewatch.member_resets set due_at = now() where user_id = ${personId}`
-  await persons.reload()
+  // Auth ended the page's session when the person showed their second factor in another.
+  await signInWithPassword(persons, run, person)
   await persons.getByRole('button', { name: 'Remove the lost authenticator' }).click()
   await persons.getByRole('heading', { name: 'Scan this with the app' }).waitFor()
   const { error } = await elsewhere.supabase.auth.refreshSession()

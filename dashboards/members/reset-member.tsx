@@ -35,9 +35,11 @@ export function ResetMember({ member, onRequested, onClose }: ResetMemberProps) 
         <li>
           They and every owner of every agency that they belong to are mailed at once: it is one account in all of them.
         </li>
-        <li>For 24 hours they, or any of those owners, can cancel it. Using their authenticator ends it too.</li>
         <li>
-          After that, and for 7 days, they can sign in with the password, remove the lost authenticator, which signs
+          Until it is finished they, or any of those owners, can cancel it. Using their authenticator ends it too.
+        </li>
+        <li>
+          After 24 hours, and for 7 days, they can sign in with the password, remove the lost authenticator, which signs
           them out everywhere else, and set up another one before they see anything.
         </li>
       </ul>

@@ -32,7 +32,7 @@ export function Challenge({ auth, functions, email, factorId, onVerified, onView
           Use a recovery code
         </button>
       </p>
-      <p className="fine">Lost the codes too? Ask another owner of your agency to reset your sign-in.</p>
+      <p className="fine">Lost the codes too? Ask an owner of your agency to reset your sign-in.</p>
       <hr />
       <p className="fine">
         Without a code you can see traffic and the list of credentials. Changes and the audit log need one.

@@ -87,8 +87,9 @@ return exists (
 -- To the person, and to every owner of every agency that they belong to, for it is one account in all of them. Another agency's owners
 -- are not told which agency asked.
 create function flarewatch.mail_member_reset(reset flarewatch.member_resets) returns void
-  language sql volatile security invoker set search_path = ''
-begin atomic
+  language plpgsql volatile security invoker set search_path = ''
+as $$
+begin
   insert into flarewatch.mail_outbox (tenant_id, user_id, kind, payload, due_at, next_try_at)
   select told.tenant_id, told.user_id, 'member_reset',
     pg_catalog.jsonb_build_object(
@@ -108,7 +109,8 @@ begin atomic
       join flarewatch.members as owners on owners.tenant_id = theirs.tenant_id and owners.role = 'owner'
     where theirs.user_id = (reset).user_id and owners.user_id <> (reset).user_id
   ) as told;
-end;
+end
+$$;
 
 -- FW081 to FW085. A person of another agency is unknown like one that never was.
 create function privileged.request_member_reset(request jsonb) returns jsonb

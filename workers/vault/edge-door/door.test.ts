@@ -319,10 +319,12 @@ describe('the reset of who lost both factors', () => {
     const [intent] = (finishing.body as unknown as { intents: object[] }).intents
     const ended = { ...intent, succeeded: true, code: 'factor_removed' }
     expect((await stand.edgeCall('settle', ended, atAal1(person))).code).toBeNull()
+    await stand.sql`update flarewatch.member_resets set due_at = requested_at + interval '1 ms', expires_at = ${new Date(stand.now())}`
+    expect(await begin('finish', person)).toMatchObject({ code: 'member_reset_unknown' })
     expect(await rowsOf(tenant)).toMatchObject({ seq: seq + 3 })
   })
 
-  it('A4 is asked for under a token for this very person', async () => {
+  it('A4 is asked for under a token for this very person, which goes with the try', async () => {
     const [tenant, person, other] = [await bornTenant(stand), newUser(), newUser()]
     const asked = { tenant_id: tenant.id, action: 'member.reset', target_id: other.id, request_digest: DIGEST }
     const minted = await stand.edgeCall('step-up-mint', asked, { user: tenant.owner })
@@ -330,7 +332,6 @@ describe('the reset of who lost both factors', () => {
     const act = (target_id: string) =>
       stand.edgeCall('act-begin', { ...asked, target_id }, { user: tenant.owner, stepUp })
     expect(await act(person.id)).toMatchObject({ status: 403, code: 'step_up_invalid' })
-    // The token went with the try.
     expect(await act(other.id)).toMatchObject({ status: 403, code: 'step_up_invalid' })
   })
 })
