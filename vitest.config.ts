@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 const notOurs = ['**/node_modules/**', '**/.next/**', '**/out/**']
 
 /** Black-box checks that boot, kill or refuse a stack of their own, or need none. */
-const OWN_STACK = ['conformance/{boot,second-verifier,kill-matrix,gauntlet}{.test.ts,/**/*.test.ts}']
+const OWN_STACK = ['conformance/{boot,second-verifier,kill-matrix,gauntlet,walk}{.test.ts,/**/*.test.ts}']
 
 export default defineConfig({
   test: {

@@ -1,7 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { statSync } from 'node:fs'
 import { TOTP } from 'otpauth'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
@@ -17,17 +15,16 @@ import { connect, dump } from './canary/places/postgres.ts'
 import { type KnownSecret, Scanner } from './canary/scanner.ts'
 import { secret } from './canary/secrets.ts'
 import { type Item, Sweep } from './canary/sweep.ts'
-import { CLI, type Finished, type Running, start } from './command.ts'
+import { confirmLink, documentOf, OperatorCommand } from './operator-command.ts'
 import { DESKTOP, findsNothing, shoot } from './pages.ts'
 import { runningStack } from './running.ts'
-import { issueToken, until } from './stack.ts'
+import { issueToken } from './stack.ts'
 
 /** V7 with every part: a key made on a disk, enrolled in a browser, a credential confirmed there and printed by the CLI. */
 const run = runningStack()
 const dataDir = inject('dataDir')
 const PASSPHRASE = `horse-battery-${randomUUID()}`
-const home = mkdtempSync(join(tmpdir(), 'flarewatch-reveal-'))
-const keyFile = join(home, 'secrets', 'operator-key.json')
+const command = new OperatorCommand(PASSPHRASE)
 
 let agency: Agency
 let token: string
@@ -50,18 +47,18 @@ beforeAll(async () => {
   const { email, password } = agency.owner
   const totp = new TOTP({ secret: agency.totpSecret }).generate()
   const args = ['login', '--url', run.gateway_url, '--email', email, '--totp', totp]
-  expect((await command(args, { FLAREWATCH_PASSWORD: password })).status).toBe(0)
+  expect((await command.run(args, { FLAREWATCH_PASSWORD: password })).status).toBe(0)
 })
 afterAll(async () => {
   await close?.()
-  rmSync(home, { recursive: true, force: true })
+  command.remove()
 })
 
 describe('an operator key and a reveal', () => {
   test('V7: a key is made under a passphrase, compared and enrolled in the browser', async () => {
-    const enrolled = documentOf(await command(['operator', 'enrol', '--json']))
-    expect(enrolled).toMatchObject({ ok: true, made: true, path: keyFile })
-    expect(statSync(keyFile).mode & 0o777).toBe(0o600)
+    const enrolled = documentOf(await command.run(['operator', 'enrol', '--json']))
+    expect(enrolled).toMatchObject({ ok: true, made: true, path: command.keyFile })
+    expect(statSync(command.keyFile).mode & 0o777).toBe(0o600)
     await page.goto(String(enrolled.url))
     await page.getByText(String(enrolled.fingerprint)).first().waitFor()
     await shoot(page, 'operator-key-enrol')
@@ -70,16 +67,19 @@ describe('an operator key and a reveal', () => {
     await page.getByRole('button', { name: 'Remove' }).waitFor()
     await findsNothing(page)
     await keep()
-    expect(documentOf(await command(['operator', 'enrol', '--json']))).toMatchObject({ made: false, url: enrolled.url })
+    expect(documentOf(await command.run(['operator', 'enrol', '--json']))).toMatchObject({
+      made: false,
+      url: enrolled.url,
+    })
   })
 
   test('a credential goes to a terminal only, unless told', async () => {
-    const refused = await command(['credential', 'reveal', credentialId, '--json'])
+    const refused = await command.run(['credential', 'reveal', credentialId, '--json'])
     expect([refused.status, documentOf(refused)]).toMatchObject([2, { ok: false, error: { code: 'not_a_terminal' } }])
   })
 
   test('V7: the browser confirms, the CLI prints, and what waited is gone', async () => {
-    const reveal = commandOf(['credential', 'reveal', credentialId, '--to-pipe', '--json'])
+    const reveal = command.begin(['credential', 'reveal', credentialId, '--to-pipe', '--json'])
     const link = await confirmLink(reveal)
     await page.goto(link)
     await page.getByText(`····${token.slice(-4)}`).waitFor()
@@ -101,7 +101,7 @@ describe('an operator key and a reveal', () => {
 
   test('V5 V7: browser, wire, logs and stores hold neither plaintext nor what opens it', async () => {
     process.env.FLAREWATCH_OPERATOR_PASSPHRASE = PASSPHRASE
-    const key = await unlockOperatorKey(keyFile)
+    const key = await unlockOperatorKey(command.keyFile)
     const secrets: KnownSecret[] = [
       secret('the credential', token),
       secret('the passphrase', PASSPHRASE),
@@ -171,36 +171,10 @@ async function keep(): Promise<void> {
   held.push(await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, location.href])))
 }
 
-async function confirmLink({ child, finished }: Running): Promise<string> {
-  let told = ''
-  child.stderr?.on('data', (chunk: Buffer) => {
-    told += chunk.toString()
-  })
-  const early = finished.then(({ stdout, stderr }) => {
-    throw new Error(`the command ended before it asked: ${stdout} ${stderr}`)
-  })
-  const asked = until(async () => /#tenant=\S+\s/.test(told), 'the command printed its link')
-  await Promise.race([asked, early])
-  early.catch(() => {})
-  return /(http\S+#tenant=\S+)/.exec(told)?.[1] ?? ''
-}
-
 /** The browser's own request once more, without the secret that only the CLI had. */
 async function revealWith(fragment: string) {
   const pickup = new URLSearchParams(fragment.slice(1)).get('pickup')
   return agency.owner.call('credential-reveal', { act: 'collect', tenant_id: agency.tenantId, pickup_secret: pickup })
-}
-
-function commandOf(args: readonly string[], env: Record<string, string> = {}): Running {
-  return start([...CLI, ...args, '--data', home], { FLAREWATCH_OPERATOR_PASSPHRASE: PASSPHRASE, ...env })
-}
-
-function command(args: readonly string[], env: Record<string, string> = {}): Promise<Finished> {
-  return commandOf(args, env).finished
-}
-
-function documentOf({ stdout }: Finished): Record<string, unknown> {
-  return z.record(z.string(), z.unknown()).parse(JSON.parse(stdout))
 }
 
 function item(place: string, text: string): Item {

@@ -76,6 +76,7 @@ export function CreateAgency() {
           {busy ? 'Creating…' : 'Create agency'}
         </button>
       </form>
+      <p className="fine">To join an agency that is there already, open the link of its invitation in your mail.</p>
       {failure !== null && needsCode(failure) && <FreshCode failure={failure} onVerified={verified} />}
     </Card>
   )

@@ -3,8 +3,9 @@
 import { useRef, useState } from 'react'
 import { PROVIDERS } from '../../domain/providers/registry.ts'
 import { CONNECT_HELP } from '../connect/instructions.tsx'
+import { isRetryable, needsCode } from '../data/failure-text.ts'
 import type { TenantId } from '../data/schemas.ts'
-import { failed } from '../data/wire.ts'
+import { type Answer, failed } from '../data/wire.ts'
 import { useWorkspace } from '../session/workspace.tsx'
 import { ActDialog } from './act-dialog.tsx'
 import type { Line } from './health.ts'
@@ -22,13 +23,20 @@ export function RotateDialog({ line, tenantId, onClose }: RotateDialogProps) {
   const { label: provider, grading } = PROVIDERS[line.provider]
   const field = useRef<HTMLInputElement>(null)
   const [edits, setEdits] = useState(0)
-  const perform = async (key: string) => {
+  const rotate = async (key: string): Promise<Answer<unknown>> => {
     const secret = field.current?.value.trim() ?? ''
     const shape = grading.judgeShape(secret)
     if (!shape.ok) return failed(shape.code)
-    const request = { tenant_id: tenantId, credential_id: line.id, provider: line.provider, secret }
-    const answer = await functions.rotateCredential(request, key)
-    if (answer.ok && field.current !== null) field.current.value = ''
+    return functions.rotateCredential(
+      { tenant_id: tenantId, credential_id: line.id, provider: line.provider, secret },
+      key,
+    )
+  }
+  const perform = async (key: string) => {
+    const answer = await rotate(key)
+    // As where it is stored first: a token that was judged is not kept, one that nobody looked at yet need not be pasted again.
+    const isKept = !answer.ok && (isRetryable(answer.failure) || needsCode(answer.failure))
+    if (!isKept && field.current !== null) field.current.value = ''
     return answer
   }
   return (

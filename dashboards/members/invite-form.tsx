@@ -14,7 +14,13 @@ export function InviteForm({ onInvited }: { readonly onInvited: () => void }) {
   const { functions, tenant } = useWorkspace()
   const email = useRef<HTMLInputElement>(null)
   const role = useRef<HTMLSelectElement>(null)
+  /** Of what the form says now: sent again as it is, it is the same invitation. */
+  const invitationId = useRef<string | null>(null)
+  const edited = () => {
+    invitationId.current = null
+  }
   const { busy, failure, run, resume } = useMemberAct(() => {
+    edited()
     if (email.current !== null) email.current.value = ''
     onInvited()
   })
@@ -22,9 +28,10 @@ export function InviteForm({ onInvited }: { readonly onInvited: () => void }) {
 
   const submit = (event: SubmitEvent) => {
     event.preventDefault()
+    invitationId.current ??= crypto.randomUUID()
     const request = {
       tenant_id: tenant.id,
-      invitation_id: crypto.randomUUID(),
+      invitation_id: invitationId.current,
       email: (email.current?.value ?? '').trim().toLowerCase(),
       role: Role.parse(role.current?.value),
     }
@@ -38,7 +45,7 @@ export function InviteForm({ onInvited }: { readonly onInvited: () => void }) {
 
   return (
     <Card title="Invite a person">
-      <form className="form" onSubmit={submit}>
+      <form className="form" onSubmit={submit} onChange={edited}>
         <div className="field">
           <label htmlFor="invite-email">Email</label>
           <input

@@ -16,7 +16,10 @@ type Act = {
   readonly send: (proof: Proof) => Promise<Answer<unknown>>
 }
 
-/** One act on the agency's people at a time: permission for it, then itself. Where a code is missing, it goes on after the code. */
+/**
+ * One act on the agency's people at a time: permission for it, then itself. Where a code is missing, it goes on after the code; where it
+ * is asked for again after a failure it keeps its key, so that a lost answer does not do it twice.
+ */
 export function useMemberAct(onDone: () => void) {
   const { functions } = useWorkspace()
   const { recheck } = useSession()
@@ -35,10 +38,17 @@ export function useMemberAct(onDone: () => void) {
     stopped.current = null
     onDone()
   }
-  const run = (act: Act) => attempt(act, crypto.randomUUID())
+  const run = (act: Act) => {
+    const past = stopped.current
+    return attempt(act, past !== null && isSame(past.act, act) ? past.key : crypto.randomUUID())
+  }
   const resume = async () => {
     await recheck()
     if (stopped.current !== null) await attempt(stopped.current.act, stopped.current.key)
   }
   return { busy, failure, run, resume }
+}
+
+function isSame(one: Act, other: Act): boolean {
+  return one.action === other.action && JSON.stringify(one.request) === JSON.stringify(other.request)
 }

@@ -31,8 +31,8 @@ export function Challenge({ auth, functions, email, factorId, onVerified, onView
         <button type="button" className="button-link" onClick={() => setIsLost(true)}>
           Use a recovery code
         </button>
-        . Lost the codes too? Ask an owner of your agency to reset your sign-in.
       </p>
+      <p className="fine">Lost the codes too? Ask an owner of your agency to reset your sign-in.</p>
       <hr />
       <p className="fine">
         Without a code you can see traffic and the list of credentials. Changes and the audit log need one.
