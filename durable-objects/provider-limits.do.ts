@@ -2,22 +2,24 @@
  * ProviderLimits: how often a provider may still be called with one credential, whichever Worker calls.
  *
  * Key: the credential id.
- * Invariant: at most CAPACITY calls in any burst and CAPACITY in each WINDOW on average; nothing before `blocked_until`.
+ * Invariant: at most the quota's `calls` in any burst and in each of its windows on average; nothing before `blocked_until`.
  * The bucket refills continuously, so a window's edge cannot double the rate.
  * Atomic because: read, refill and write run in one synchronous turn of the object.
  */
 import { DurableObject } from 'cloudflare:workers'
 import { z } from 'zod'
 import type { ProviderLimitsApi } from '../domain/contracts/durable-objects.ts'
+import { Provider } from '../domain/contracts/providers.ts'
+import type { Quota } from '../domain/providers/provider.ts'
+import { PROVIDERS } from '../domain/providers/registry.ts'
 
-/** Cloudflare's GraphQL limit: 300 queries in 5 minutes for one user. */
-const CAPACITY = 300
-const WINDOW_MS = 300_000
-const MS_PER_CALL = WINDOW_MS / CAPACITY
 /** A provider that names a longer wait is believed up to here; beyond it, asking once more is right. */
 const LONGEST_BLOCK_MS = 24 * 3_600_000
 
-const Acquire = z.strictObject({ cost: z.int().min(1).max(CAPACITY), at: z.int().nonnegative() })
+const Acquire = z
+  .strictObject({ provider: Provider, cost: z.int().min(1), at: z.int().nonnegative() })
+  .refine(({ provider, cost }) => cost <= PROVIDERS[provider].quota.calls)
+const Block = z.strictObject({ provider: Provider, until: z.int().nonnegative() })
 type Bucket = { calls: number; at: number; blocked_until: number }
 
 export class ProviderLimits extends DurableObject<unknown> implements ProviderLimitsApi {
@@ -37,33 +39,33 @@ export class ProviderLimits extends DurableObject<unknown> implements ProviderLi
   async acquire(
     request: Parameters<ProviderLimitsApi['acquire']>[0],
   ): Promise<{ ok: true } | { ok: false; waitMs: number }> {
-    const { cost, at } = Acquire.parse(request)
-    const bucket = this.#refilled(at)
+    const { provider, cost, at } = Acquire.parse(request)
+    const { quota } = PROVIDERS[provider]
+    const bucket = this.#refilled(quota, at)
     if (bucket.blocked_until > at && bucket.blocked_until - at <= LONGEST_BLOCK_MS) {
       return { ok: false, waitMs: bucket.blocked_until - at }
     }
-    if (bucket.calls < cost) return { ok: false, waitMs: Math.ceil((cost - bucket.calls) * MS_PER_CALL) }
+    if (bucket.calls < cost) return { ok: false, waitMs: Math.ceil((cost - bucket.calls) * msPerCall(quota)) }
     this.#write({ ...bucket, calls: bucket.calls - cost })
     return { ok: true }
   }
 
-  async blockUntil(until: number): Promise<void> {
-    const parsed = z.int().nonnegative().parse(until)
-    const bucket = this.#read()
-    const kept = bucket ?? { calls: CAPACITY, at: 0, blocked_until: 0 }
-    this.#write({ ...kept, blocked_until: Math.max(kept.blocked_until, parsed) })
+  async blockUntil(request: Parameters<ProviderLimitsApi['blockUntil']>[0]): Promise<void> {
+    const { provider, until } = Block.parse(request)
+    const kept = this.#read() ?? { calls: PROVIDERS[provider].quota.calls, at: 0, blocked_until: 0 }
+    this.#write({ ...kept, blocked_until: Math.max(kept.blocked_until, until) })
   }
 
   #read(): Bucket | undefined {
     return this.#sql.exec<Bucket>('SELECT calls, at, blocked_until FROM bucket').toArray()[0]
   }
 
-  #refilled(at: number): Bucket {
+  #refilled(quota: Quota, at: number): Bucket {
     const bucket = this.#read()
-    if (bucket === undefined) return { calls: CAPACITY, at, blocked_until: 0 }
+    if (bucket === undefined) return { calls: quota.calls, at, blocked_until: 0 }
     const passed = Math.max(0, at - bucket.at)
     return {
-      calls: Math.min(CAPACITY, bucket.calls + passed / MS_PER_CALL),
+      calls: Math.min(quota.calls, bucket.calls + passed / msPerCall(quota)),
       at: Math.max(at, bucket.at),
       blocked_until: bucket.blocked_until,
     }
@@ -77,4 +79,8 @@ export class ProviderLimits extends DurableObject<unknown> implements ProviderLi
       bucket.blocked_until,
     )
   }
+}
+
+function msPerCall({ calls, windowMs }: Quota): number {
+  return windowMs / calls
 }

@@ -63,7 +63,7 @@ describe('the backup key', () => {
 
 describe('ProviderLimits', () => {
   const acquire = (credential: string, at: number, cost = 1) =>
-    stand.call('PROVIDER_LIMITS', credential, 'acquire', { cost, at })
+    stand.call('PROVIDER_LIMITS', credential, 'acquire', { provider: 'cloudflare', cost, at })
 
   it('gives 300 calls at once, then one a second', async () => {
     const credential = randomUUID()
@@ -76,8 +76,8 @@ describe('ProviderLimits', () => {
 
   it('gives nothing before the time that the provider named', async () => {
     const credential = randomUUID()
-    await stand.call('PROVIDER_LIMITS', credential, 'blockUntil', AT + 60_000)
-    await stand.call('PROVIDER_LIMITS', credential, 'blockUntil', AT + 30_000)
+    await stand.call('PROVIDER_LIMITS', credential, 'blockUntil', { provider: 'cloudflare', until: AT + 60_000 })
+    await stand.call('PROVIDER_LIMITS', credential, 'blockUntil', { provider: 'cloudflare', until: AT + 30_000 })
     expect(await acquire(credential, AT)).toEqual({ ok: false, waitMs: 60_000 })
     expect(await acquire(credential, AT + 60_000)).toEqual({ ok: true })
   })

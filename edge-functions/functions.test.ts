@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { JUDGED_ACTS, type JudgedAct, ROLES_OF_ACT, Role } from '../domain/contracts/roles.ts'
 import { StepUpAction } from '../domain/contracts/step-up.ts'
+import { PROVIDERS } from '../domain/providers/registry.ts'
 
 const FOLDER = import.meta.dirname
 const Aal = z.enum(['aal1', 'aal2', 'aal2_fresh'])
@@ -72,7 +73,10 @@ describe('D2: the privileged work is the enumerated list, and what each function
     const code = sourceOf(line.name)
     expect(line.secrets).toEqual(line.env.filter((variable) => SECRET_VARIABLES.has(variable)))
     for (const name of [...line.vault, ...line.privileged]) expect(code, name).toContain(`('${name}'`)
-    expect(line.env.includes('CLOUDFLARE_API_URL')).toBe(code.includes('askCloudflare'))
+    const asked = Object.values(PROVIDERS).map(({ apiUrlVariable }) => apiUrlVariable)
+    expect(asked.some((variable) => line.env.includes(variable))).toBe(code.includes('createAsk'))
+    // Whoever takes keys takes those of every provider.
+    if (code.includes('PROVIDERS[')) expect(line.env).toEqual(expect.arrayContaining(asked))
     expect(line.env.includes('SUPABASE_URL')).toBe(line.privileged.length > 0)
   })
 

@@ -45,7 +45,7 @@ async function seedAndPoll(stack: Stack, { dir }: CommandLine, progress: Progres
       supabaseUrl: stack.run.supabase_url,
       publishableKey: stack.run.publishable_key,
       gatewayUrl: stack.run.gateway_url,
-      issueToken: () => stack.simulator?.issueToken({ scope: 'read' }) ?? '',
+      issueKey: (provider) => stack.simulators?.of(provider).issueReadKey() ?? '',
       dir,
       progress,
     }),

@@ -3,15 +3,15 @@ import { appendFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { toBase64Url } from '../domain/bytes.ts'
+import { Provider } from '../domain/contracts/providers.ts'
 import type { Kek } from '../domain/envelope/kek.ts'
-
 import { type FunctionsOptions, startFunctions } from './functions/host.ts'
 import { type StackKeys, stackKeys } from './keys/stack-keys.ts'
 import type { MailSettings } from './mail/mail-settings.ts'
 import { type EmbeddedPostgres, startPostgres } from './postgres/postgres.ts'
 import { DATABASE } from './postgres/roles.ts'
-import { type CloudflareSimulator, startCloudflareSimulator } from './simulators/cloudflare/simulator.ts'
 import { type MailSink, startMailSink } from './simulators/mail/mail.ts'
+import { apiUrlVariables, type RunningSimulators, startSimulators } from './simulators/registry.ts'
 import { type Supabase, startSupabase } from './supabase/supabase.ts'
 import { createStackClock, type StackClock } from './supervisor/clock.ts'
 import { type Control, startControl } from './supervisor/control.ts'
@@ -44,18 +44,18 @@ export type Stack = {
   readonly run: RunFile
   readonly clock: StackClock
   readonly workers: RunningWorkers
-  readonly simulator: CloudflareSimulator | undefined
+  /** None outside the demo. */
+  readonly simulators: RunningSimulators | undefined
   /** Adds the demo's login to `run.json` once there is one. */
   readonly announceDemo: (demo: NonNullable<RunFile['demo']>) => void
   readonly stop: () => Promise<void>
 }
 
 const WORKER_PORTS = ['gateway', 'scheduler', 'connector', 'vault', 'verifier', 'notifier', 'durable-objects'] as const
-const PORTS = ['supabase', 'functions', 'simulator', 'mail', 'control', ...WORKER_PORTS] as const
+const PORTS = ['supabase', 'functions', 'mail', 'control', ...Provider.options, ...WORKER_PORTS] as const
 type Ports = Record<(typeof PORTS)[number], number>
 
 const LOG_NAME = 'flarewatch.local/log'
-const CLOUDFLARE_API = 'https://api.cloudflare.com/client/v4'
 const RESEND_API = 'https://api.resend.com'
 const LOCAL_SENDER = 'Flarewatch <notices@flarewatch.local>'
 const LOCAL_OPERATOR = 'operator@flarewatch.local'
@@ -111,7 +111,7 @@ type Parts = {
   readonly clock: StackClock
   readonly postgres: EmbeddedPostgres
   readonly supabase: Supabase
-  readonly simulator: CloudflareSimulator | undefined
+  readonly simulators: RunningSimulators | undefined
   readonly mail: Mail
 }
 
@@ -131,15 +131,15 @@ async function bootParts(
   }
   const clock = createStackClock()
   const [ports, keys] = await Promise.all([freePorts(...PORTS), stackKeys(dir, LOG_NAME, options.kind)])
-  const [postgres, simulator, mail] = await Promise.all([
+  const [postgres, simulators, mail] = await Promise.all([
     started('postgres', () => startPostgres({ dir, supervision: supervise(options) })),
-    options.kind === 'demo' ? started('cloudflare simulator', () => simulate(options, ports, clock)) : undefined,
+    options.kind === 'demo' ? started('provider simulators', () => simulate(options, ports, clock)) : undefined,
     startMail(options, (sink) => started('mail', () => startMailSink({ ...sink, port: ports.mail, now: clock.now }))),
   ])
   const supabase = await started('supabase gateway', () =>
     startSupabase({ dir, postgres, port: ports.supabase, functionsUrl: loopback(ports.functions), now: clock.now }),
   )
-  const parts: Parts = { options, ports, keys, clock, postgres, simulator, mail, supabase }
+  const parts: Parts = { options, ports, keys, clock, postgres, simulators, mail, supabase }
   const [workers] = await Promise.all([
     started('workers', () => startWorkers(workersOptions(parts))),
     started('edge functions', () => startFunctions(functionsOptions(parts))),
@@ -169,19 +169,21 @@ function runningStack(parts: Parts, workers: RunningWorkers, control: Control, s
     run,
     clock: parts.clock,
     workers,
-    simulator: parts.simulator,
+    simulators: parts.simulators,
     announceDemo: (demo) => writeRunFile(dir, { ...run, demo }),
     stop,
   }
 }
 
-function simulatorsOf({ simulator, mail: { sink } }: Parts): RunFile['simulators'] {
+function simulatorsOf({ simulators, mail: { sink } }: Parts): RunFile['simulators'] {
   const addresses = ({ apiUrl, controlUrl }: { readonly apiUrl: string; readonly controlUrl: string }) => ({
     api_url: apiUrl,
     control_url: controlUrl,
   })
   return {
-    ...(simulator === undefined ? {} : { cloudflare: addresses(simulator) }),
+    ...Object.fromEntries(
+      simulators === undefined ? [] : Provider.options.map((name) => [name, addresses(simulators.of(name))]),
+    ),
     ...(sink === undefined ? {} : { mail: addresses(sink) }),
   }
 }
@@ -203,17 +205,17 @@ async function startMail({ dir, kind, mail }: StackOptions, start: (sink: Sink) 
   return { bindings: { ...bindings, RESEND_API_URL: sink.apiUrl }, sink }
 }
 
-function simulate({ dir, seed }: StackOptions, { simulator }: Ports, clock: StackClock): Promise<CloudflareSimulator> {
-  return startCloudflareSimulator({
+function simulate({ dir, seed }: StackOptions, ports: Ports, clock: StackClock): Promise<RunningSimulators> {
+  return startSimulators((provider) => ({
     seed,
-    port: simulator,
+    port: ports[provider],
     now: clock.now,
     stateDir: join(dir, 'secrets'),
-    log: logTo(dir, 'cloudflare-simulator'),
-  })
+    log: logTo(dir, `${provider}-simulator`),
+  }))
 }
 
-function workersOptions({ options, ports, keys, clock, postgres, supabase, simulator, mail }: Parts): WorkersOptions {
+function workersOptions({ options, ports, keys, clock, postgres, supabase, simulators, mail }: Parts): WorkersOptions {
   const auth = { AUTH_ISSUER: supabase.issuer, AUTH_JWKS_URL: supabase.jwksUrl }
   return {
     dir: options.dir,
@@ -236,7 +238,7 @@ function workersOptions({ options, ports, keys, clock, postgres, supabase, simul
         PUBLISHABLE_KEY: supabase.publishableKey,
         LOG_VKEY: keys.logVkey,
       },
-      connector: { CLOUDFLARE_API_URL: simulator?.apiUrl ?? CLOUDFLARE_API },
+      connector: apiUrlVariables(simulators),
       vault: {
         ...auth,
         ...Object.fromEntries(options.keks.map(({ version, bytes }) => [`KEK_V${version}`, toBase64Url(bytes)])),
@@ -253,7 +255,7 @@ function workersOptions({ options, ports, keys, clock, postgres, supabase, simul
   }
 }
 
-function functionsOptions({ options, ports, keys, clock, postgres, supabase, simulator }: Parts): FunctionsOptions {
+function functionsOptions({ options, ports, keys, clock, postgres, supabase, simulators }: Parts): FunctionsOptions {
   return {
     dir: options.dir,
     port: ports.functions,
@@ -272,7 +274,7 @@ function functionsOptions({ options, ports, keys, clock, postgres, supabase, sim
       CONSOLE_LOGIN_KEY: keys.consoleLogin,
       PGAPPNAME: 'flarewatch-console',
       PGTARGETSESSIONATTRS: '',
-      CLOUDFLARE_API_URL: simulator?.apiUrl ?? CLOUDFLARE_API,
+      ...apiUrlVariables(simulators),
       DASHBOARD_URL: loopback(ports.gateway),
     },
   }

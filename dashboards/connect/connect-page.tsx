@@ -1,24 +1,29 @@
 'use client'
 
-import { type SubmitEvent, useRef } from 'react'
+import { type SubmitEvent, useRef, useState } from 'react'
+import type { Provider } from '../../domain/contracts/providers.ts'
+import { PROVIDERS } from '../../domain/providers/registry.ts'
 import { needsCode } from '../data/failure-text.ts'
 import { useSession } from '../session/session.tsx'
 import { Card } from '../shell/card.tsx'
 import { FailureNotice } from '../shell/notice.tsx'
 import { Connected } from './connected.tsx'
 import { FreshCode } from './fresh-code.tsx'
+import { CONNECT_HELP, Instructions } from './instructions.tsx'
+import { ProviderChoice } from './provider-choice.tsx'
 import { useConnect } from './use-connect.ts'
 
 const MAX_LABEL = 120
 const MAX_SECRET = 512
-const TOKENS_PAGE = 'https://dash.cloudflare.com/profile/api-tokens'
 
 export function ConnectPage() {
-  const { state, connect, edited, again } = useConnect()
+  const [provider, setProvider] = useState<Provider>('cloudflare')
+  const { state, connect, edited, again } = useConnect(provider)
   const { recheck } = useSession()
   const label = useRef<HTMLInputElement>(null)
   const secret = useRef<HTMLInputElement>(null)
   if (state.name === 'stored') return <Connected stored={state.stored} onAgain={again} />
+  const providerName = PROVIDERS[provider].label
 
   const send = async () => {
     if (label.current !== null && secret.current !== null)
@@ -28,6 +33,11 @@ export function ConnectPage() {
     event.preventDefault()
     void send()
   }
+  const choose = (chosen: Provider) => {
+    setProvider(chosen)
+    if (secret.current !== null) secret.current.value = ''
+    again()
+  }
   const failure = state.name === 'editing' ? state.failure : null
   const verified = async () => {
     await recheck()
@@ -35,8 +45,9 @@ export function ConnectPage() {
   }
 
   return (
-    <Card title="Connect Cloudflare">
-      <Instructions />
+    <Card title="Connect a provider">
+      <ProviderChoice provider={provider} disabled={state.name === 'busy'} onProvider={choose} />
+      <Instructions provider={provider} />
       <form className="form" onSubmit={submit} autoComplete="off">
         <div className="field">
           <label htmlFor="label">Label</label>
@@ -44,7 +55,8 @@ export function ConnectPage() {
             id="label"
             ref={label}
             className="input"
-            defaultValue="Cloudflare"
+            key={provider}
+            defaultValue={providerName}
             maxLength={MAX_LABEL}
             onInput={edited}
             required
@@ -52,7 +64,7 @@ export function ConnectPage() {
           <p className="fine">For your own list, such as the client’s name.</p>
         </div>
         <div className="field">
-          <label htmlFor="token">API token</label>
+          <label htmlFor="token">{CONNECT_HELP[provider].keyName}</label>
           <input
             id="token"
             ref={secret}
@@ -69,34 +81,16 @@ export function ConnectPage() {
             required
           />
           <p id="token-hint" className="fine">
-            Checked with Cloudflare, then sealed. From then on only its last four characters and its scope are shown.
+            Checked with {providerName}, then sealed. From then on only its last four characters and its scope are
+            shown.
           </p>
         </div>
         {failure !== null && !needsCode(failure) && <FailureNotice failure={failure} />}
         <button type="submit" className="button button-primary" disabled={state.name === 'busy'}>
-          {state.name === 'busy' ? state.doing : 'Connect Cloudflare'}
+          {state.name === 'busy' ? state.doing : `Connect ${providerName}`}
         </button>
       </form>
       {failure !== null && needsCode(failure) && <FreshCode failure={failure} onVerified={verified} />}
     </Card>
-  )
-}
-
-function Instructions() {
-  return (
-    <ol className="steps">
-      <li>
-        In Cloudflare, open{' '}
-        <a href={TOKENS_PAGE} target="_blank" rel="noreferrer">
-          My Profile, API Tokens
-        </a>{' '}
-        and create a custom token.
-      </li>
-      <li>
-        Give it two permissions: <strong>Zone, Zone, Read</strong> and <strong>Zone, Analytics, Read</strong>, for the
-        zones to show. Nothing that edits.
-      </li>
-      <li>Paste it here. A global API key is refused: it can do anything.</li>
-    </ol>
   )
 }

@@ -1,6 +1,7 @@
 'use client'
 
 import Link from 'next/link'
+import { PROVIDERS } from '../../domain/providers/registry.ts'
 import { GradeBadge } from '../credentials/badges.tsx'
 import { Card } from '../shell/card.tsx'
 import type { Stored } from './use-connect.ts'
@@ -9,7 +10,7 @@ type ConnectedProps = { readonly stored: Stored; readonly onAgain: () => void }
 
 export function Connected({ stored: { credential, sites }, onAgain }: ConnectedProps) {
   return (
-    <Card title="Cloudflare is connected">
+    <Card title={`${PROVIDERS[credential.provider].label} is connected`}>
       <p role="status">
         {sites.length === 1 ? 'One site was found.' : `${sites.length} sites were found.`} Their first numbers arrive
         within a minute or two.
@@ -25,14 +26,14 @@ export function Connected({ stored: { credential, sites }, onAgain }: ConnectedP
         <span className="fine">{credential.scope}</span>
       </p>
       {credential.grade === 'over_scoped' && (
-        <p>This token may change things that Flarewatch never changes. Replace it by one that can only read.</p>
+        <p>This key may change things that Flarewatch never changes. Replace it by one that can only read.</p>
       )}
       <div className="actions">
         <Link href="/" className="button button-primary">
           Go to the overview
         </Link>
         <button type="button" className="button" onClick={onAgain}>
-          Connect another token
+          Connect another key
         </button>
       </div>
     </Card>

@@ -1,7 +1,8 @@
 'use client'
 
 import { useRef, useState } from 'react'
-import { judgeTokenShape } from '../../domain/providers/cloudflare/token.ts'
+import type { Provider } from '../../domain/contracts/providers.ts'
+import { PROVIDERS } from '../../domain/providers/registry.ts'
 import { isRetryable, needsCode } from '../data/failure-text.ts'
 import { CredentialId, type CredentialStore, type z } from '../data/schemas.ts'
 import { type Answer, type Failure, failed } from '../data/wire.ts'
@@ -22,7 +23,7 @@ const newAttempt = (): Attempt => ({
   key: crypto.randomUUID(),
 })
 
-export function useConnect() {
+export function useConnect(provider: Provider) {
   const { functions, tenant } = useWorkspace()
   const [state, setState] = useState<ConnectState>({ name: 'editing', failure: null })
   const attempt = useRef<Attempt | null>(null)
@@ -31,21 +32,22 @@ export function useConnect() {
     if (tenant === null) return failed('tenant_not_active')
     const token = secret.value.trim()
     // Judged here too, so that a key that can do anything does not even leave the browser.
-    const shape = judgeTokenShape(token)
+    const { label: providerName, grading } = PROVIDERS[provider]
+    const shape = grading.judgeShape(token)
     if (!shape.ok) return failed(shape.code)
     attempt.current ??= newAttempt()
     const { credentialId, key } = attempt.current
     const request = {
       tenant_id: tenant.id,
       credential_id: credentialId,
-      provider: 'cloudflare',
+      provider,
       label: label.value.trim(),
       secret: token,
-    } as const
+    }
     setState({ name: 'busy', doing: 'Asking for permission…' })
     const permission = await functions.stepUp({ action: 'credential.store', target_id: credentialId }, request)
     if (!permission.ok) return permission
-    setState({ name: 'busy', doing: 'Checking the token with Cloudflare…' })
+    setState({ name: 'busy', doing: `Checking the key with ${providerName}…` })
     return functions.storeCredential(request, { stepUp: permission.value.token, key })
   }
 

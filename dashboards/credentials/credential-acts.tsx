@@ -28,7 +28,9 @@ export function CredentialActs({ line, tenant, sites, onDone }: CredentialActsPr
   const [opened, setOpened] = useState<Opened | null>(null)
   const own = sites.filter(({ credential_id }) => credential_id === line.id)
   const offered = ACTS.filter(
-    ({ action }) => roleMay(tenant.role, action) && (action !== 'provider.purge_cache' || own.length > 0),
+    ({ action }) =>
+      roleMay(tenant.role, action) &&
+      (action !== 'provider.purge_cache' || (line.provider === 'cloudflare' && own.length > 0)),
   )
   const closing = (said: string) => (done: boolean) => {
     setOpened(null)

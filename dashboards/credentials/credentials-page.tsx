@@ -2,6 +2,7 @@
 
 import Link from 'next/link'
 import { type ReactNode, useState } from 'react'
+import { PROVIDERS } from '../../domain/providers/registry.ts'
 import { CredentialsResponse, POLL_SECONDS, SitesResponse } from '../data/schemas.ts'
 import { usePolled } from '../data/use-polled.ts'
 import { useWorkspace } from '../session/workspace.tsx'
@@ -36,7 +37,7 @@ export function CredentialsPage() {
           Operator keys
         </Link>
         <Link href="/connect/" className="button">
-          Connect Cloudflare
+          Connect a provider
         </Link>
       </div>
       {said !== null && <Notice>{said}</Notice>}
@@ -72,7 +73,7 @@ function CredentialTable({ lines, children }: CredentialTableProps) {
   return (
     <table className="table">
       <caption className="fine">
-        Times in UTC. Tokens are sealed; only their last four characters are ever shown.
+        Times in UTC. Keys are sealed; only their last four characters are ever shown.
         {tenant !== null && ` Each is polled every ${POLL_SECONDS[tenant.tier] / 60} min (tier ${tenant.tier}).`}
       </caption>
       <thead>
@@ -94,7 +95,7 @@ function CredentialTable({ lines, children }: CredentialTableProps) {
           <tr key={line.id}>
             <th scope="row" data-label="Label">
               {line.label}
-              <span className="fine">{PROVIDERS[line.provider]}</span>
+              <span className="fine">{PROVIDERS[line.provider].label}</span>
             </th>
             <td data-label="Token">
               <code>····{line.last4}</code>
@@ -117,9 +118,7 @@ function CredentialTable({ lines, children }: CredentialTableProps) {
   )
 }
 
-export const PROVIDERS: Readonly<Record<Line['provider'], string>> = { cloudflare: 'Cloudflare' }
-
-/** T5: what the provider lists for the token, and what of it nobody needs. */
+/** T5: what the provider lists for the key, and what of it nobody needs. */
 function ScopeWords({ line: { scope, excess } }: { readonly line: Line }) {
   return (
     <>

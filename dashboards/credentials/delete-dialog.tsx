@@ -1,5 +1,6 @@
 'use client'
 
+import { PROVIDERS } from '../../domain/providers/registry.ts'
 import type { TenantId } from '../data/schemas.ts'
 import { useWorkspace } from '../session/workspace.tsx'
 import { ActDialog } from './act-dialog.tsx'
@@ -24,7 +25,8 @@ export function DeleteDialog({ line, tenantId, onClose }: DeleteDialogProps) {
     >
       <p>
         The sealed token and its key are destroyed; nobody can bring them back. Polling of its sites ends, and the
-        figures that are there stay. The token itself goes on living at Cloudflare until you revoke it there.
+        figures that are there stay. The key itself goes on living at {PROVIDERS[line.provider].label} until you revoke
+        it there.
       </p>
     </ActDialog>
   )

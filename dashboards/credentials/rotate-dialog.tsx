@@ -1,7 +1,7 @@
 'use client'
 
 import { useRef, useState } from 'react'
-import { cloudflareGrading } from '../../domain/providers/cloudflare/grading.ts'
+import { PROVIDERS } from '../../domain/providers/registry.ts'
 import type { TenantId } from '../data/schemas.ts'
 import { failed } from '../data/wire.ts'
 import { useWorkspace } from '../session/workspace.tsx'
@@ -18,11 +18,12 @@ type RotateDialogProps = {
 /** The field itself holds the token: it never becomes part of React's state. */
 export function RotateDialog({ line, tenantId, onClose }: RotateDialogProps) {
   const { functions } = useWorkspace()
+  const { label: provider, grading } = PROVIDERS[line.provider]
   const field = useRef<HTMLInputElement>(null)
   const [edits, setEdits] = useState(0)
   const perform = async (key: string) => {
     const secret = field.current?.value.trim() ?? ''
-    const shape = cloudflareGrading.judgeShape(secret)
+    const shape = grading.judgeShape(secret)
     if (!shape.ok) return failed(shape.code)
     const request = { tenant_id: tenantId, credential_id: line.id, provider: line.provider, secret }
     const answer = await functions.rotateCredential(request, key)
@@ -38,8 +39,8 @@ export function RotateDialog({ line, tenantId, onClose }: RotateDialogProps) {
       onClose={onClose}
     >
       <p>
-        The new token is checked with Cloudflare first. Then it takes the place of <code>····{line.last4}</code>, which
-        is gone for good. Polling goes on; revoke the old token at Cloudflare afterwards.
+        The new key is checked with {provider} first. Then it takes the place of <code>····{line.last4}</code>, which is
+        gone for good. Polling goes on; revoke the old one at {provider} afterwards.
       </p>
       <div className="field">
         <label htmlFor="new-token">New API token</label>

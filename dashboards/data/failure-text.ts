@@ -88,15 +88,21 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
     'Cloudflare does not let this token purge. Give it “Cache Purge: Purge” for the zone, or replace it by one that has it.',
   provider_outcome_unknown:
     'Cloudflare gave no clear answer: the cache may or may not have been purged. Purging again does no harm.',
-  credential_malformed: 'This is not a Cloudflare API token. Copy the token once more, without blanks around it.',
+  credential_malformed: 'This is not a key of this provider. Copy it once more, without blanks around it.',
   credential_global_key:
     'This is a global API key, which can do anything in the account. Create an API token that can only read, and paste that.',
+  credential_secret_key:
+    'This is a secret key: it can do anything in the account, so it was not even sent. Create a restricted key that only reads, and paste that.',
+  credential_can_write:
+    'This key can change things, so it was not stored. Take these permissions away from it, or create one without them:',
+  credential_lacks_permission:
+    'This key cannot read what the figures need, so it was not stored. Give it these permissions:',
   credential_rejected:
-    'Cloudflare did not accept this token. Check in Cloudflare that it is active and not expired, or create a new one.',
+    'The provider did not accept this key. Check there that it is active and not expired, or create a new one.',
   credential_without_zones:
     'This token can see no zone. Give it “Zone: Read” and “Analytics: Read” for the zones to show, then paste it again.',
-  provider_unreachable: 'Cloudflare could not be reached, so the token was not checked and not stored. Try again.',
-  provider_rate_limited: 'Cloudflare asks to slow down; nothing was stored. Try again in a few minutes.',
+  provider_unreachable: 'The provider could not be reached, so the key was not checked and not stored. Try again.',
+  provider_rate_limited: 'The provider asks to slow down; nothing was stored. Try again in a few minutes.',
   ledger_unreachable: 'The act could not be put on record, so it was not done. Try again in a minute.',
   store_unreachable: 'The database does not answer. Nothing was changed; try again in a minute.',
   kek_version_unknown: 'The vault is changing its key. Try again in a minute.',

@@ -7,6 +7,8 @@ export type Failure = {
   readonly requestId: string | null
   /** RFC 9470: the answer asks for a code that is entered now. */
   readonly challenged: boolean
+  /** What a refused key may not or must be allowed, in the provider's own names. */
+  readonly permissions: readonly string[]
 }
 export type Answer<Value> =
   | { readonly ok: true; readonly value: Value }
@@ -20,8 +22,9 @@ export function failed(
   code: string,
   requestId: string | null = null,
   challenged = false,
+  permissions: readonly string[] = [],
 ): { readonly ok: false; readonly failure: Failure } {
-  return { ok: false, failure: { code, requestId, challenged } }
+  return { ok: false, failure: { code, requestId, challenged, permissions } }
 }
 
 /** One JSON request. The answer is bounded, then parsed; what does not fit the contract is a failure, never a guess. */
@@ -51,7 +54,10 @@ export async function requestText(url: string, init: RequestInit = {}): Promise<
 /** A refusal without our code is that of something in between, such as a proxy that finds nobody behind it. */
 function refusalOf({ status, headers }: Response, text: string | null) {
   const refusal = ErrorBody.safeParse(parseJson(text ?? ''))
-  if (refusal.success) return failed(refusal.data.error.code, refusal.data.error.request_id, asksForCode(headers))
+  if (refusal.success) {
+    const { code, request_id, permissions } = refusal.data.error
+    return failed(code, request_id, asksForCode(headers), permissions)
+  }
   return failed(status >= 500 ? 'server_unavailable' : 'answer_invalid')
 }
 

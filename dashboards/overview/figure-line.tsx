@@ -8,13 +8,13 @@ type FigureLineProps = { readonly figure: Figure; readonly range: Range; readonl
 
 /** A number, how it changed, and under both where it comes from. */
 export function FigureLine({ figure, range, timeZone }: FigureLineProps) {
-  const { label, unit, value, delta, window } = figure
+  const { label, value, delta, window } = figure
   const noun = window.grain === 'day' && range.grain === 'hour' ? DAY_NOUNS[range.name] : range.noun
   const change = deltaText(delta, noun ?? range.noun)
   return (
     <div className="figure">
       <dt>{label}</dt>
-      <dd className="figure-value number">{value === null ? '—' : formatValue(value, unit)}</dd>
+      <dd className="figure-value number">{value === null ? '—' : formatValue(value, figure)}</dd>
       <dd className={`figure-delta number ${change.direction}`} title={change.spoken}>
         <span aria-hidden="true">
           {delta.kind === 'unknown' ? '' : ARROWS[change.direction]} {change.short}

@@ -96,9 +96,9 @@ function NoSites() {
   return (
     <div className="empty">
       <h2>No sites yet</h2>
-      <p>Connect a Cloudflare token that can read; its zones become your sites.</p>
+      <p>Connect a key that can only read, and what it reaches becomes your sites.</p>
       <Link href="/connect/" className="button button-primary">
-        Connect Cloudflare
+        Connect a provider
       </Link>
     </div>
   )

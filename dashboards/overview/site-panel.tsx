@@ -2,7 +2,7 @@
 
 import dynamic from 'next/dynamic'
 import { useEffect, useId, useRef, useState } from 'react'
-import { PROVIDERS } from '../credentials/credentials-page.tsx'
+import { PROVIDERS } from '../../domain/providers/registry.ts'
 import { healthOf, type Line } from '../credentials/health.ts'
 import { HealthBadge } from '../credentials/health-notice.tsx'
 import type { SiteSummary, z } from '../data/schemas.ts'
@@ -56,7 +56,7 @@ export function SitePanel({ site, credential, range, compare, round }: SitePanel
     <article className="panel" aria-labelledby={id}>
       <header className="panel-head">
         <h2 id={id}>{site.name}</h2>
-        <span className="badge">{PROVIDERS[site.provider]}</span>
+        <span className="badge">{PROVIDERS[site.provider].label}</span>
         {health !== null && health.why !== null && <HealthBadge health={health} />}
         <Freshness fetchedAt={fetchedAt} now={now} failing={failure !== null && value !== null} />
       </header>

@@ -7,6 +7,13 @@ export function FailureNotice({ failure, onRetry }: { readonly failure: Failure;
   return (
     <div className="notice notice-error" role="alert">
       <p>{failureText(failure)}</p>
+      {failure.permissions.length > 0 && (
+        <ul>
+          {failure.permissions.map((permission) => (
+            <li key={permission}>{permission}</li>
+          ))}
+        </ul>
+      )}
       {failure.requestId !== null && (
         <p className="fine">
           Reference <code>{failure.requestId}</code>

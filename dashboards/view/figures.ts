@@ -19,6 +19,7 @@ export type Figure = {
   readonly metric: MetricName
   readonly label: string
   readonly unit: Unit
+  readonly currency: string | null
   readonly window: Window
   /** Null where no fact covers the window. */
   readonly value: number | null
@@ -50,6 +51,7 @@ export function figureOf(
     metric,
     label,
     unit,
+    currency: null,
     window,
     value: windowFigure(metric, current, points),
     delta: likeForLike(metric, points, pointsOf(previous), window.to - window.from),

@@ -11,6 +11,9 @@ export function formatCount(value: number): string {
   return whole.format(value)
 }
 
+/** What a number counts; `currency` is null unless the unit is `minor`. */
+export type Measure = { readonly unit: Unit; readonly currency: string | null }
+
 /** Decimal units with three significant digits, as providers bill them. */
 export function formatBytes(value: number): string {
   let scaled = value
@@ -23,12 +26,20 @@ export function formatBytes(value: number): string {
   return `${scaled.toFixed(digits)} ${BYTE_UNITS[unit]}`
 }
 
-export function formatValue(value: number, unit: Unit): string {
+/** From the currency's smallest unit: a yen has none smaller, a dinar has three places. */
+export function formatMoney(minor: number, currency: string): string {
+  const format = new Intl.NumberFormat(LOCALE, { style: 'currency', currency })
+  return format.format(minor / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2))
+}
+
+export function formatValue(value: number, { unit, currency }: Measure): string {
   switch (unit) {
     case 'count':
       return formatCount(value)
     case 'bytes':
       return formatBytes(value)
+    case 'minor':
+      return currency === null ? formatCount(value) : formatMoney(value, currency)
   }
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { Provider } from './edge-door.ts'
 import { CredentialGrade } from './functions.ts'
 import { AuditRowId, CredentialId, SiteId, TenantId, UserId } from './ids.ts'
+import { Provider } from './providers.ts'
 import { Role } from './roles.ts'
 import { Tier } from './tiers.ts'
 
@@ -9,7 +9,13 @@ import { Tier } from './tiers.ts'
 export const TENANT_HEADER = 'flarewatch-tenant'
 
 export const ErrorBody = z.object({
-  error: z.object({ code: z.string(), message: z.string(), request_id: z.string() }),
+  error: z.object({
+    code: z.string(),
+    message: z.string(),
+    request_id: z.string(),
+    /** The provider's own names of what a refused key may not or must be allowed. */
+    permissions: z.array(z.string()).optional(),
+  }),
 })
 
 /** `GET /api/config`, public: what the browser needs to sign in. */
@@ -51,7 +57,8 @@ export const SitesResponse = z.object({ sites: z.array(SiteSummary) })
 
 export const Grain = z.enum(['hour', 'day'])
 export const MetricName = z.enum(['requests', 'visits', 'bytes', 'cached_bytes', 'unique_visitors'])
-export const Unit = z.enum(['count', 'bytes'])
+/** `minor`: money, in the smallest unit of its series' currency. */
+export const Unit = z.enum(['count', 'bytes', 'minor'])
 /** Where a number comes from: dataset, when it was fetched, sampling (1 = every event counted) and whether the window had ended. */
 export const Provenance = z.object({
   source: z.string(),
@@ -62,6 +69,8 @@ export const Provenance = z.object({
 export const MetricSeries = z.object({
   metric: MetricName,
   unit: Unit,
+  /** ISO 4217; null unless the unit is `minor`. One metric has a series for each. */
+  currency: z.string().nullable(),
   total: z.number(),
   /** The same metric over the window of equal length just before; null where no fact covers it. */
   previous_total: z.number().nullable(),

@@ -1,5 +1,6 @@
 import type { AuditRow, SealedRow } from '../audit/row.ts'
 import type { AuditRowId, SessionId, TenantId } from './ids.ts'
+import type { Provider } from './providers.ts'
 import type { KeyInventory } from './shredding.ts'
 
 /** RPC of the Durable Objects. Times are decision times in Unix milliseconds, given by the caller. */
@@ -255,11 +256,12 @@ export interface StepUpTokensApi {
 
 /** `ProviderLimits`, one a credential: `idFromName(credentialId)`. */
 export interface ProviderLimitsApi {
-  /** Takes `cost` calls from the bucket, or says how long to wait. */
+  /** Takes `cost` calls from the bucket of the provider's size, or says how long to wait. */
   acquire(request: {
+    readonly provider: Provider
     readonly cost: number
     readonly at: number
   }): Promise<{ readonly ok: true } | { readonly ok: false; readonly waitMs: number }>
   /** The provider told us to wait: nothing is given before `until`. */
-  blockUntil(until: number): Promise<void>
+  blockUntil(request: { readonly provider: Provider; readonly until: number }): Promise<void>
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { KeptStatement } from './console.ts'
 import { AuditRowId, CredentialId, TenantId, UserId } from './ids.ts'
 import { OperatorKeyId, OperatorKeyState } from './operator-keys.ts'
+import { Provider } from './providers.ts'
 import { RequestClaims } from './request-token.ts'
 import { KeylessAction, StepUpAction } from './step-up.ts'
 
@@ -37,8 +38,6 @@ export const StepUpRequest = z.strictObject({
   target_id: z.uuid().lowercase(),
   request_digest: RequestDigest,
 })
-export const Provider = z.enum(['cloudflare'])
-export type Provider = z.infer<typeof Provider>
 
 /** Each operation's request and response bodies. Bytes are base64url without padding. */
 export const EdgeOperations = {

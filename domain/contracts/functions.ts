@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { MAX_PURGED_FILES } from '../providers/cloudflare/schemas.ts'
-import { EdgeOperations, Provider } from './edge-door.ts'
+import { EdgeOperations } from './edge-door.ts'
 import { CredentialId, SiteId, TenantId, UserId } from './ids.ts'
+import { Provider } from './providers.ts'
 import { RecoveryCode } from './recovery-code.ts'
 import { Role } from './roles.ts'
 
@@ -164,6 +165,9 @@ export const FUNCTION_ERRORS = {
   provider_outcome_unknown: 502,
   credential_malformed: 422,
   credential_global_key: 422,
+  credential_secret_key: 422,
+  credential_can_write: 422,
+  credential_lacks_permission: 422,
   credential_rejected: 422,
   credential_without_zones: 422,
   too_many_invitations: 409,

@@ -8,9 +8,14 @@ describe('metric definitions', () => {
     for (const [name, definition] of Object.entries(METRICS)) expect(definition.name).toBe(name)
   })
 
-  it('say which metrics a grain has', () => {
-    expect(metricsOf('hour').map(({ name }) => name)).toEqual(['requests', 'visits', 'bytes'])
-    expect(metricsOf('day').map(({ name }) => name)).toEqual(['requests', 'bytes', 'cached_bytes', 'unique_visitors'])
+  it('say which metrics a provider has in a grain', () => {
+    expect(metricsOf('cloudflare', 'hour').map(({ name }) => name)).toEqual(['requests', 'visits', 'bytes'])
+    expect(metricsOf('cloudflare', 'day').map(({ name }) => name)).toEqual([
+      'requests',
+      'bytes',
+      'cached_bytes',
+      'unique_visitors',
+    ])
   })
 
   it('add what can be added, and take the mean of visitors, whom two days share', () => {

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type * as api from '../contracts/api.ts'
+import type { Provider } from '../contracts/providers.ts'
 
 export type MetricName = z.infer<typeof api.MetricName>
 export type Grain = z.infer<typeof api.Grain>
@@ -14,34 +15,37 @@ export type Aggregation = 'sum' | 'mean'
 export type MetricDefinition = {
   readonly name: MetricName
   readonly label: string
+  readonly provider: Provider
   readonly unit: Unit
   readonly aggregation: Aggregation
-  /** The grains that a provider gives it in. */
+  /** The grains that the provider gives it in. */
   readonly grains: readonly Grain[]
 }
 
+const TRAFFIC = { provider: 'cloudflare', unit: 'count', aggregation: 'sum', grains: ['hour', 'day'] } as const
+
 export const METRICS: { readonly [Name in MetricName]: MetricDefinition & { readonly name: Name } } = {
-  requests: { name: 'requests', label: 'Requests', unit: 'count', aggregation: 'sum', grains: ['hour', 'day'] },
-  visits: { name: 'visits', label: 'Visits', unit: 'count', aggregation: 'sum', grains: ['hour'] },
-  bytes: { name: 'bytes', label: 'Data served', unit: 'bytes', aggregation: 'sum', grains: ['hour', 'day'] },
+  requests: { name: 'requests', label: 'Requests', ...TRAFFIC },
+  visits: { name: 'visits', label: 'Visits', ...TRAFFIC, grains: ['hour'] },
+  bytes: { name: 'bytes', label: 'Data served', ...TRAFFIC, unit: 'bytes' },
   cached_bytes: {
     name: 'cached_bytes',
     label: 'Data served from cache',
+    ...TRAFFIC,
     unit: 'bytes',
-    aggregation: 'sum',
     grains: ['day'],
   },
   unique_visitors: {
     name: 'unique_visitors',
     label: 'Unique visitors a day',
-    unit: 'count',
+    ...TRAFFIC,
     aggregation: 'mean',
     grains: ['day'],
   },
 }
 
-export function metricsOf(grain: Grain): readonly MetricDefinition[] {
-  return Object.values(METRICS).filter((metric) => metric.grains.includes(grain))
+export function metricsOf(provider: Provider, grain: Grain): readonly MetricDefinition[] {
+  return Object.values(METRICS).filter((metric) => metric.provider === provider && metric.grains.includes(grain))
 }
 
 /** The one figure for a window's points; 0 for none. */

@@ -4,15 +4,21 @@ import { FUNCTION_ERRORS, type FunctionErrorCode } from 'domain/contracts/functi
 
 export type ErrorCode = EdgeErrorCode | FunctionErrorCode
 
+type About = {
+  /** Names of fields of our own schemas, for `request_invalid`. */
+  readonly fields?: readonly string[]
+  /** The provider's own names, for what a key may not or must be allowed. */
+  readonly permissions?: readonly string[]
+}
+
 /** Ends a function's work with a stable code. Thrown by the shell's parts, mapped to the wire here and nowhere else. */
 export class Refused extends Error {
   readonly code: ErrorCode
-  /** Names of fields of our own schemas, for `request_invalid`. */
-  readonly fields: readonly string[]
-  constructor(code: ErrorCode, fields: readonly string[] = []) {
+  readonly about: About
+  constructor(code: ErrorCode, about: About = {}) {
     super(code)
     this.code = code
-    this.fields = fields
+    this.about = about
   }
 }
 
@@ -68,10 +74,16 @@ const NEXT_STEP: Record<ErrorCode, string> = {
   credential_exists: 'A credential with this id is stored already. Pick a new id.',
   tenant_key_rotated:
     "The tenant's key was replaced meanwhile and nothing was stored. Step up again and repeat the request.",
-  credential_malformed: 'This is not a Cloudflare API token. Copy the token once more, without blanks around it.',
+  credential_malformed: 'This is not a key of this provider. Copy it once more, without blanks around it.',
   credential_global_key:
     'This is a global API key, which can do anything. Create an API token that can only read, and use that.',
-  credential_rejected: 'Cloudflare did not accept this token. Check that it is active, or create a new one.',
+  credential_secret_key:
+    'This is a secret key that can do anything in the account. Nothing was sent anywhere; create a restricted key that only reads.',
+  credential_can_write:
+    'This key can change things at the provider, so it was not stored. Take the permissions named here away from it.',
+  credential_lacks_permission:
+    'This key cannot read what the figures need, so it was not stored. Give it the permissions named here.',
+  credential_rejected: 'The provider did not accept this key. Check that it is active, or create a new one.',
   credential_without_zones: 'This token can see no zone. Give it Zone Read and Analytics Read on the zones to show.',
   credential_moved: 'The credential was changed meanwhile, so nothing was done. Step up again and repeat the request.',
   provider_refused: 'Cloudflare refused the request, so nothing was purged. Check the addresses.',
@@ -79,8 +91,8 @@ const NEXT_STEP: Record<ErrorCode, string> = {
     'Cloudflare does not let this token do that. Give it Cache Purge on the zone, or store one that may.',
   provider_outcome_unknown:
     'Cloudflare gave no clear answer: it may or may not have been done. Doing it again does no harm.',
-  provider_unreachable: 'Cloudflare could not be reached, so the token was not checked. Nothing was stored; try again.',
-  provider_rate_limited: 'Cloudflare asks to slow down. Nothing was stored; try again in a few minutes.',
+  provider_unreachable: 'The provider could not be reached, so the key was not checked. Nothing was stored; try again.',
+  provider_rate_limited: 'The provider asks to slow down. Nothing was stored; try again in a few minutes.',
   console_busy: 'Two statements of your agency are running already. Wait for one to end, or cancel it.',
   console_unreachable: 'The database could not be reached, so the statement was not run. Try again in a minute.',
   vault_unreachable: 'The vault could not be reached. Try again in a minute.',
@@ -93,10 +105,11 @@ export function isErrorCode(code: string): code is ErrorCode {
 
 /** The one mapping from whatever ended a request to `{ error: { code, message, request_id } }`. */
 export function errorResponse(error: unknown, requestId: string): Response {
-  const { code, fields } = error instanceof Refused ? error : new Refused('internal')
+  const { code, about } = error instanceof Refused ? error : new Refused('internal')
+  const { fields = [], permissions = [] } = about
   const message = fields.length === 0 ? NEXT_STEP[code] : `${NEXT_STEP[code]} Check: ${fields.join(', ')}.`
   return Response.json(
-    { error: { code, message, request_id: requestId } },
+    { error: { code, message, request_id: requestId, ...(permissions.length === 0 ? {} : { permissions }) } },
     { status: STATUS[code], headers: challengeHeaders(code) },
   )
 }

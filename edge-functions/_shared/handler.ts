@@ -73,10 +73,8 @@ async function answer<Schema extends z.ZodType>(
   const parsed = parts.request.safeParse(await readRequestJson(request))
   if (!parsed.success) {
     // A path names fields of our schema; a message may quote the input, so it is left behind.
-    throw new Refused(
-      'request_invalid',
-      [...new Set(parsed.error.issues.map(({ path }) => path.join('.')))].filter(Boolean),
-    )
+    const paths = new Set(parsed.error.issues.map(({ path }) => path.join('.')))
+    throw new Refused('request_invalid', { fields: [...paths].filter(Boolean) })
   }
   const now = Date.now()
   const answered = await parts.act({ input: parsed.data, user, headers, requestId, signal, now })

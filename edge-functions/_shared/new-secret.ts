@@ -1,11 +1,11 @@
 import { STEP_UP_HEADER } from 'domain/contracts/edge-door.ts'
 import type { CredentialRotate } from 'domain/contracts/functions.ts'
 import { requestDigest } from 'domain/contracts/request-digest.ts'
-import { cloudflareGrading } from 'domain/providers/cloudflare/grading.ts'
 import type { Probe } from 'domain/providers/grade.ts'
+import { type ApiUrls, apiUrlOf, PROVIDERS } from 'domain/providers/registry.ts'
 import { Secret } from 'domain/secret.ts'
 import type { z } from 'zod'
-import { probeCloudflare } from './cloudflare.ts'
+import { probeProvider } from './ask-provider.ts'
 import { Refused } from './errors.ts'
 import type { Call } from './handler.ts'
 import { type Idempotency, idempotencyOf } from './idempotency.ts'
@@ -20,7 +20,7 @@ type Incoming = z.infer<typeof CredentialRotate.request>
 export type NewSecretParts = {
   readonly vault: Vault<'credential-seal' | 'settle'>
   readonly store: Store<'idempotent_response'>
-  readonly cloudflareApiUrl: string
+  readonly apiUrls: ApiUrls
 }
 type Kind = {
   readonly functionName: string
@@ -32,9 +32,6 @@ type Kind = {
 /** The parts of `privileged.store_credential`'s and `rotate_credential`'s request that are alike. */
 export type SealedRequest = Record<string, unknown> & { readonly credential: Record<string, unknown> }
 
-/** Cloudflare's zones have no time zone of their own; its days are UTC days. */
-const ZONE_TIME = 'UTC'
-
 /** Flow 1. Judged by shape before anything is asked or stored; the provider is asked before a key is released. */
 export async function takeNewSecret<Input extends Incoming>(
   parts: NewSecretParts,
@@ -44,7 +41,7 @@ export async function takeNewSecret<Input extends Incoming>(
 ): Promise<unknown> {
   const { input, user, now } = call
   requireAal2(user)
-  const shape = cloudflareGrading.judgeShape(input.secret)
+  const shape = PROVIDERS[input.provider].grading.judgeShape(input.secret)
   if (!shape.ok) throw new Refused(shape.code)
   const secret = Secret.fromText(input.secret)
   try {
@@ -54,7 +51,8 @@ export async function takeNewSecret<Input extends Incoming>(
     requireFresh(user, now)
     const stepUpToken = call.headers.get(STEP_UP_HEADER)
     if (stepUpToken === null) throw new Refused('step_up_required')
-    const probe = await secret.use((text) => probeCloudflare(text, shape.value, parts.cloudflareApiUrl))
+    const apiUrl = apiUrlOf(parts.apiUrls, input.provider)
+    const probe = await secret.use((text) => probeProvider(text, shape.value, apiUrl))
     return await sealAndPut(parts, call, kind, { secret, probe, stepUpToken, idempotency }, put)
   } finally {
     secret.zeroize()
@@ -87,7 +85,12 @@ async function sealAndPut(
       tenant_id,
       user_id: user.id,
       credential: { id: credential_id, provider, ...wrap, ciphertext, last4: secret.last4, ...judgement },
-      sites: sites.map(({ id, name }) => ({ id: crypto.randomUUID(), provider_ref: id, name, time_zone: ZONE_TIME })),
+      sites: sites.map(({ id, name, timeZone }) => ({
+        id: crypto.randomUUID(),
+        provider_ref: id,
+        name,
+        time_zone: timeZone,
+      })),
       idempotency,
       at: new Date(now).toISOString(),
     })

@@ -1,5 +1,4 @@
 import { createClient } from '@supabase/supabase-js'
-import { Provider } from 'domain/contracts/edge-door.ts'
 import {
   CredentialDelete,
   CredentialRotate,
@@ -12,6 +11,7 @@ import {
   TenantCreate,
 } from 'domain/contracts/functions.ts'
 import { TenantId } from 'domain/contracts/ids.ts'
+import { Provider } from 'domain/contracts/providers.ts'
 import { z } from 'zod'
 import { type Environment, secretKey } from './environment.ts'
 import { isErrorCode, Refused } from './errors.ts'

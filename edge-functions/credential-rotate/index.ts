@@ -26,6 +26,6 @@ Deno.serve(
     request: CredentialRotate.request,
     dashboardUrl: environment.DASHBOARD_URL,
     verifyUser: createUserVerifier(environment),
-    act: (call) => rotate({ vault, store, cloudflareApiUrl: environment.CLOUDFLARE_API_URL }, call),
+    act: (call) => rotate({ vault, store, apiUrls: environment }, call),
   }),
 )

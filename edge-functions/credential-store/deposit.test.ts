@@ -134,7 +134,7 @@ function parts(): DepositParts {
     calls.push({ name, request })
     return answerOfStore({ name, request })
   }
-  return { vault, store, cloudflareApiUrl: providerUrl } as unknown as DepositParts
+  return { vault, store, apiUrls: { CLOUDFLARE_API_URL: providerUrl } } as unknown as DepositParts
 }
 
 function call(changed: Partial<Call<typeof INPUT>> = {}): Call<typeof INPUT> {

@@ -26,6 +26,6 @@ Deno.serve(
     request: CredentialStore.request,
     dashboardUrl: environment.DASHBOARD_URL,
     verifyUser: createUserVerifier(environment),
-    act: (call) => deposit({ vault, store, cloudflareApiUrl: environment.CLOUDFLARE_API_URL }, call),
+    act: (call) => deposit({ vault, store, apiUrls: environment }, call),
   }),
 )

@@ -26,6 +26,6 @@ Deno.serve(
     request: ProviderAction.request,
     dashboardUrl: environment.DASHBOARD_URL,
     verifyUser: createUserVerifier(environment),
-    act: (call) => purgeCache({ vault, store, cloudflareApiUrl: environment.CLOUDFLARE_API_URL }, call),
+    act: (call) => purgeCache({ vault, store, apiUrl: environment.CLOUDFLARE_API_URL }, call),
   }),
 )

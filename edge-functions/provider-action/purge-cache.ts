@@ -3,7 +3,7 @@ import { ProviderAction } from 'domain/contracts/functions.ts'
 import { requestDigest } from 'domain/contracts/request-digest.ts'
 import { PurgeAnswer } from 'domain/providers/cloudflare/schemas.ts'
 import type { z } from 'zod'
-import { askCloudflare } from '../_shared/cloudflare.ts'
+import { createAsk } from '../_shared/ask-provider.ts'
 import { Refused } from '../_shared/errors.ts'
 import type { Call } from '../_shared/handler.ts'
 import { idempotencyOf } from '../_shared/idempotency.ts'
@@ -16,7 +16,8 @@ import type { Vault } from '../_shared/vault-client.ts'
 export type PurgeParts = {
   readonly vault: Vault<'credential-open' | 'settle'>
   readonly store: Store<'idempotent_response' | 'keep_response' | 'sealed_credential'>
-  readonly cloudflareApiUrl: string
+  /** Cloudflare's. */
+  readonly apiUrl: string
 }
 type Input = z.infer<typeof ProviderAction.request>
 type Output = z.infer<typeof ProviderAction.response>
@@ -42,7 +43,7 @@ export async function purgeCache(parts: PurgeParts, call: Call<Input>): Promise<
   const { subkey, intent_row, dek_version } = opened
   const done = await withOutcome(vault, { tenant_id, intent_row }, proofs, 'purged', () =>
     withSecret(record.ciphertext, subkey, { tenant_id, credential_id, dek_version }, (secret) =>
-      secret.use((token) => purge(parts.cloudflareApiUrl, record.provider_ref, token, input.purge)),
+      secret.use((token) => purge(parts.apiUrl, record.provider_ref, token, input.purge)),
     ),
   )
   const response = { site: { id: site_id, name: record.name }, provider_id: done.result.id }
@@ -55,12 +56,12 @@ function requireOfSite({ purge: wanted }: Input, name: string): void {
   if (!('files' in wanted)) return
   const isOurs = (host: string) => host === name || host.endsWith(`.${name}`)
   if (!wanted.files.every((file) => isOurs(new URL(file).hostname)))
-    throw new Refused('request_invalid', ['purge.files'])
+    throw new Refused('request_invalid', { fields: ['purge.files'] })
 }
 
 async function purge(apiUrl: string, zone: string, token: string, body: Input['purge']) {
-  const url = `${apiUrl.replace(/\/$/, '')}/zones/${zone}/purge_cache`
-  const answer = await askCloudflare(url, token, JSON.stringify(body))
+  const path = `/zones/${zone}/purge_cache`
+  const answer = await createAsk(token, apiUrl)({ method: 'POST', path, body: JSON.stringify(body) })
   if (!answer.ok) throw new Refused('provider_outcome_unknown')
   const { status, value } = answer.value
   const parsed = PurgeAnswer.safeParse(value)

@@ -3,6 +3,7 @@ import { createClient, FunctionsHttpError, type Session, type SupabaseClient } f
 import { CredentialsResponse, ErrorBody, TENANT_HEADER } from '../../domain/contracts/api.ts'
 import { STEP_UP_HEADER } from '../../domain/contracts/edge-door.ts'
 import { CredentialStore, IDEMPOTENCY_HEADER, StepUp, TenantCreate } from '../../domain/contracts/functions.ts'
+import type { Provider } from '../../domain/contracts/providers.ts'
 import { requestDigest } from '../../domain/contracts/request-digest.ts'
 import type { Progress } from '../supervisor/progress.ts'
 import { enterCode, signIn, totpAge } from './session.ts'
@@ -12,8 +13,8 @@ export type SeedOptions = {
   readonly supabaseUrl: string
   readonly publishableKey: string
   readonly gatewayUrl: string
-  /** A read-only token of the simulated provider for the demo's zones, made when one is needed. */
-  readonly issueToken: () => string | Promise<string>
+  /** A read-only key of a simulated provider, made when one is needed. */
+  readonly issueKey: (provider: Provider) => string
   readonly dir: string
   readonly progress: Pick<Progress, 'say'>
 }
@@ -79,7 +80,13 @@ async function isStored({ options, state }: Seeding, session: Session): Promise<
 
 async function storeCredential({ client, options, state }: Seeding): Promise<void> {
   const { tenant_id, credential_id } = state.current
-  const body = { tenant_id, credential_id, provider: 'cloudflare', label: LABEL, secret: await options.issueToken() }
+  const body = {
+    tenant_id,
+    credential_id,
+    provider: 'cloudflare',
+    label: LABEL,
+    secret: options.issueKey('cloudflare'),
+  }
   const action = 'credential.store'
   const request = { tenant_id, action, target_id: credential_id, request_digest: await requestDigest(action, body) }
   const { token } = StepUp.response.parse(await invoke(client, 'step-up', request))

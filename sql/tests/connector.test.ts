@@ -93,7 +93,7 @@ describe('a poll is stored', () => {
     inWorld(async (tx, { ash }) => {
       await asConnector(tx, ash.jobId, NOW, async () => {
         await tx`insert into flarewatch.facts_hourly ${tx([factOf(ash.id, ash.siteId), factOf(ash.id, ash.siteId, 'bytes')])}
-          on conflict (site_id, metric, window_start) do update set value = 42, completeness = excluded.completeness`
+          on conflict (site_id, metric, window_start, currency) do update set value = 42, completeness = excluded.completeness`
         await tx`insert into flarewatch.cursors (site_id, dataset, tenant_id, complete_until, updated_at)
           values (${ash.siteId}, 'hourly', ${ash.id}, ${AFTER_LEASE}, ${NOW})
           on conflict (site_id, dataset) do update set complete_until = excluded.complete_until, updated_at = excluded.updated_at`

@@ -4,7 +4,7 @@ import type { Chunk } from './providers/provider.ts'
 
 type Owner = { readonly tenant_id: TenantId; readonly provider: string }
 
-/** Idempotent by site, metric and window. A reply that is older than what is stored changes nothing. */
+/** Idempotent by site, metric, currency and window. A reply that is older than what is stored changes nothing. */
 export async function upsertFacts(sql: Transaction, owner: Owner, chunk: Chunk): Promise<void> {
   const table = sql(chunk.dataset === 'hourly' ? 'flarewatch.facts_hourly' : 'flarewatch.facts_daily')
   const rows = chunk.facts.map((fact) => ({
@@ -13,21 +13,23 @@ export async function upsertFacts(sql: Transaction, owner: Owner, chunk: Chunk):
     window_end: new Date(fact.windowEnd).toISOString(),
     value: fact.value,
     unit: fact.unit,
+    currency: fact.currency,
     source: fact.source,
     sampling: fact.sampling,
     completeness: fact.completeness,
   }))
   await sql`
     insert into ${table} as stored (
-      site_id, tenant_id, provider, metric, window_start, window_end, value, unit, source, fetched_at, sampling, completeness
+      site_id, tenant_id, provider, metric, window_start, window_end, value, unit, currency, source, fetched_at,
+      sampling, completeness
     )
     select ${chunk.siteId}::uuid, ${owner.tenant_id}::uuid, ${owner.provider}, metric, window_start, window_end, value, unit,
-           source, ${new Date(chunk.fetchedAt)}::timestamptz, sampling, completeness
+           coalesce(currency, 'XXX'), source, ${new Date(chunk.fetchedAt)}::timestamptz, sampling, completeness
       from jsonb_to_recordset(${sql.json(rows)}::jsonb) as fact (
-        metric text, window_start timestamptz, window_end timestamptz, value numeric, unit text, source text,
+        metric text, window_start timestamptz, window_end timestamptz, value numeric, unit text, currency text, source text,
         sampling numeric, completeness text
       )
-    on conflict (site_id, metric, window_start) do update
+    on conflict (site_id, metric, window_start, currency) do update
        set value = excluded.value, unit = excluded.unit, source = excluded.source, window_end = excluded.window_end,
            fetched_at = excluded.fetched_at, sampling = excluded.sampling, completeness = excluded.completeness
      where excluded.fetched_at >= stored.fetched_at`

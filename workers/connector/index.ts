@@ -29,6 +29,6 @@ function partsOf(bindings: Bindings, store: JobStore, clock: () => Promise<numbe
     limitsOf: (credentialId) => bindings.PROVIDER_LIMITS.get(bindings.PROVIDER_LIMITS.idFromName(credentialId)),
     clock,
     fetch: (url, init) => fetch(url, init),
-    cloudflareApiUrl: bindings.CLOUDFLARE_API_URL,
+    apiUrls: bindings,
   }
 }

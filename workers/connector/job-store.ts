@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { Provider } from '../../domain/contracts/edge-door.ts'
 import { CredentialId, JobId, SiteId, TenantId } from '../../domain/contracts/ids.ts'
+import { Provider } from '../../domain/contracts/providers.ts'
 import type { Sql, Transaction } from '../runtime/database.ts'
 import { insertIncident, saveCursor, upsertFacts } from './facts-store.ts'
 import type { Chunk, PolledSite } from './providers/provider.ts'
@@ -31,6 +31,7 @@ export type LeasedJob = z.output<typeof LeasedJob>
 const SiteRow = z.object({
   id: SiteId,
   provider_ref: z.string(),
+  time_zone: z.string(),
   hourly: z.date().nullable(),
   daily: z.date().nullable(),
 })
@@ -73,19 +74,20 @@ export class JobStore {
   sites(job: LeasedJob): Promise<PolledSite[]> {
     return this.#bound(job.id, async (sql) => {
       const rows = await sql`
-        select s.id, s.provider_ref,
+        select s.id, s.provider_ref, s.time_zone,
                max(c.complete_until) filter (where c.dataset = 'hourly') as hourly,
                max(c.complete_until) filter (where c.dataset = 'daily') as daily
           from flarewatch.sites s left join flarewatch.cursors c on c.site_id = s.id
          where s.credential_id = ${job.credential_id}
-         group by s.id, s.provider_ref
+         group by s.id, s.provider_ref, s.time_zone
          order by s.id`
       return z
         .array(SiteRow)
         .parse(rows.slice())
-        .map(({ id, provider_ref, hourly, daily }) => ({
+        .map(({ id, provider_ref, time_zone, hourly, daily }) => ({
           id,
           providerRef: provider_ref,
+          timeZone: time_zone,
           cursors: { hourly: hourly?.getTime() ?? null, daily: daily?.getTime() ?? null },
         }))
     })

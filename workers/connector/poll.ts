@@ -1,10 +1,10 @@
 import type { ConnectorDoorApi } from '../../domain/contracts/connector-door.ts'
 import type { ProviderLimitsApi } from '../../domain/contracts/durable-objects.ts'
+import { type ApiUrls, apiUrlOf } from '../../domain/providers/registry.ts'
 import type { Secret } from '../../domain/secret.ts'
 import { type JobStore, type LeasedJob, LeaseLost } from './job-store.ts'
-import { pollCloudflare } from './providers/cloudflare.ts'
-import { CloudflareClient } from './providers/cloudflare-client.ts'
-import { ProviderFailure, type RunReport } from './providers/provider.ts'
+import { type ProviderAccess, ProviderFailure, type RunReport } from './providers/provider.ts'
+import { CONNECTORS } from './providers/registry.ts'
 import { settle, withCredential } from './release.ts'
 
 /** What a poll needs from outside; the same in workerd and in tests. */
@@ -14,7 +14,7 @@ export type PollParts = {
   readonly limitsOf: (credentialId: string) => ProviderLimitsApi
   readonly clock: () => Promise<number>
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
-  readonly cloudflareApiUrl: string
+  readonly apiUrls: ApiUrls
   readonly timeoutMs?: number
 }
 
@@ -75,22 +75,18 @@ async function callProvider(
   secret: Secret,
   sites: Awaited<ReturnType<JobStore['sites']>>,
 ): Promise<RunReport> {
-  const tools = { clock: parts.clock, store: parts.store.store.bind(parts.store, job) }
-  switch (job.provider) {
-    case 'cloudflare': {
-      const client = new CloudflareClient({
-        apiUrl: parts.cloudflareApiUrl,
-        fetch: parts.fetch,
-        clock: parts.clock,
-        authorization: () => secret.use((text) => `Bearer ${text}`),
-        acquire: () => acquireCall(parts, job),
-        ...(parts.timeoutMs === undefined ? {} : { timeoutMs: parts.timeoutMs }),
-      })
-      const report = await pollCloudflare(client, sites, tools)
-      if (report.outcome === 'throttled') await remember(parts, job, report.retryAfterMs)
-      return report
-    }
+  const access: ProviderAccess = {
+    apiUrl: apiUrlOf(parts.apiUrls, job.provider),
+    fetch: parts.fetch,
+    clock: parts.clock,
+    authorization: () => secret.use((text) => `Bearer ${text}`),
+    acquire: () => acquireCall(parts, job),
+    ...(parts.timeoutMs === undefined ? {} : { timeoutMs: parts.timeoutMs }),
   }
+  const tools = { clock: parts.clock, store: parts.store.store.bind(parts.store, job) }
+  const report = await CONNECTORS[job.provider](access, sites, tools)
+  if (report.outcome === 'throttled') await remember(parts, job, report.retryAfterMs)
+  return report
 }
 
 async function acquireCall(parts: PollParts, job: LeasedJob): Promise<void> {
@@ -98,10 +94,10 @@ async function acquireCall(parts: PollParts, job: LeasedJob): Promise<void> {
   if (wait > 0) throw new ProviderFailure('provider_rate_limited', wait)
 }
 
-async function quotaWait({ limitsOf, clock }: PollParts, { credential_id }: LeasedJob): Promise<number> {
+async function quotaWait({ limitsOf, clock }: PollParts, { credential_id, provider }: LeasedJob): Promise<number> {
   const at = await clock()
   try {
-    const answer = await limitsOf(credential_id).acquire({ cost: 1, at })
+    const answer = await limitsOf(credential_id).acquire({ provider, cost: 1, at })
     return answer.ok ? 0 : answer.waitMs
   } catch {
     throw new LimitsUnreachable()
@@ -109,8 +105,10 @@ async function quotaWait({ limitsOf, clock }: PollParts, { credential_id }: Leas
 }
 
 /** Whoever calls next with this credential waits too, whichever job it is for. */
-async function remember(parts: PollParts, { credential_id }: LeasedJob, waitMs: number | undefined): Promise<void> {
-  if (waitMs !== undefined) await parts.limitsOf(credential_id).blockUntil((await parts.clock()) + waitMs)
+async function remember(parts: PollParts, job: LeasedJob, waitMs: number | undefined): Promise<void> {
+  if (waitMs === undefined) return
+  const until = (await parts.clock()) + waitMs
+  await parts.limitsOf(job.credential_id).blockUntil({ provider: job.provider, until })
 }
 
 function throttled(retryAfterMs: number): Verdict {

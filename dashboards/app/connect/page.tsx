@@ -1,7 +1,7 @@
 import type { Metadata } from 'next'
 import { ConnectPage } from '../../connect/connect-page.tsx'
 
-export const metadata: Metadata = { title: 'Connect Cloudflare' }
+export const metadata: Metadata = { title: 'Connect a provider' }
 
 export default function Page() {
   return <ConnectPage />

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
+import type { ProviderSimulator, SimulatorOptions } from '../provider-simulator.ts'
 import { answerControl } from './control.ts'
 import { type Fault, Faults } from './faults.ts'
 import { answerGraphql, type Dataset, type DatasetLimits, DEFAULT_LIMITS, refusal } from './graphql.ts'
@@ -9,23 +10,10 @@ import { type Answer, answerRest, malformedAuthorization, refused, wrongToken } 
 import { type Grant, simulatorSecret, TokenOffice, type TokenRequest } from './tokens.ts'
 import { World } from './world.ts'
 
-export type SimulatorOptions = {
-  readonly seed: number
-  readonly log: (line: string) => void
-  readonly port?: number | undefined
-  /** The stack's clock; the control endpoint moves the simulator's own on top of it. */
-  readonly now?: (() => number) | undefined
-  /** Where the secret lies that keeps issued tokens valid over a restart. */
-  readonly stateDir?: string | undefined
-}
-
-export type CloudflareSimulator = {
+export type CloudflareSimulator = ProviderSimulator & {
   /** Origin; the API is at `${url}/client/v4`. */
   readonly url: string
-  readonly apiUrl: string
-  readonly controlUrl: string
   readonly issueToken: (request: TokenRequest) => string
-  readonly stop: () => Promise<void>
 }
 
 export type SeenRequest = {
@@ -77,6 +65,7 @@ export async function startCloudflareSimulator(options: SimulatorOptions): Promi
     apiUrl: url + API_PATH,
     controlUrl: url + CONTROL_PATH,
     issueToken: (request) => state.tokens.issue(request),
+    issueReadKey: () => state.tokens.issue({ scope: 'read' }),
     stop: () =>
       new Promise((closed) => {
         server.close(() => closed())

@@ -3,8 +3,8 @@ import { SiteId } from '../../../domain/contracts/ids.ts'
 import { type CloudflareSimulator, startCloudflareSimulator } from '../../../local/simulators/cloudflare/simulator.ts'
 import { DAY_MS, HOUR_MS, World } from '../../../local/simulators/cloudflare/world.ts'
 import { pollCloudflare } from './cloudflare.ts'
-import { CloudflareClient, retryAfter } from './cloudflare-client.ts'
-import type { Chunk, Fact, PolledSite } from './provider.ts'
+import type { Chunk, Fact, PolledSite, ProviderAccess } from './provider.ts'
+import { retryAfter } from './request.ts'
 
 const START = Date.UTC(2026, 10, 24, 10, 30)
 const world = new World(11)
@@ -28,7 +28,12 @@ class Store {
     return world.zones.map((zone, index) => {
       const id = siteIds[index] ?? SiteId.parse('')
       const cursor = (dataset: string) => this.cursors.get(`${id} ${dataset}`) ?? null
-      return { id, providerRef: zone.id, cursors: { hourly: cursor('hourly'), daily: cursor('daily') } }
+      return {
+        id,
+        providerRef: zone.id,
+        timeZone: 'UTC',
+        cursors: { hourly: cursor('hourly'), daily: cursor('daily') },
+      }
     })
   }
 
@@ -61,15 +66,15 @@ const fault = (kind: string, more: Record<string, unknown> = {}) => control('fau
 
 function poll(timeoutMs = 30_000) {
   const clock = async () => now
-  const client = new CloudflareClient({
+  const access: ProviderAccess = {
     apiUrl: simulator.apiUrl,
     fetch: (url, init) => fetch(url, init),
     clock,
     authorization: () => `Bearer ${token}`,
     acquire: async () => {},
     timeoutMs,
-  })
-  return pollCloudflare(client, store.sites(), { clock, store: (chunk) => store.store(chunk) })
+  }
+  return pollCloudflare(access, store.sites(), { clock, store: (chunk) => store.store(chunk) })
 }
 
 async function queries(): Promise<number> {
@@ -229,11 +234,11 @@ describe('a call that fails', () => {
 
 describe('retryAfter', () => {
   it('reads seconds and dates, bounds both, and has a default', () => {
-    expect(retryAfter('30', START)).toBe(30_000)
-    expect(retryAfter(new Date(START + 5000).toUTCString(), START)).toBe(5000)
-    expect(retryAfter('0', START)).toBe(1000)
-    expect(retryAfter('999999', START)).toBe(3_600_000)
-    expect(retryAfter(null, START)).toBe(300_000)
-    expect(retryAfter('soon', START)).toBe(300_000)
+    expect(retryAfter('30', START, 300_000)).toBe(30_000)
+    expect(retryAfter(new Date(START + 5000).toUTCString(), START, 300_000)).toBe(5000)
+    expect(retryAfter('0', START, 300_000)).toBe(1000)
+    expect(retryAfter('999999', START, 300_000)).toBe(3_600_000)
+    expect(retryAfter(null, START, 300_000)).toBe(300_000)
+    expect(retryAfter('soon', START, 300_000)).toBe(300_000)
   })
 })

@@ -5,11 +5,12 @@ import {
   type HourlyGroup,
   MAX_PAGE_ROWS,
 } from '../../../domain/providers/cloudflare/schemas.ts'
-import { type CloudflareClient, ZONES_PER_QUERY, type ZoneSettings } from './cloudflare-client.ts'
+import { CloudflareClient, ZONES_PER_QUERY, type ZoneSettings } from './cloudflare-client.ts'
 import {
   type DatasetName,
   type Fact,
   type PolledSite,
+  type ProviderAccess,
   ProviderFailure,
   type RunReport,
   type RunTools,
@@ -90,10 +91,11 @@ function forbidden({ id }: PolledSite, dataset: DatasetName): Read {
 
 /** One run over all sites of a credential: hourly and daily traffic, each from its own cursor. */
 export async function pollCloudflare(
-  client: CloudflareClient,
+  access: ProviderAccess,
   sites: readonly PolledSite[],
   tools: RunTools,
 ): Promise<RunReport> {
+  const client = new CloudflareClient(access)
   const began = await tools.clock()
   const reads: Read[] = []
   let facts = 0
@@ -226,6 +228,7 @@ function factsOf<Row>(dataset: Dataset<Row>, row: Row, completeUntil: number): F
   return dataset.values(row).map(([metric, value]) => ({
     metric,
     unit: METRICS[metric].unit,
+    currency: null,
     windowStart,
     windowEnd,
     value,

@@ -33,6 +33,8 @@ export type DatasetName = 'hourly' | 'daily'
 export type PolledSite = {
   readonly id: SiteId
   readonly providerRef: string
+  /** In which the site's days are counted. */
+  readonly timeZone: string
   /** Unix milliseconds up to which each dataset is complete; null before the first poll. */
   readonly cursors: { readonly [Name in DatasetName]: number | null }
 }
@@ -40,6 +42,8 @@ export type PolledSite = {
 export type Fact = {
   readonly metric: MetricName
   readonly unit: Unit
+  /** ISO 4217; null unless the unit is `minor`. */
+  readonly currency: string | null
   readonly windowStart: number
   readonly windowEnd: number
   readonly value: number
@@ -68,8 +72,23 @@ export type RunReport = {
   readonly retryAfterMs: number | undefined
 }
 
+/** How a provider is reached with one credential. */
+export type ProviderAccess = {
+  readonly apiUrl: string
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>
+  readonly clock: () => Promise<number>
+  /** Gives the authorization header for one request; the key itself stays with the caller. */
+  readonly authorization: () => string
+  /** Takes one call from the credential's quota; throws `provider_rate_limited` when there is none. */
+  readonly acquire: () => Promise<void>
+  readonly timeoutMs?: number
+}
+
 /** What a provider's file gets to work with. `at` is asked again before each call, since a backfill takes minutes. */
 export type RunTools = {
   readonly clock: () => Promise<number>
   readonly store: (chunk: Chunk) => Promise<void>
 }
+
+/** One run over all sites of a credential, each from its own cursors. */
+export type Connector = (access: ProviderAccess, sites: readonly PolledSite[], tools: RunTools) => Promise<RunReport>

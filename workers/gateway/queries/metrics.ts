@@ -9,6 +9,7 @@ export type Window = { readonly grain: z.infer<typeof Grain>; readonly from: Dat
 const Fact = z.object({
   metric: MetricName,
   unit: Unit,
+  currency: z.string().nullable(),
   window_start: z.date(),
   value: z.number(),
   source: z.string(),
@@ -22,11 +23,12 @@ export type Fact = z.output<typeof Fact>
 export async function factsOf(tenancy: Tenancy, siteId: SiteId, window: Window): Promise<Fact[]> {
   const { sql, tenantId } = tenancy
   const rows = await sql`
-    select metric, unit, window_start, value::float8 as value, source, fetched_at, sampling::float8 as sampling, completeness
+    select metric, unit, nullif(currency, 'XXX') as currency, window_start, value::float8 as value, source, fetched_at,
+      sampling::float8 as sampling, completeness
     from ${factsTable(tenancy, window.grain)}
     where site_id = ${siteId} and tenant_id = ${tenantId}
       and window_start >= ${window.from} and window_start < ${window.to}
-    order by window_start, metric`
+    order by window_start, metric, currency`
   return z.array(Fact).parse(rows)
 }
 

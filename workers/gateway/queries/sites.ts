@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { SitesResponse } from '../../../domain/contracts/api.ts'
 import type { SiteId } from '../../../domain/contracts/ids.ts'
+import { Provider } from '../../../domain/contracts/providers.ts'
 import type { Tenancy } from '../with-tenant.ts'
 
 const MAX_SITES = 1000
@@ -12,7 +13,8 @@ export async function listSites({ sql, tenantId }: Tenancy): Promise<z.input<typ
     order by lower(name), id limit ${MAX_SITES}`
 }
 
-export async function siteExists({ sql, tenantId }: Tenancy, siteId: SiteId): Promise<boolean> {
-  const rows = await sql`select 1 from flarewatch.sites where tenant_id = ${tenantId} and id = ${siteId}`
-  return rows.length === 1
+/** Undefined for a site that is not the tenant's. */
+export async function siteProvider({ sql, tenantId }: Tenancy, siteId: SiteId): Promise<Provider | undefined> {
+  const [row] = await sql`select provider from flarewatch.sites where tenant_id = ${tenantId} and id = ${siteId}`
+  return row === undefined ? undefined : Provider.parse(row.provider)
 }

@@ -3,7 +3,7 @@ import { Grain, type MetricSeries, MetricsResponse } from '../../../domain/contr
 import { SiteId } from '../../../domain/contracts/ids.ts'
 import { aggregate, type MetricDefinition, metricsOf } from '../../../domain/metrics/definitions.ts'
 import { type Fact, factsOf, metricsKnownBefore, type Window } from '../queries/metrics.ts'
-import { siteExists } from '../queries/sites.ts'
+import { siteProvider } from '../queries/sites.ts'
 import { Refusal } from '../refusal.ts'
 import { requireSession } from '../session.ts'
 import { answer, type Handler, parseId, parseQuery } from '../visit.ts'
@@ -28,13 +28,15 @@ export const siteMetrics: Handler = async (request, visit) => {
   const siteId = parseId(request.params.id, SiteId)
   const window = parseQuery(visit.url, Query)
   const before = windowBefore(window)
-  const definitions = metricsOf(window.grain)
   // A comparison needs facts from the first step of the earlier window on; else a site's first month would seem a jump.
   const firstStep = new Date(before.from.getTime() + GRAIN_MS[window.grain])
 
   const read = await withTenant(request, session, visit, async (tenancy) => {
-    if (!(await siteExists(tenancy, siteId))) throw new Refusal('not_found')
+    const provider = await siteProvider(tenancy, siteId)
+    if (provider === undefined) throw new Refusal('not_found')
+    const definitions = metricsOf(provider, window.grain)
     return {
+      definitions,
       facts: await factsOf(tenancy, siteId, { ...window, from: before.from }),
       comparable: await metricsKnownBefore(tenancy, siteId, window.grain, definitions, firstStep),
     }
@@ -44,7 +46,9 @@ export const siteMetrics: Handler = async (request, visit) => {
     grain: window.grain,
     from: window.from.toISOString(),
     to: window.to.toISOString(),
-    series: definitions.map((definition) => seriesOf(definition, read, window)),
+    series: read.definitions.flatMap((definition) =>
+      currenciesOf(definition, read.facts).map((currency) => seriesOf({ ...definition, currency }, read, window)),
+    ),
   })
 }
 
@@ -52,18 +56,25 @@ function windowBefore({ grain, from, to }: Window): Window {
   return { grain, from: new Date(2 * from.getTime() - to.getTime()), to: from }
 }
 
+/** A count has one series, whether or not it has facts; money has one for each currency that it came in. */
+function currenciesOf({ name, unit }: MetricDefinition, facts: readonly Fact[]): (string | null)[] {
+  if (unit !== 'minor') return [null]
+  return [...new Set(facts.filter(({ metric }) => metric === name).map(({ currency }) => currency))].sort()
+}
+
 function seriesOf(
-  { name, unit }: MetricDefinition,
+  { name, unit, currency }: MetricDefinition & Pick<Fact, 'currency'>,
   { facts, comparable }: { readonly facts: readonly Fact[]; readonly comparable: ReadonlySet<string> },
   { from }: Window,
 ): z.input<typeof MetricSeries> {
-  const own = facts.filter(({ metric }) => metric === name)
+  const own = facts.filter((fact) => fact.metric === name && fact.currency === currency)
   const current = own.filter(({ window_start }) => window_start >= from)
   const earlier = own.filter(({ window_start }) => window_start < from)
   const newest = current.at(-1)
   return {
     metric: name,
     unit,
+    currency,
     total: totalOf(name, current),
     previous_total: comparable.has(name) && earlier.length > 0 ? totalOf(name, earlier) : null,
     points: current.map(({ window_start, value, completeness }) => ({

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
+import { cloudflareGrading } from 'domain/providers/cloudflare/grading.ts'
 import { afterEach, describe, expect, test } from 'vitest'
-import { probeCloudflare } from './cloudflare.ts'
+import { probeProvider } from './ask-provider.ts'
 
 /** A provider that answers by path; the real wire format is held to by the simulator's own tests. */
 type Answers = Record<string, { status?: number; body: unknown }>
@@ -92,7 +93,7 @@ describe('the probe of a Cloudflare token', () => {
   })
 
   test('a provider that is not there is unreachable, and the error does not quote the token', async () => {
-    const error = await probeCloudflare('cfut_hush', 'user', 'http://127.0.0.1:1').catch((thrown: unknown) => thrown)
+    const error = await probe(`cfut_${'hush'.repeat(8)}`, 'http://127.0.0.1:1').catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ code: 'provider_unreachable' })
     expect(JSON.stringify(error) + String(error)).not.toContain('hush')
   })
@@ -109,5 +110,13 @@ async function probeWith(answers: Answers, kind: 'user' | 'account' | 'legacy') 
   await new Promise<void>((listening) => running.listen(0, '127.0.0.1', listening))
   const address = running.address()
   if (address === null || typeof address === 'string') throw new Error('no port')
-  return probeCloudflare('cfut_x', kind, `http://127.0.0.1:${address.port}`)
+  return probe(TOKENS[kind], `http://127.0.0.1:${address.port}`)
+}
+
+const TOKENS = { user: `cfut_${'x'.repeat(40)}`, account: `cfat_${'x'.repeat(40)}`, legacy: 'x'.repeat(40) }
+
+async function probe(token: string, apiUrl: string) {
+  const shape = cloudflareGrading.judgeShape(token)
+  if (!shape.ok) throw new Error(shape.code)
+  return probeProvider(token, shape.value, apiUrl)
 }

@@ -1,0 +1,50 @@
+import type { ReactNode } from 'react'
+import type { Provider } from '../../domain/contracts/providers.ts'
+
+export type ConnectHelp = {
+  /** What the provider calls its keys. */
+  readonly keyName: string
+  /** What becomes of a key that was stored, as "zones". */
+  readonly steps: readonly ReactNode[]
+  /** How the overview's first page says what to bring. */
+  readonly brings: string
+}
+
+/** How to make a key that only reads, by provider. */
+export const CONNECT_HELP: { readonly [Name in Provider]: ConnectHelp } = {
+  cloudflare: {
+    keyName: 'API token',
+    brings: 'zones become sites, with their traffic',
+    steps: [
+      <>
+        In Cloudflare, open{' '}
+        <ProviderLink href="https://dash.cloudflare.com/profile/api-tokens">My Profile, API Tokens</ProviderLink> and
+        create a custom token.
+      </>,
+      <>
+        Give it two permissions: <strong>Zone, Zone, Read</strong> and <strong>Zone, Analytics, Read</strong>, for the
+        zones to show. Nothing that edits.
+      </>,
+      'Paste it here. A global API key is refused: it can do anything.',
+    ],
+  },
+}
+
+function ProviderLink({ href, children }: { readonly href: string; readonly children: ReactNode }) {
+  return (
+    <a href={href} target="_blank" rel="noreferrer">
+      {children}
+    </a>
+  )
+}
+
+export function Instructions({ provider }: { readonly provider: Provider }) {
+  return (
+    <ol className="steps">
+      {CONNECT_HELP[provider].steps.map((step, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the steps of a provider never change their order
+        <li key={index}>{step}</li>
+      ))}
+    </ol>
+  )
+}

@@ -1,0 +1,16 @@
+import type { Grading } from './grade.ts'
+
+/** What the product has to know of a provider before it is asked anything. */
+export type ProviderEntry = {
+  /** As people call it. */
+  readonly label: string
+  /** The real one. A simulator is another address in the same variable. */
+  readonly apiUrl: string
+  readonly apiUrlVariable: `${string}_API_URL`
+  /** What one credential may call. */
+  readonly quota: Quota
+  readonly grading: Grading
+}
+
+/** At most `calls` in any burst, and `calls` in each window on average. */
+export type Quota = { readonly calls: number; readonly windowMs: number }

@@ -1,0 +1,6 @@
+import type { Provider } from '../../../domain/contracts/providers.ts'
+import { pollCloudflare } from './cloudflare.ts'
+import type { Connector } from './provider.ts'
+
+/** How each provider's figures are read: one line each, see docs/add-a-provider.md. */
+export const CONNECTORS: { readonly [Name in Provider]: Connector } = { cloudflare: pollCloudflare }
