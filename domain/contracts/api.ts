@@ -223,6 +223,10 @@ export const StatusResponse = z.object({
 
 /** Codes of the gateway, each with its HTTP status. */
 export const API_ERRORS = {
+  /** One code for an unknown endpoint, a stale or malformed delivery and a wrong signature. */
+  webhook_refused: 400,
+  request_too_large: 413,
+  webhook_limited: 429,
   unauthenticated: 401,
   totp_enrolment_required: 403,
   aal2_required: 403,

@@ -33,7 +33,7 @@ export function resendEvent(messageId: string, body: Uint8Array): Result<Webhook
 
 function parsed(body: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(body))
   } catch {
     return undefined
   }

@@ -1,11 +1,13 @@
 import { z } from 'zod'
-import { concat, equalConstantTime, utf8, zeroize } from '../bytes.ts'
+import { concat, equalConstantTime, utf8 } from '../bytes.ts'
 import { hmac } from '../envelope/primitives.ts'
 import type { Result } from '../result.ts'
 import { type ClaimRefusal, judgedClaim, type ReadHeader, type WebhookClaim } from './claim.ts'
 import { type EventRefusal, resendEvent, stripeEvent, type WebhookEvent } from './event.ts'
 import { stripeClaim, stripeKey } from './stripe.ts'
 import { svixClaim, svixKey } from './svix.ts'
+
+export type { WebhookEvent }
 
 /** Who delivers webhooks, and by which headers: Resend's are Svix's. */
 export const WebhookProvider = z.enum(['stripe', 'resend'])
@@ -36,26 +38,21 @@ export function claimOf(provider: WebhookProvider, read: ReadHeader, now: number
   return judgedClaim(WEBHOOK_SCHEMES[provider].claim(read), now)
 }
 
+/** The HMAC's key in a stored secret; none in a text that is no secret. Whoever gets it zeroes it. */
+export function keyOf(provider: WebhookProvider, secret: string): Uint8Array[] {
+  const key = WEBHOOK_SCHEMES[provider].key(secret)
+  return key.ok ? [key.value] : []
+}
+
 /**
- * Whether one of the secrets that are valid now made one of the signatures. Every pair is compared, and in constant time: how long
- * it takes says nothing of which came close.
+ * Whether one of the keys made one of the signatures. Every pair is compared, and in constant time: how long it takes says nothing
+ * of which came close.
  */
-export async function isSigned(
-  provider: WebhookProvider,
-  claim: WebhookClaim,
-  secrets: readonly string[],
-  body: Uint8Array,
-): Promise<boolean> {
+export async function isSigned(claim: WebhookClaim, keys: readonly Uint8Array[], body: Uint8Array): Promise<boolean> {
   const signed = concat(utf8(claim.signedPrefix), body)
-  let found = false
-  for (const secret of secrets) {
-    const key = WEBHOOK_SCHEMES[provider].key(secret)
-    if (!key.ok) continue
-    const mac = await hmac(key.value, signed)
-    zeroize(key.value)
-    for (const signature of claim.signatures) found = equalConstantTime(mac, signature) || found
-  }
-  return found
+  const macs = await Promise.all(keys.map((key) => hmac(key, signed)))
+  const pairs = macs.flatMap((mac) => claim.signatures.map((signature) => equalConstantTime(mac, signature)))
+  return pairs.includes(true)
 }
 
 /** What of a request's headers a verdict needs, and nothing else of them. */

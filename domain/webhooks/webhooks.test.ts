@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { toBase64, toHex, utf8 } from '../bytes.ts'
 import { hmac } from '../envelope/primitives.ts'
 import { packDelivery, unpackDelivery } from './delivery.ts'
-import { claimOf, eventOf, isSigned, WEBHOOK_SCHEMES, type WebhookProvider } from './judge.ts'
+import { claimOf, eventOf, isSigned, keyOf, WEBHOOK_SCHEMES, type WebhookProvider } from './judge.ts'
 
 fc.configureGlobal({ seed: 20261127, numRuns: 200 })
 
@@ -38,7 +38,8 @@ async function verdict(
 ): Promise<string> {
   const claim = claimOf(provider, (name) => headers[name] ?? null, now)
   if (!claim.ok) return claim.code
-  return (await isSigned(provider, claim.value, secrets, body)) ? 'signed' : 'not_signed'
+  const keys = secrets.flatMap((secret) => keyOf(provider, secret))
+  return (await isSigned(claim.value, keys, body)) ? 'signed' : 'not_signed'
 }
 
 const SCHEMES = [

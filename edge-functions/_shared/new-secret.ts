@@ -4,6 +4,7 @@ import { requestDigest } from 'domain/contracts/request-digest.ts'
 import type { Probe } from 'domain/providers/grade.ts'
 import { type ApiUrls, apiUrlOf, PROVIDERS } from 'domain/providers/registry.ts'
 import { Secret } from 'domain/secret.ts'
+import type { WebhookProvider } from 'domain/webhooks/judge.ts'
 import type { z } from 'zod'
 import { probeProvider } from './ask-provider.ts'
 import { Refused } from './errors.ts'
@@ -17,6 +18,8 @@ import type { Vault } from './vault-client.ts'
 
 /** What storing a secret and putting one in another's place have in common. */
 type Incoming = z.infer<typeof CredentialRotate.request>
+type NewSecret = Omit<Incoming, 'provider'> & { readonly provider: Incoming['provider'] | WebhookProvider }
+type Judgement = Record<string, unknown> & Pick<Probe, 'sites'>
 export type NewSecretParts = {
   readonly vault: Vault<'credential-seal' | 'settle'>
   readonly store: Store<'idempotent_response'>
@@ -39,10 +42,23 @@ export async function takeNewSecret<Input extends Incoming>(
   kind: Kind,
   put: (request: SealedRequest) => Promise<unknown>,
 ): Promise<unknown> {
-  const { input, user, now } = call
-  requireAal2(user)
-  const shape = PROVIDERS[input.provider].grading.judgeShape(input.secret)
+  const { provider } = call.input
+  requireAal2(call.user)
+  const shape = PROVIDERS[provider].grading.judgeShape(call.input.secret)
   if (!shape.ok) throw new Refused(shape.code)
+  const probe = (text: string) => probeProvider(text, shape.value, apiUrlOf(parts.apiUrls, provider))
+  return sealNewSecret(parts, call, kind, (secret) => secret.use(probe), put)
+}
+
+/** The rest of it, for a secret whose shape is right: `judge` says what is stored of it beside itself. */
+export async function sealNewSecret(
+  parts: Omit<NewSecretParts, 'apiUrls'>,
+  call: Call<NewSecret>,
+  kind: Kind,
+  judge: (secret: Secret) => Promise<Judgement>,
+  put: (request: SealedRequest) => Promise<unknown>,
+): Promise<unknown> {
+  const { input, user, now } = call
   const secret = Secret.fromText(input.secret)
   try {
     const idempotency = idempotencyOf(call.headers, kind.functionName, await requestDigest(kind.action, input))
@@ -51,9 +67,8 @@ export async function takeNewSecret<Input extends Incoming>(
     requireFresh(user, now)
     const stepUpToken = call.headers.get(STEP_UP_HEADER)
     if (stepUpToken === null) throw new Refused('step_up_required')
-    const apiUrl = apiUrlOf(parts.apiUrls, input.provider)
-    const probe = await secret.use((text) => probeProvider(text, shape.value, apiUrl))
-    return await sealAndPut(parts, call, kind, { secret, probe, stepUpToken, idempotency }, put)
+    const judgement = await judge(secret)
+    return await sealAndPut(parts, call, kind, { secret, judgement, stepUpToken, idempotency }, put)
   } finally {
     secret.zeroize()
   }
@@ -61,17 +76,17 @@ export async function takeNewSecret<Input extends Incoming>(
 
 type Checked = {
   readonly secret: Secret
-  readonly probe: Probe
+  readonly judgement: Judgement
   readonly stepUpToken: string
   readonly idempotency: Idempotency
 }
 
 /** The vault releases one record's subkey and never sees the plaintext; from its intent row on, every end leaves an outcome row. */
 async function sealAndPut(
-  { vault }: NewSecretParts,
-  { input, user, requestId, now }: Call<Incoming>,
+  { vault }: Omit<NewSecretParts, 'apiUrls'>,
+  { input, user, requestId, now }: Call<NewSecret>,
   { action, done }: Kind,
-  { secret, probe, stepUpToken, idempotency }: Checked,
+  { secret, judgement, stepUpToken, idempotency }: Checked,
   put: (request: SealedRequest) => Promise<unknown>,
 ): Promise<unknown> {
   const { tenant_id, credential_id, provider } = input
@@ -80,11 +95,11 @@ async function sealAndPut(
   const { subkey, intent_row, ...wrap } = await vault('credential-seal', asked, proofs)
   return withOutcome(vault, { tenant_id, intent_row }, proofs, done, async () => {
     const ciphertext = await sealSecret(secret, subkey, { tenant_id, credential_id, dek_version: wrap.dek_version })
-    const { sites, ...judgement } = probe
+    const { sites, ...told } = judgement
     return put({
       tenant_id,
       user_id: user.id,
-      credential: { id: credential_id, provider, ...wrap, ciphertext, last4: secret.last4, ...judgement },
+      credential: { id: credential_id, provider, ...wrap, ciphertext, last4: secret.last4, ...told },
       sites: sites.map(({ id, name, timeZone }) => ({
         id: crypto.randomUUID(),
         provider_ref: id,

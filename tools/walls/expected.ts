@@ -3,6 +3,7 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
   'wrangler.toml': [
     'assets ASSETS',
     'hyperdrive DB',
+    'queue INGEST flarewatch-ingest',
     'r2 RECEIPTS flarewatch-receipts',
     'service VAULT flarewatch-vault#GatewayDoor',
     'var AUTH_ISSUER',
@@ -70,4 +71,5 @@ export const EXPECTED_FUNCTIONS: readonly string[] = [
   'sql-console',
   'step-up',
   'tenant-create',
+  'webhook-store',
 ]

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { GatewayDoorApi } from '../../domain/contracts/gateway-door.ts'
-import { bucket, embeddedOnly, fetcher, httpUrl, hyperdrive, service } from '../runtime/bindings.ts'
+import type { EventMessage } from '../../domain/contracts/queues.ts'
+import { bucket, embeddedOnly, fetcher, httpUrl, hyperdrive, queue, service } from '../runtime/bindings.ts'
 
 /** A signed-note verifier key: `name+hash+key`. */
 const VerifierKey = z.string().regex(/^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/)
@@ -8,6 +9,7 @@ const VerifierKey = z.string().regex(/^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/)
 export const Bindings = z.object({
   DB: hyperdrive,
   VAULT: service<GatewayDoorApi>(),
+  INGEST: queue<EventMessage>(),
   RECEIPTS: bucket,
   ASSETS: fetcher,
   AUTH_ISSUER: httpUrl,

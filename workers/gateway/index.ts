@@ -14,16 +14,21 @@ import { consistency, epochCertificate, epochs, newestReceipt, receiptOfSize } f
 import { shreddingCertificate } from './routes/shredding.ts'
 import { status } from './routes/status.ts'
 import { config, credentials, me, receipts, sites } from './routes/tenant.ts'
+import { webhooks } from './routes/webhooks.ts'
 import { logKeys, securityPolicy, securityTxt } from './routes/well-known.ts'
 import { withSecurityHeaders } from './security-headers.ts'
 import type { Handler, Visit } from './visit.ts'
 
 /**
- * Every address answers GET and HEAD alone, and says so before it looks at anything else. Nothing here changes state, takes a
- * cookie or allows another origin: a page of someone else's can neither read an answer nor cause an effect.
+ * Every address but that of a webhook answers GET and HEAD alone, and says so before it looks at anything else. Nothing here takes a
+ * cookie or allows another origin, and what changes state takes a signature that no browser can make: a page of someone else's can
+ * neither read an answer nor cause an effect.
  */
 const readsOnly: Handler = ({ method }) => {
   if (method !== 'GET' && method !== 'HEAD') throw new Refusal('method_not_allowed', { allow: 'GET, HEAD' })
+}
+const deliveriesOnly: Handler = () => {
+  throw new Refusal('method_not_allowed', { allow: 'POST' })
 }
 const nothingHere: Handler = () => {
   throw new Refusal('not_found')
@@ -31,6 +36,9 @@ const nothingHere: Handler = () => {
 
 const router = Router<IRequestStrict, [Visit]>()
 router
+  // For the providers alone, each delivery signed.
+  .post('/webhooks/:provider/:endpoint', webhooks)
+  .all('/webhooks/:provider/:endpoint', deliveriesOnly)
   .all('*', readsOnly)
   // For the dashboard: JSON, each with the user's access token.
   .all('/api/config', config)

@@ -17,13 +17,16 @@ export class Refusal extends Error {
 }
 
 const MESSAGES: Record<ApiErrorCode, string> = {
+  webhook_refused: 'This delivery was not accepted.',
+  webhook_limited: 'This address takes no more deliveries now. Try again in a minute.',
+  request_too_large: 'The body is larger than this address takes.',
   unauthenticated: 'Sign in and send the access token as a bearer token.',
   totp_enrolment_required: 'Enrol a TOTP authenticator first.',
   aal2_required: 'Confirm with your TOTP authenticator first.',
   not_a_member: 'You are not a member of this tenant.',
   role_insufficient: 'Your role may not do this. Ask an owner of the tenant.',
   not_found: 'There is nothing here.',
-  method_not_allowed: 'This address is read with GET.',
+  method_not_allowed: 'This address does not take this method: see the header allow.',
   not_signed_yet: 'No receipt covers this yet: one is signed within minutes.',
   row_pruned: 'This row was pruned after its retention: the certificates under /receipts/{log}/epochs speak for it.',
   query_invalid: 'The query is not one that this address takes.',
