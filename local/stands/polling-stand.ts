@@ -7,7 +7,7 @@ import postgres from 'postgres'
 import { toBase64Url } from '../../domain/bytes.ts'
 import type { OperatorOperation } from '../../domain/contracts/operator-door.ts'
 import { generateDemoKek, type Kek } from '../../domain/envelope/kek.ts'
-import { formatSignerKey, generateSigner, type NoteVerifier } from '../../domain/note/signed-note.ts'
+import { formatSignerKey, formatVkey, generateSigner, type NoteVerifier } from '../../domain/note/signed-note.ts'
 import { startThrowawayPostgres } from '../postgres/throwaway.ts'
 import { type CloudflareSimulator, startCloudflareSimulator } from '../simulators/cloudflare/simulator.ts'
 import { freePorts } from '../supervisor/ports.ts'
@@ -15,6 +15,7 @@ import { type WorkerName, workerOptions } from '../workers/worker-options.ts'
 import { askOperatorDoor, type OperatorAnswer } from './vault-stand.ts'
 
 const ROLES = {
+  gateway: 'flarewatch_gateway',
   scheduler: 'flarewatch_scheduler',
   connector: 'flarewatch_connector',
   vault: 'flarewatch_vault',
@@ -22,8 +23,11 @@ const ROLES = {
   'durable-objects': 'flarewatch_ledger',
 } as const
 export const WORLD_SEED = 3
+const NOBODYS_URL = 'http://auth.test'
 const NOBODYS_KEY = JSON.stringify({ kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) })
 const NAMES = ['scheduler', 'connector', 'vault', 'verifier', 'durable-objects'] as const
+/** Where a test says so: what stands before them all. */
+type Front = 'gateway'
 const LOG_NAME = 'flarewatch.test/log'
 
 /** Scheduler, queue, connector, vault, ledger and verifier as they run: real workerd, real Postgres; the provider is simulated. */
@@ -33,6 +37,8 @@ export type PollingStack = {
   readonly simulator: CloudflareSimulator
   readonly kek: Kek
   readonly logs: string[]
+  /** Of the gateway, where it was asked for. */
+  readonly origin: string
   now: number
   /** The log's key, as an outsider has pinned it. */
   readonly log: NoteVerifier
@@ -40,16 +46,24 @@ export type PollingStack = {
   readonly stop: () => Promise<void>
 }
 
-export async function startPollingStack(now: number): Promise<PollingStack> {
+export async function startPollingStack(now: number, front: readonly Front[] = []): Promise<PollingStack> {
   const dir = mkdtempSync(join(tmpdir(), 'flarewatch-polling-'))
-  mkdirSync(join(dir, 'tmp'))
-  const [database, ports] = await Promise.all([startThrowawayPostgres(), freePorts(...NAMES)])
+  for (const folder of ['tmp', 'pages']) mkdirSync(join(dir, folder))
+  const names = [...front, ...NAMES]
+  const [database, ports] = await Promise.all([startThrowawayPostgres(), freePorts('gateway', ...NAMES)])
   const kek = { version: 1, bytes: generateDemoKek() }
   const clock = () => stack.now
   const operator = await generateKeyPair('EdDSA', { extractable: true })
   const signer = await generateSigner(LOG_NAME)
   const simulator = await startCloudflareSimulator({ seed: WORLD_SEED, log: () => {}, now: clock })
   const bindings: Partial<Record<WorkerName, Record<string, string>>> = {
+    gateway: {
+      AUTH_ISSUER: NOBODYS_URL,
+      AUTH_JWKS_URL: NOBODYS_URL,
+      SUPABASE_URL: NOBODYS_URL,
+      PUBLISHABLE_KEY: 'sb_publishable_test',
+      LOG_VKEY: formatVkey(signer),
+    },
     connector: { CLOUDFLARE_API_URL: simulator.apiUrl },
     vault: {
       KEK_V1: toBase64Url(kek.bytes),
@@ -62,9 +76,16 @@ export async function startPollingStack(now: number): Promise<PollingStack> {
   }
   const workers = []
   // One after the other: wrangler reads the connection string from one environment variable.
-  for (const name of NAMES) {
+  for (const name of names) {
     const databaseUrl = database.pooledUrlFor(ROLES[name])
-    workers.push(await workerOptions(name, { bindings: bindings[name] ?? {}, databaseUrl, port: ports[name], clock }))
+    const worker = await workerOptions(name, {
+      bindings: bindings[name] ?? {},
+      databaseUrl,
+      port: ports[name],
+      clock,
+    })
+    const assets = worker.assets === undefined ? undefined : { ...worker.assets, directory: join(dir, 'pages') }
+    workers.push({ ...worker, assets } as typeof worker)
   }
   const logs: string[] = []
   const miniflare = new Miniflare(
@@ -88,6 +109,7 @@ export async function startPollingStack(now: number): Promise<PollingStack> {
     simulator,
     kek,
     logs,
+    origin: `http://127.0.0.1:${ports.gateway}`,
     now,
     log: { name: LOG_NAME, publicKey: signer.publicKey },
     operatorCall: (op, body) =>
