@@ -27,12 +27,13 @@ function falls(visitor: Visitor, demand: Demand): boolean {
 
 async function playRoute(run: RunFile, scene: Scene, route: Route, visitor: Visitor): Promise<Cell> {
   const headers = { ...(await bearer(visitor)), 'flarewatch-tenant': scene.place.tenantId }
-  const response = await fetch(run.gateway_url + route.path(scene.place), { headers })
+  const { method = 'GET' } = route
+  const response = await fetch(run.gateway_url + route.path(scene.place), { method, headers })
   return {
-    what: `GET ${route.pattern}`,
+    what: `${method} ${route.pattern}`,
     who: visitor.name,
     expected: expectedOfRoute(route, visitor),
-    actual: await outcomeOf(response),
+    actual: await outcomeOf(response, route.answers),
   }
 }
 

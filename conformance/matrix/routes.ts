@@ -19,6 +19,10 @@ export type Route = {
   readonly path: (place: Place) => string
   /** Of the members, who may; all of them when nothing is said. */
   readonly roles?: readonly string[]
+  /** GET where nothing is said. */
+  readonly method?: 'POST'
+  /** The code that every visitor gets alike, where a session is not what is asked for. */
+  readonly answers?: string
 }
 
 /**
@@ -53,7 +57,13 @@ export const ROUTES: readonly Route[] = [
   { pattern: '/receipts/:log/:size', demand: 'nothing', path: ({ tenantId }) => `/receipts/${tenantId}/1` },
   { pattern: '/receipts/:log/:from/:to', demand: 'nothing', path: ({ tenantId }) => `/receipts/${tenantId}/1/2` },
   // A signature is all that counts there, and no session makes one.
-  { pattern: '/webhooks/:provider/:endpoint', demand: 'nothing', path: () => `/webhooks/stripe/${'A'.repeat(22)}` },
+  {
+    pattern: '/webhooks/:provider/:endpoint',
+    demand: 'nothing',
+    method: 'POST',
+    answers: 'webhook_refused',
+    path: () => `/webhooks/stripe/${'A'.repeat(22)}`,
+  },
   fixed('/.well-known/log-keys.txt', 'nothing'),
   fixed('/.well-known/security.txt', 'nothing'),
   fixed('/security-policy', 'nothing'),
