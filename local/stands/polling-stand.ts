@@ -37,8 +37,9 @@ export type PollingStack = {
   readonly simulator: CloudflareSimulator
   readonly kek: Kek
   readonly logs: string[]
-  /** Of the gateway, where it was asked for. */
+  /** Of the gateway, where it was asked for, and the Postgres that it reaches. */
   readonly origin: string
+  readonly gatewayDatabaseUrl: string
   now: number
   /** The log's key, as an outsider has pinned it. */
   readonly log: NoteVerifier
@@ -110,6 +111,7 @@ export async function startPollingStack(now: number, front: readonly Front[] = [
     kek,
     logs,
     origin: `http://127.0.0.1:${ports.gateway}`,
+    gatewayDatabaseUrl: database.pooledUrlFor('flarewatch_gateway'),
     now,
     log: { name: LOG_NAME, publicKey: signer.publicKey },
     operatorCall: (op, body) =>

@@ -1,11 +1,16 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { ErrorBody } from '../../domain/contracts/api.ts'
+import { API_ERRORS, ErrorBody } from '../../domain/contracts/api.ts'
+import type { SealedWebhook, WebhookRefusal } from '../../domain/contracts/gateway-door.ts'
+import { WebhookEventId } from '../../domain/contracts/ids.ts'
 import { MAX_WEBHOOK_BYTES } from '../../domain/webhooks/judge.ts'
 import { type Agency, contentsOf, foundAgency } from '../../local/stands/polling-agency.ts'
 import { type PollingStack, startPollingStack } from '../../local/stands/polling-stand.ts'
 import { addEndpoint, type Delivery, deliver, type Endpoint, signed } from '../../local/stands/webhook-deliveries.ts'
+import type { Bindings } from './bindings.ts'
+import { refusalCode } from './refusal.ts'
+import { webhooks } from './routes/webhooks.ts'
 
 const START = Date.UTC(2026, 10, 27, 12)
 const LATER = 240_000
@@ -227,6 +232,67 @@ describe('a signing secret', () => {
       ciphertext = null, state = 'parked', deleted_at = now() where id = ${id}`
     expect(await answerTo(signed(second, event()), second)).toEqual([400, 'webhook_refused'])
     expect((await answerTo(signed(endpoint, event()), endpoint))[0]).toBe(200)
+  })
+})
+
+describe('what is out of reach', () => {
+  const NOWHERE = 'postgres://nobody@127.0.0.1:1/postgres'
+  const judged = (): SealedWebhook => ({
+    ok: true,
+    eventId: WebhookEventId.parse(randomUUID()),
+    dekVersion: 1,
+    salt: randomBytes(32),
+    ciphertext: randomBytes(99),
+  })
+
+  /** The route with parts of which one does not answer. */
+  async function received(
+    databaseUrl: string,
+    answer: () => Promise<SealedWebhook | WebhookRefusal>,
+    queue: 'up' | 'down',
+  ) {
+    const { headers, body } = signed(endpoint, event())
+    const request = new Request(`http://gateway.test/webhooks/${pathOf(endpoint)}`, { method: 'POST', headers, body })
+    const bindings = {
+      DB: { connectionString: databaseUrl },
+      VAULT: { judgeWebhook: answer },
+      INGEST: { send: () => (queue === 'up' ? Promise.resolve() : Promise.reject(new Error('down'))) },
+    } as unknown as Bindings
+    const visit = {
+      bindings,
+      requestId: randomUUID(),
+      url: new URL(request.url),
+      now: stack.now,
+      context: { waitUntil: () => {} },
+    }
+    const params = { provider: endpoint.provider, endpoint: endpoint.id }
+    const called = Object.assign(request, { params, query: {}, route: '' })
+    try {
+      return (await webhooks(called, visit))?.status
+    } catch (error) {
+      return refusalCode(error)
+    }
+  }
+
+  it.each([
+    ['store_unreachable', NOWHERE, async () => judged()],
+    ['vault_unreachable', NOWHERE, () => Promise.reject(new Error('no vault'))],
+    ['vault_unreachable', NOWHERE, async () => ({ ok: false, code: 'ledger_unreachable' }) as const],
+    ['tenant_frozen', NOWHERE, async () => ({ ok: false, code: 'tenant_frozen' }) as const],
+  ] as const)('makes the provider try again: %s', async (code, databaseUrl, answer) => {
+    expect(await received(databaseUrl, answer, 'up')).toBe(code)
+    expect(API_ERRORS[code]).toBeGreaterThan(400)
+  })
+
+  it('costs no event where it is the queue: the event waits in Postgres for the scheduler', async () => {
+    expect(await received(stack.gatewayDatabaseUrl, async () => judged(), 'down')).toBe(200)
+    expect(await inbox(endpoint)).toMatchObject([{ applied: false }])
+  })
+
+  it('is said where endpoint or key went between verdict and store', async () => {
+    const gone = async () => ({ ...judged(), dekVersion: 9 })
+    expect(await received(stack.gatewayDatabaseUrl, gone, 'up')).toBe('store_unreachable')
+    expect(await inbox(endpoint)).toEqual([])
   })
 })
 
