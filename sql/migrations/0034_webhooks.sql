@@ -378,5 +378,5 @@ alter table flarewatch.credentials
   add constraint credentials_webhook_of_fkey
     foreign key (tenant_id, webhook_of) references flarewatch.credentials (tenant_id, id) on delete cascade,
   add constraint credentials_webhook_not_polled check (webhook_of is null or next_poll_at = 'infinity');
-grant select (webhook_of) on flarewatch.credentials to flarewatch_gateway;
+grant select (webhook_of) on flarewatch.credentials to flarewatch_gateway, flarewatch_vault;
 create index credentials_webhook_idx on flarewatch.credentials (tenant_id, webhook_of) where webhook_of is not null;

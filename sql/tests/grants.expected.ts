@@ -91,7 +91,17 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
     },
     flarewatch_verifier: { select: ['tenant_id', 'last_used_at'] },
     flarewatch_vault: {
-      select: ['id', 'tenant_id', 'provider', 'kek_version', 'wrapped_dek', 'dek_version', 'salt', 'state'],
+      select: [
+        'id',
+        'tenant_id',
+        'provider',
+        'kek_version',
+        'wrapped_dek',
+        'dek_version',
+        'salt',
+        'state',
+        'webhook_of',
+      ],
       update: ['kek_version', 'wrapped_dek'],
     },
   },
