@@ -81,7 +81,8 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
     call: async ({ tenantId, credentialId }) => {
       const id = randomUUID()
       const secret = `whsec_${randomBytes(16).toString('hex')}`
-      const named = { tenant_id: tenantId, credential_id: id, webhook_of: credentialId }
+      const endpoint_id = randomBytes(16).toString('base64url')
+      const named = { tenant_id: tenantId, credential_id: id, webhook_of: credentialId, endpoint_id }
       return { targetId: id, body: { ...named, provider: 'stripe', label: 'By the matrix', secret } }
     },
   },

@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import { WebhookProvider } from '../webhooks/judge.ts'
 import { CredentialGrade } from './functions.ts'
-import { AuditRowId, CredentialId, SiteId, TenantId, UserId } from './ids.ts'
+import { AuditRowId, CredentialId, SiteId, TenantId, UserId, WebhookEndpointId } from './ids.ts'
 import { Provider } from './providers.ts'
 import { Role } from './roles.ts'
 import { Tier } from './tiers.ts'
@@ -106,6 +107,17 @@ export const CredentialLine = z.object({
   rotated_at: z.iso.datetime().nullable(),
   /** Since then the token is destroyed, here as everywhere; its sites keep their figures. */
   deleted_at: z.iso.datetime().nullable(),
+  /** The credential whose account this one signs webhooks for; null for what a provider is asked with. */
+  webhook_of: CredentialId.nullable(),
+  /** Where this account delivers its webhooks, below the gateway's address, and what came; null where none was set up. */
+  webhook: z
+    .object({
+      endpoint_id: WebhookEndpointId,
+      provider: WebhookProvider,
+      accepted: z.int(),
+      last_received_at: z.iso.datetime().nullable(),
+    })
+    .nullable(),
 })
 export const CredentialsResponse = z.object({ credentials: z.array(CredentialLine) })
 

@@ -129,13 +129,15 @@ export const CredentialRotate = {
 
 /**
  * `webhook-store`: AAL2 fresh and a step-up token for this new credential id. `secret` signs the webhooks of the account whose key
- * `webhook_of` is; what comes back is where that account is to deliver them: `/webhooks/{provider}/{endpoint id}`.
+ * `webhook_of` is. The client picks 128 random bits for the address, since a provider wants to know `/webhooks/{provider}/{endpoint id}` before it shows a
+ * secret; an account that has an address keeps it.
  */
 export const WebhookStore = {
   request: z.strictObject({
     tenant_id: TenantId,
     credential_id: CredentialId,
     webhook_of: CredentialId,
+    endpoint_id: WebhookEndpointId,
     provider: WebhookProvider,
     label: z.string().trim().min(1).max(120),
     secret: z.string().min(1).max(512),

@@ -1,4 +1,3 @@
-import { randomBytes, toBase64Url } from 'domain/bytes.ts'
 import { WebhookStore } from 'domain/contracts/functions.ts'
 import { WEBHOOK_SCHEMES } from 'domain/webhooks/judge.ts'
 import type { z } from 'zod'
@@ -17,15 +16,13 @@ type Input = z.infer<typeof WebhookStore.request>
 type Output = z.infer<typeof WebhookStore.response>
 
 const STORE = { functionName: 'webhook-store', action: 'credential.store', done: 'stored' } as const
-const ENDPOINT_BYTES = 16
 
 /** As any secret is stored, but nobody is asked about it: a signing secret can do nothing at the provider. */
 export async function storeWebhookSecret(parts: WebhookStoreParts, call: Call<Input>): Promise<Output> {
-  const { provider, secret, webhook_of, label } = call.input
+  const { provider, secret, webhook_of, endpoint_id, label } = call.input
   requireAal2(call.user)
   const shape = WEBHOOK_SCHEMES[provider].key(secret)
   if (!shape.ok) throw new Refused(shape.code)
-  const endpoint_id = toBase64Url(randomBytes(ENDPOINT_BYTES))
   const judge = async () => ({ sites: [], webhook_of, label })
   const stored = await sealNewSecret(parts, call, STORE, judge, (request) =>
     parts.store('store_webhook_secret', { ...request, endpoint_id }),

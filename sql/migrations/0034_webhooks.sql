@@ -1,3 +1,4 @@
+-- pgls-ignore-all lint/safety/addingForeignKeyConstraint: the column is new and null in every row, so that there is nothing to scan
 -- pgls-ignore-all lint/safety/runningStatementWhileHoldingAccessExclusive: the table is altered last, and grants are all that follows
 
 -- Webhooks: where a provider delivers, the secrets that it signs with, and the inbox of what was found to be genuine.
@@ -338,7 +339,12 @@ begin
   end if;
   insert into flarewatch.webhook_endpoints (id, tenant_id, credential_id, provider, paid_until, created_at)
   values (request ->> 'endpoint_id', of_tenant, account.id, account.provider, at, at)
-  on conflict (tenant_id, credential_id) do nothing;
+  on conflict do nothing;
+  if not exists (
+    select from flarewatch.webhook_endpoints as own where own.tenant_id = of_tenant and own.credential_id = account.id
+  ) then
+    perform flarewatch.refuse_request('FW005', 'credential_exists');
+  end if;
   select pg_catalog.jsonb_build_object(
     'credential', pg_catalog.jsonb_build_object('id', secret ->> 'id', 'last4', secret ->> 'last4'),
     'endpoint', pg_catalog.jsonb_build_object('id', endpoint.id, 'provider', endpoint.provider)

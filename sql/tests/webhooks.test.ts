@@ -134,7 +134,8 @@ describe('storing a signing secret', () => {
       expect(await store(tx, storing(ash, {}, { id: birch.credentialId }))).toBe('credential_exists')
       expect(await store(tx, storing(ash, {}, { dek_version: 2 }))).toBe('tenant_key_rotated')
       const secret = storing(ash)
-      await store(tx, secret)
+      const taken = await store(tx, secret)
+      expect(await store(tx, storing(birch, { endpoint_id: taken }))).toBe('credential_exists')
       const { id } = secret.credential as { id: string }
       expect(await store(tx, storing(ash, {}, { webhook_of: id }))).toBe('webhook_unsupported')
     }))
