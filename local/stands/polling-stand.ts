@@ -58,13 +58,6 @@ export async function startPollingStack(now: number, front: readonly Front[] = [
   const signer = await generateSigner(LOG_NAME)
   const simulator = await startCloudflareSimulator({ seed: WORLD_SEED, log: () => {}, now: clock })
   const bindings: Partial<Record<WorkerName, Record<string, string>>> = {
-    gateway: {
-      AUTH_ISSUER: NOBODYS_URL,
-      AUTH_JWKS_URL: NOBODYS_URL,
-      SUPABASE_URL: NOBODYS_URL,
-      PUBLISHABLE_KEY: 'sb_publishable_test',
-      LOG_VKEY: formatVkey(signer),
-    },
     connector: { CLOUDFLARE_API_URL: simulator.apiUrl },
     vault: {
       KEK_V1: toBase64Url(kek.bytes),
@@ -74,6 +67,13 @@ export async function startPollingStack(now: number, front: readonly Front[] = [
       LOG_VKEY: '',
     },
     verifier: { LOG_NAME, RECEIPT_SIGNING_KEY: formatSignerKey(signer) },
+    gateway: {
+      AUTH_ISSUER: NOBODYS_URL,
+      AUTH_JWKS_URL: NOBODYS_URL,
+      SUPABASE_URL: NOBODYS_URL,
+      PUBLISHABLE_KEY: 'sb_publishable_test',
+      LOG_VKEY: formatVkey(signer),
+    },
   }
   const workers = []
   // One after the other: wrangler reads the connection string from one environment variable.
