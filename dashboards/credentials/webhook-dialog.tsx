@@ -55,7 +55,7 @@ export function WebhookDialog({ line, provider, tenantId, onClose }: WebhookDial
     >
       <p>
         Add this address as a webhook endpoint at {name}. Then paste the signing secret that {name} shows for it. Each
-        event makes the account be polled at once; polling goes on as before.
+        event makes the account be polled within a minute; polling goes on as before.
       </p>
       <CopyField label="Address" text={webhookAddress(provider, ids.endpoint_id)} />
       <div className="field">
