@@ -24,6 +24,7 @@ const rooms = {
     'domain/bytes',
     'domain/merkle',
     'domain/note',
+    'domain/webhooks',
     'domain/operator-key/public-key',
   ],
   sql: ['domain', 'local/postgres'],
