@@ -25,6 +25,7 @@ const rooms = {
     'domain/bytes',
     'domain/merkle',
     'domain/note',
+    'domain/webhooks',
     'domain/operator-key/public-key',
     'domain/device-login',
   ],

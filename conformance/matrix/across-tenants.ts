@@ -31,9 +31,16 @@ export const ACROSS_TENANTS: Readonly<Record<string, Partial<Record<Verb, readon
       'flarewatch.shreddings',
       'flarewatch.tenant_keys',
       'flarewatch.tenants',
+      'flarewatch.webhook_events',
     ],
     insert: ['flarewatch.incidents', 'flarewatch.kek_checks', 'flarewatch.rewrap_leases'],
-    update: ['flarewatch.audit_keys', 'flarewatch.credentials', 'flarewatch.rewrap_leases', 'flarewatch.tenant_keys'],
+    update: [
+      'flarewatch.audit_keys',
+      'flarewatch.credentials',
+      'flarewatch.rewrap_leases',
+      'flarewatch.tenant_keys',
+      'flarewatch.webhook_events',
+    ],
   },
   flarewatch_ledger: {
     select: ['flarewatch.audit_log'],
@@ -64,6 +71,7 @@ export const ACROSS_TENANTS: Readonly<Record<string, Partial<Record<Verb, readon
 /** Functions that a role may call, beside `privileged` for the service role. Each is judged by its own tests in sql/tests. */
 export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
   flarewatch_connector: [
+    'flarewatch.apply_event',
     'flarewatch.bind_job',
     'flarewatch.bound_at',
     'flarewatch.bound_job_id',
@@ -71,6 +79,7 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
     'flarewatch.leased_sites',
     'flarewatch.leased_tenant',
     'flarewatch.reseal_credential',
+    'flarewatch.waiting_event',
   ],
   flarewatch_gateway: [
     'flarewatch.bind_claims',
@@ -87,6 +96,7 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
     'flarewatch.open_resets',
     'flarewatch.own_sessions',
     'flarewatch.people',
+    'flarewatch.receive_webhook',
     'flarewatch.stack_status',
     'flarewatch.totp_enrolled',
     'flarewatch.use_session',
@@ -100,12 +110,15 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
   ],
   flarewatch_scheduler: [
     'flarewatch.claim_due',
+    'flarewatch.drop_old_events',
     'flarewatch.max_attempts',
     'flarewatch.next_poll',
+    'flarewatch.requeue_events',
     'flarewatch.resealable',
   ],
   flarewatch_vault: [
     'flarewatch.add_dek',
+    'flarewatch.admit_webhook',
     'flarewatch.begin_tenant_deletion',
     'flarewatch.dek_standing',
     'flarewatch.destroy_old_deks',

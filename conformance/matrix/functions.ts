@@ -72,6 +72,21 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
     },
   },
   {
+    // Of a Cloudflare key, which delivers nothing: the last thing that is judged.
+    name: 'webhook-store',
+    demand: 'step-up',
+    action: 'credential.store',
+    roles: MANAGERS,
+    answers: 'webhook_unsupported',
+    call: async ({ tenantId, credentialId }) => {
+      const id = randomUUID()
+      const secret = `whsec_${randomBytes(16).toString('hex')}`
+      const endpoint_id = randomBytes(16).toString('base64url')
+      const named = { tenant_id: tenantId, credential_id: id, webhook_of: credentialId, endpoint_id }
+      return { targetId: id, body: { ...named, provider: 'stripe', label: 'By the matrix', secret } }
+    },
+  },
+  {
     name: 'credential-rotate',
     demand: 'step-up',
     action: 'credential.rotate',

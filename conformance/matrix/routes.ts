@@ -84,6 +84,14 @@ export const ROUTES: readonly Route[] = [
   },
   { pattern: '/receipts/:log/:size', demand: 'nothing', path: ({ tenantId }) => `/receipts/${tenantId}/1` },
   { pattern: '/receipts/:log/:from/:to', demand: 'nothing', path: ({ tenantId }) => `/receipts/${tenantId}/1/2` },
+  // A signature is all that counts there, and no session makes one.
+  {
+    pattern: '/webhooks/:provider/:endpoint',
+    demand: 'nothing',
+    method: 'POST',
+    answers: 'webhook_refused',
+    path: () => `/webhooks/stripe/${'A'.repeat(22)}`,
+  },
   fixed('/.well-known/log-keys.txt', 'nothing'),
   fixed('/.well-known/security.txt', 'nothing'),
   fixed('/security-policy', 'nothing'),

@@ -55,6 +55,8 @@ test('rows read as sentences', () => {
   const names = { me: ME, credentials: new Map([[KEY, 'abcd']]) }
   const sentence = (entry: Row) => `${actorText(entry.actor, names)} ${deedText(entry, names)}`
   expect(sentence(row(1, 'credential.open'))).toBe('Connector opened credential ····abcd')
+  const judged = { actor: 'gateway', target: 'webhook_endpoint:q83vASNFZ4mrze8BI0VniQ' }
+  expect(sentence(row(1, 'webhook.judge', judged))).toBe('A webhook came in at address ····VniQ')
   expect(sentence(row(1, 'credential.store', { actor: `user:${ME}` }))).toBe('You stored credential ····abcd')
   expect(sentence(row(1, 'audit.read', { actor: `user:${KEY}`, target: `tenant:${ME}` }))).toBe(
     'Member 0b8f9c1e read the audit log',

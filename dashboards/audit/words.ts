@@ -15,13 +15,19 @@ export function actorText(actor: string, { me }: Pick<Names, 'me'>): string {
   if (kind === 'user') return id === me ? 'You' : `Member ${id.slice(0, SHORT_ID)}`
   return ACTORS[actor] ?? actor
 }
-const ACTORS: Readonly<Record<string, string>> = { connector: 'Connector', operator: "Flarewatch's operator" }
+const ACTORS: Readonly<Record<string, string>> = {
+  connector: 'Connector',
+  gateway: 'A webhook',
+  operator: "Flarewatch's operator",
+}
 
 export function targetText(target: string, { credentials }: Pick<Names, 'credentials'>): string {
   const [kind, id = ''] = splitName(target)
   if (kind === 'tenant') return 'the agency'
   if (kind === 'operator_key') return `operator key ${id.slice(0, SHORT_ID)}`
   if (kind === 'invitation') return `invitation ${id.slice(0, SHORT_ID)}`
+  if (kind === 'webhook_endpoint') return `address ····${id.slice(-4)}`
+  if (kind === 'webhook_event') return `event ${id.slice(0, SHORT_ID)}`
   if (kind === 'member') return `member ${id.slice(0, SHORT_ID)}`
   if (kind !== 'credential') return target
   const last4 = credentials.get(id)
@@ -40,6 +46,8 @@ const PHRASES: Readonly<Record<string, Phrase>> = {
   'credential.delete': { did: 'deleted', label: 'Credential deleted', onTarget: true },
   'provider.purge_cache': { did: 'purged a cache with', label: 'Cache purged', onTarget: true },
   'credential.open': { did: 'opened', label: 'Credential opened', onTarget: true },
+  'webhook.judge': { did: 'came in at', label: 'Webhook judged', onTarget: true },
+  'webhook.open': { did: 'opened', label: 'Webhook opened', onTarget: true },
   'credential.reseal': { did: 're-encrypted', label: 'Credential re-encrypted', onTarget: true },
   'credential.reveal': { did: 'revealed to an operator key', label: 'Credential revealed', onTarget: true },
   'operator_key.enrol': { did: 'enrolled', label: 'Operator key enrolled', onTarget: true },
@@ -80,6 +88,8 @@ export const ACTIONS = [
   'credential.rotate',
   'credential.delete',
   'provider.purge_cache',
+  'webhook.judge',
+  'webhook.open',
   'credential.reseal',
   'credential.reveal',
   'operator_key.enrol',

@@ -3,11 +3,13 @@
 import { useState } from 'react'
 import { roleMay } from '../../domain/contracts/roles.ts'
 import type { StepUpAction } from '../../domain/contracts/step-up.ts'
+import { WebhookProvider } from '../data/schemas.ts'
 import type { Tenant } from '../session/workspace.tsx'
 import { DeleteDialog } from './delete-dialog.tsx'
 import type { Line } from './health.ts'
 import { PurgeDialog, type Site } from './purge-dialog.tsx'
 import { RotateDialog } from './rotate-dialog.tsx'
+import { WebhookDialog } from './webhook-dialog.tsx'
 
 type CredentialActsProps = {
   readonly line: Line
@@ -18,6 +20,7 @@ type CredentialActsProps = {
 
 const ACTS = [
   { action: 'credential.rotate', label: 'Replace token' },
+  { action: 'credential.store', label: 'Webhooks' },
   { action: 'provider.purge_cache', label: 'Purge cache' },
   { action: 'credential.delete', label: 'Delete' },
 ] as const satisfies readonly { readonly action: StepUpAction; readonly label: string }[]
@@ -26,10 +29,12 @@ type Opened = (typeof ACTS)[number]['action']
 /** What may be done with a credential, by whoever's role may do it. */
 export function CredentialActs({ line, tenant, sites, onDone }: CredentialActsProps) {
   const [opened, setOpened] = useState<Opened | null>(null)
+  const delivers = WebhookProvider.safeParse(line.provider)
   const own = sites.filter(({ credential_id }) => credential_id === line.id)
   const offered = ACTS.filter(
     ({ action }) =>
       roleMay(tenant.role, action) &&
+      (action !== 'credential.store' || delivers.success) &&
       (action !== 'provider.purge_cache' || (line.provider === 'cloudflare' && own.length > 0)),
   )
   const closing = (said: string) => (done: boolean) => {
@@ -53,6 +58,9 @@ export function CredentialActs({ line, tenant, sites, onDone }: CredentialActsPr
       ))}
       {opened === 'credential.rotate' && (
         <RotateDialog {...shared} onClose={closing(`${line.label} has a new token.`)} />
+      )}
+      {opened === 'credential.store' && delivers.success && (
+        <WebhookDialog {...shared} provider={delivers.data} onClose={closing(`${line.label} has a signing secret.`)} />
       )}
       {opened === 'provider.purge_cache' && (
         <PurgeDialog {...shared} sites={own} onClose={closing('Cloudflare has taken the purge.')} />

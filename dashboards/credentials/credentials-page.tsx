@@ -14,6 +14,7 @@ import { GradeBadge } from './badges.tsx'
 import { CredentialActs } from './credential-acts.tsx'
 import { healthOf, type Line } from './health.ts'
 import { HealthBadge, HealthWords } from './health-notice.tsx'
+import { WebhookTable } from './webhook-table.tsx'
 
 const CREDENTIAL_POLL_MS = 60_000
 
@@ -23,6 +24,7 @@ export function CredentialsPage() {
     gateway('/api/credentials', CredentialsResponse),
   )
   const sites = usePolled(tenant?.id ?? '', CREDENTIAL_POLL_MS, () => gateway('/api/sites', SitesResponse))
+  const now = useNow()
   const [said, setSaid] = useState<string | null>(null)
   const done = (text: string) => {
     setSaid(text)
@@ -51,7 +53,7 @@ export function CredentialsPage() {
         </div>
       )}
       {value !== null && value.credentials.length > 0 && (
-        <CredentialTable lines={value.credentials}>
+        <CredentialTable lines={value.credentials.filter(({ webhook_of }) => webhook_of === null)}>
           {(line) =>
             tenant !== null &&
             line.deleted_at === null && (
@@ -59,6 +61,9 @@ export function CredentialsPage() {
             )
           }
         </CredentialTable>
+      )}
+      {value !== null && tenant !== null && (
+        <WebhookTable lines={value.credentials} tenant={tenant} now={now} onDone={done} />
       )}
     </>
   )

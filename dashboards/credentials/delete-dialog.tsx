@@ -23,11 +23,18 @@ export function DeleteDialog({ line, tenantId, onClose }: DeleteDialogProps) {
       content={line.id}
       onClose={onClose}
     >
-      <p>
-        The sealed token and its key are destroyed; nobody can bring them back. Polling of its sites ends, and the
-        figures that are there stay. The key itself goes on living at {PROVIDERS[line.provider].label} until you revoke
-        it there.
-      </p>
+      {line.webhook_of === null ? (
+        <p>
+          The sealed token and its key are destroyed; nobody can bring them back. Polling of its sites ends, and the
+          figures that are there stay. The key itself goes on living at {PROVIDERS[line.provider].label} until you
+          revoke it there.
+        </p>
+      ) : (
+        <p>
+          From now on what {PROVIDERS[line.provider].label} signs with this secret is refused. Delete it once the next
+          one is in use there.
+        </p>
+      )}
     </ActDialog>
   )
 }

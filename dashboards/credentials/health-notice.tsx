@@ -31,6 +31,8 @@ type NoticesProps = {
 /** The connections that need a look, above the numbers that they bring. */
 export function HealthNotices({ lines, sitesOf, now }: NoticesProps) {
   const troubled = lines
+    // What signs webhooks is never polled.
+    .filter(({ webhook_of }) => webhook_of === null)
     .map((line) => ({ line, health: healthOf(line, now) }))
     .filter(({ health }) => health.why !== null)
     .sort((a, b) => Number(b.health.tone === 'bad') - Number(a.health.tone === 'bad'))

@@ -92,6 +92,11 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   recovery_code_invalid:
     'This recovery code is not right, or was used before. Check it for typing errors, or take another one of your list.',
   too_many_attempts: 'Too many recovery codes were tried. Wait an hour, then try again.',
+  webhook_refused: 'This delivery was not accepted.',
+  webhook_limited: 'This address takes no more deliveries for a minute.',
+  webhook_unsupported: 'This key is not one of an account that delivers such webhooks.',
+  webhook_secrets_full:
+    'Two signing secrets are valid for this account already. Delete the one that the provider no longer signs with.',
   too_many_invitations: 'As many invitations are open as an agency may have. Wait until some have expired.',
   invitation_unknown: 'This invitation is not open any more: it was accepted, withdrawn or replaced. Reload the page.',
   reset_of_oneself:

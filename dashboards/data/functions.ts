@@ -21,6 +21,7 @@ import {
   TenantCreate,
   type TenantId,
   type UserId,
+  WebhookStore,
   type z,
 } from './schemas.ts'
 import { type Answer, failed, requestJson } from './wire.ts'
@@ -182,6 +183,14 @@ export class Functions {
   ): Promise<Answer<z.output<typeof CredentialDelete.response>>> {
     const act = { action: 'credential.delete', name: 'credential-delete', target_id: request.credential_id } as const
     return this.#act(act, request, key, CredentialDelete.response)
+  }
+
+  storeWebhookSecret(
+    request: z.output<typeof WebhookStore.request>,
+    key: string,
+  ): Promise<Answer<z.output<typeof WebhookStore.response>>> {
+    const act = { action: 'credential.store', name: 'webhook-store', target_id: request.credential_id } as const
+    return this.#act(act, request, key, WebhookStore.response)
   }
 
   purgeCache(

@@ -11,4 +11,5 @@ export * from '../../domain/contracts/functions.ts'
 export * from '../../domain/contracts/ids.ts'
 export * from '../../domain/contracts/operator-keys.ts'
 export * from '../../domain/contracts/tiers.ts'
+export { WEBHOOK_SCHEMES, WebhookProvider } from '../../domain/webhooks/judge.ts'
 export { z }

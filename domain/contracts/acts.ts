@@ -27,6 +27,8 @@ const INTENT_ACTIONS: ReadonlySet<string> = new Set([
   'console.query',
   'credential.open',
   'credential.reseal',
+  'webhook.judge',
+  'webhook.open',
   'operator_key.remove',
   'tenant_dek.rotate',
   'tenant_dek.destroy',

@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import { WebhookProvider } from '../webhooks/judge.ts'
 import { CredentialGrade } from './functions.ts'
-import { AuditRowId, CredentialId, SessionId, SiteId, TenantId, UserId } from './ids.ts'
+import { AuditRowId, CredentialId, SessionId, SiteId, TenantId, UserId, WebhookEndpointId } from './ids.ts'
 import { Provider } from './providers.ts'
 import { Role } from './roles.ts'
 import { Tier } from './tiers.ts'
@@ -153,6 +154,17 @@ export const CredentialLine = z.object({
   rotated_at: z.iso.datetime().nullable(),
   /** Since then the token is destroyed, here as everywhere; its sites keep their figures. */
   deleted_at: z.iso.datetime().nullable(),
+  /** The credential whose account this one signs webhooks for; null for what a provider is asked with. */
+  webhook_of: CredentialId.nullable(),
+  /** Where this account delivers its webhooks, below the gateway's address, and what came; null where none was set up. */
+  webhook: z
+    .object({
+      endpoint_id: WebhookEndpointId,
+      provider: WebhookProvider,
+      accepted: z.int(),
+      last_received_at: z.iso.datetime().nullable(),
+    })
+    .nullable(),
 })
 export const CredentialsResponse = z.object({ credentials: z.array(CredentialLine) })
 
@@ -270,6 +282,9 @@ export const StatusResponse = z.object({
 
 /** Codes of the gateway, each with its HTTP status. */
 export const API_ERRORS = {
+  /** One code for an unknown endpoint, a stale or malformed delivery and a wrong signature. */
+  webhook_refused: 400,
+  webhook_limited: 429,
   unauthenticated: 401,
   session_ended: 401,
   session_expired: 401,

@@ -1,4 +1,4 @@
-import type { AuditRowId, CredentialId, JobId, TenantId } from './ids.ts'
+import type { AuditRowId, CredentialId, JobId, TenantId, WebhookEventId } from './ids.ts'
 
 /** Why a door gave no key. `retryable` tells a queue consumer whether waiting can help. */
 export type DoorRefusal = { readonly ok: false; readonly code: DoorRefusalCode; readonly retryable: boolean }
@@ -11,6 +11,7 @@ export type DoorRefusalCode =
   | 'store_unreachable'
   | 'not_openable'
   | 'reseal_not_needed'
+  | 'event_not_waiting'
 
 export type OpenedCredential = {
   readonly ok: true
@@ -44,6 +45,14 @@ export type ResealKeys = {
   readonly intentRow: AuditRowId
 }
 
+/** What opens one sealed delivery. The caller zeroes the subkey. */
+export type OpenedEvent = {
+  readonly ok: true
+  readonly tenantId: TenantId
+  readonly dekVersion: number
+  readonly subkey: Uint8Array
+}
+
 /** How the act that an opened key was for ended; becomes the outcome row. `code` is a stable word, never provider text. */
 export type ActOutcome = { readonly succeeded: boolean; readonly code: string }
 
@@ -53,5 +62,8 @@ export interface ConnectorDoorApi {
   open(jobId: JobId): Promise<OpenedCredential | DoorRefusal>
   /** For a job of kind `reseal`: one release, and so one row, for both keys. */
   reseal(jobId: JobId): Promise<ResealKeys | DoorRefusal>
+  /** For an event that waits in the inbox. */
+  openEvent(eventId: WebhookEventId): Promise<OpenedEvent | DoorRefusal>
+  settleEvent(eventId: WebhookEventId, outcome: ActOutcome): Promise<{ readonly ok: true } | DoorRefusal>
   settle(jobId: JobId, outcome: ActOutcome): Promise<{ readonly ok: true } | DoorRefusal>
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { WebhookProvider } from '../webhooks/judge.ts'
 import { WithdrawAction } from './acts.ts'
 import { KeptStatement } from './console.ts'
 import { AuditRowId, CredentialId, TenantId, UserId } from './ids.ts'
@@ -102,7 +103,7 @@ export const EdgeOperations = {
     request: z.strictObject({
       tenant_id: TenantId,
       credential_id: CredentialId,
-      provider: Provider,
+      provider: Provider.or(WebhookProvider),
       action: StepUpAction.extract(['credential.store', 'credential.rotate']),
       request_digest: RequestDigest,
     }),

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { MAX_PURGED_FILES } from '../providers/cloudflare/schemas.ts'
+import { WebhookProvider } from '../webhooks/judge.ts'
 import { EdgeOperations } from './edge-door.ts'
-import { CredentialId, SiteId, TenantId, UserId } from './ids.ts'
+import { CredentialId, SiteId, TenantId, UserId, WebhookEndpointId } from './ids.ts'
 import { Provider } from './providers.ts'
 import { RecoveryCode } from './recovery-code.ts'
 import { Role } from './roles.ts'
@@ -150,6 +151,27 @@ export const CredentialRotate = {
   response: CredentialStore.response,
 }
 
+/**
+ * `webhook-store`: AAL2 fresh and a step-up token for this new credential id. `secret` signs the webhooks of the account whose key
+ * `webhook_of` is. The client picks 128 random bits for the address, since a provider wants to know `/webhooks/{provider}/{endpoint id}` before it shows a
+ * secret; an account that has an address keeps it.
+ */
+export const WebhookStore = {
+  request: z.strictObject({
+    tenant_id: TenantId,
+    credential_id: CredentialId,
+    webhook_of: CredentialId,
+    endpoint_id: WebhookEndpointId,
+    provider: WebhookProvider,
+    label: z.string().trim().min(1).max(120),
+    secret: z.string().min(1).max(512),
+  }),
+  response: z.object({
+    credential: z.object({ id: CredentialId, last4: z.string().length(4) }),
+    endpoint: z.object({ id: WebhookEndpointId, provider: WebhookProvider }),
+  }),
+}
+
 /** `credential-delete`: AAL2 fresh and a step-up token. What opens is destroyed; the line and the figures stay. */
 export const CredentialDelete = {
   request: z.strictObject({ tenant_id: TenantId, credential_id: CredentialId }),
@@ -194,6 +216,8 @@ export const FUNCTION_ERRORS = {
   credential_lacks_permission: 422,
   credential_rejected: 422,
   credential_without_zones: 422,
+  webhook_unsupported: 409,
+  webhook_secrets_full: 409,
   too_many_invitations: 409,
   invitation_unknown: 404,
   member_unknown: 404,

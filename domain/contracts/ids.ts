@@ -17,3 +17,12 @@ export const JobId = uuid.brand<'JobId'>()
 export type JobId = z.infer<typeof JobId>
 export const AuditRowId = uuid.brand<'AuditRowId'>()
 export type AuditRowId = z.infer<typeof AuditRowId>
+/** A delivery of a webhook that was found to be genuine: where it waits in the inbox. */
+export const WebhookEventId = uuid.brand<'WebhookEventId'>()
+export type WebhookEventId = z.infer<typeof WebhookEventId>
+/** 128 random bits in canonical base64url: all that a delivery's address tells. */
+export const WebhookEndpointId = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{21}[AQgw]$/)
+  .brand<'WebhookEndpointId'>()
+export type WebhookEndpointId = z.infer<typeof WebhookEndpointId>

@@ -1,9 +1,13 @@
 import { z } from 'zod'
-import { CredentialId, JobId, TenantId } from './ids.ts'
+import { CredentialId, JobId, TenantId, WebhookEventId } from './ids.ts'
 
 /** scheduler -> queue `ingest` -> connector. Ids only: tenant and target are read from the leased job row. */
 export const IngestMessage = z.strictObject({ job_id: JobId, credential_id: CredentialId })
 export type IngestMessage = z.infer<typeof IngestMessage>
+
+/** gateway or scheduler -> the same queue: an event that waits in the inbox, since its body can be larger than a message may. */
+export const EventMessage = z.strictObject({ event_id: WebhookEventId })
+export type EventMessage = z.infer<typeof EventMessage>
 
 /** vault -> queue `rewrap` -> vault. What is to be done is read from the rows: a message says where to look, and may be lost. */
 export const RewrapMessage = z.discriminatedUnion('kind', [

@@ -7,6 +7,7 @@ const PURPOSES: readonly Purpose[] = [
   'credential-dek',
   'audit-key',
   'credential',
+  'webhook-event',
   'audit-row',
   'audit-tag',
 ]
@@ -26,6 +27,6 @@ const bindings = PURPOSES.flatMap((purpose) =>
 )
 
 it('is different for every two bindings that differ in anything (V3)', () => {
-  expect(bindings).toHaveLength(720)
+  expect(bindings).toHaveLength(840)
   expect(new Set(bindings.map((binding) => toHex(aadOf(binding)))).size).toBe(bindings.length)
 })

@@ -7,6 +7,7 @@ const PURPOSES = {
   'audit-key': utf8('audit-key'),
   'backup-canary': utf8('backup-canary'),
   credential: utf8('credential'),
+  'webhook-event': utf8('webhook-event'),
   'audit-row': utf8('audit-row'),
   'audit-tag': utf8('audit-tag'),
 }
@@ -15,7 +16,7 @@ export type Purpose = keyof typeof PURPOSES
 type Binding = {
   readonly purpose: Purpose
   readonly tenantId: string
-  /** The credential or audit row; null where the purpose concerns the tenant as a whole, written as an empty field. */
+  /** The credential, webhook event or audit row; null where the purpose concerns the tenant as a whole, written as an empty field. */
   readonly subjectId: string | null
   readonly keyVersion: number
   /** Wraps alone name it, so that re-wrapping under a newer KEK never touches ciphertext. */

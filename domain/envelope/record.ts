@@ -3,11 +3,11 @@ import { failure, type Result, success } from '../result.ts'
 import { aadOf } from './aad.ts'
 import { decrypt, encrypt, hkdf, hkdfPair, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from './primitives.ts'
 
-export type RecordContext = {
-  readonly tenantId: string
-  readonly credentialId: string
-  readonly dekVersion: number
-}
+/** What a record is of: a credential's secret, or a delivery of a webhook that was found to be genuine. */
+export type RecordContext = { readonly tenantId: string; readonly dekVersion: number } & (
+  | { readonly credentialId: string }
+  | { readonly eventId: string }
+)
 
 /** Random for every encryption, so that a released subkey opens one version of one row (V1). */
 export const SALT_BYTES = 32
@@ -85,6 +85,8 @@ async function splitSubkey(subkey: Uint8Array): Promise<{ commitment: Uint8Array
   return { commitment, key }
 }
 
-function recordAad({ tenantId, credentialId, dekVersion }: RecordContext): Uint8Array {
-  return aadOf({ purpose: 'credential', tenantId, subjectId: credentialId, keyVersion: dekVersion })
+function recordAad(context: RecordContext): Uint8Array {
+  const { tenantId, dekVersion: keyVersion } = context
+  if ('eventId' in context) return aadOf({ purpose: 'webhook-event', tenantId, subjectId: context.eventId, keyVersion })
+  return aadOf({ purpose: 'credential', tenantId, subjectId: context.credentialId, keyVersion })
 }

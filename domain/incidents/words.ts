@@ -222,6 +222,11 @@ const WORDS: Readonly<Record<string, IncidentWords>> = {
     'Every try of one poll failed. The next one goes on from the same place, and no number is lost.',
     'See on the credentials page why it failed. Nothing to do if later polls succeed.',
   ),
+  webhook_not_openable: keys(
+    'A webhook’s event in the inbox could not be opened',
+    'What is stored is not what the vault sealed for this agency. The event was set aside unread, and its account is polled instead.',
+    ASK_OPERATOR,
+  ),
   queue_message_refused: work(
     'A message that fits no work was refused',
     'The queue delivered a message that no job explains. After a restart or a long pause that is an old message; often, it is somebody’s attempt.',

@@ -26,6 +26,10 @@ const STATUS: Record<ErrorCode, number> = { ...EDGE_ERRORS, ...FUNCTION_ERRORS }
 
 /** What to do next. No message holds anything that the caller sent. */
 const NEXT_STEP: Record<ErrorCode, string> = {
+  webhook_unsupported:
+    'This key is not one of an account that delivers such webhooks. Choose the key of the same account.',
+  webhook_secrets_full:
+    'Two signing secrets are valid for this account already. Delete the one that the provider no longer signs with.',
   service_token_invalid:
     'The vault did not accept this function. Nothing was changed; ask the operator to check the service key.',
   service_token_replayed: 'The vault saw this request twice. Try again.',

@@ -1,36 +1,15 @@
-import { STEP_UP_HEADER } from 'domain/contracts/edge-door.ts'
 import type { CredentialRotate } from 'domain/contracts/functions.ts'
-import { requestDigest } from 'domain/contracts/request-digest.ts'
-import type { Probe } from 'domain/providers/grade.ts'
 import { type ApiUrls, apiUrlOf, PROVIDERS } from 'domain/providers/registry.ts'
-import { Secret } from 'domain/secret.ts'
 import type { z } from 'zod'
 import { probeProvider } from './ask-provider.ts'
 import { Refused } from './errors.ts'
 import type { Call } from './handler.ts'
-import { type Idempotency, idempotencyOf } from './idempotency.ts'
-import { withOutcome } from './outcome.ts'
-import { sealSecret } from './seal.ts'
-import type { Store } from './store.ts'
-import { inSession, requireAal2, requireFresh } from './user.ts'
-import type { Vault } from './vault-client.ts'
+import { type Kind, type SealedRequest, type SealingParts, sealNewSecret } from './sealed-secret.ts'
+import { requireAal2 } from './user.ts'
 
-/** What storing a secret and putting one in another's place have in common. */
+/** What storing a key and putting one in another's place have in common. */
 type Incoming = z.infer<typeof CredentialRotate.request>
-export type NewSecretParts = {
-  readonly vault: Vault<'credential-seal' | 'settle'>
-  readonly store: Store<'idempotent_response'>
-  readonly apiUrls: ApiUrls
-}
-type Kind = {
-  readonly functionName: string
-  readonly action: 'credential.store' | 'credential.rotate'
-  /** The word of the outcome row. */
-  readonly done: string
-}
-
-/** The parts of `privileged.store_credential`'s and `rotate_credential`'s request that are alike. */
-export type SealedRequest = Record<string, unknown> & { readonly credential: Record<string, unknown> }
+export type NewSecretParts = SealingParts & { readonly apiUrls: ApiUrls }
 
 /** Flow 1. Judged by shape before anything is asked or stored; the provider is asked before a key is released. */
 export async function takeNewSecret<Input extends Incoming>(
@@ -39,60 +18,10 @@ export async function takeNewSecret<Input extends Incoming>(
   kind: Kind,
   put: (request: SealedRequest) => Promise<unknown>,
 ): Promise<unknown> {
-  const { input, user, now } = call
-  requireAal2(user)
-  const shape = PROVIDERS[input.provider].grading.judgeShape(input.secret)
+  const { provider } = call.input
+  requireAal2(call.user)
+  const shape = PROVIDERS[provider].grading.judgeShape(call.input.secret)
   if (!shape.ok) throw new Refused(shape.code)
-  const secret = Secret.fromText(input.secret)
-  try {
-    const idempotency = idempotencyOf(call.headers, kind.functionName, await requestDigest(kind.action, input))
-    const earlier = await parts.store('idempotent_response', { ...inSession(user, now), ...idempotency })
-    if (earlier !== null) return earlier.response
-    requireFresh(user, now)
-    const stepUpToken = call.headers.get(STEP_UP_HEADER)
-    if (stepUpToken === null) throw new Refused('step_up_required')
-    const apiUrl = apiUrlOf(parts.apiUrls, input.provider)
-    const probe = await secret.use((text) => probeProvider(text, shape.value, apiUrl))
-    return await sealAndPut(parts, call, kind, { secret, probe, stepUpToken, idempotency }, put)
-  } finally {
-    secret.zeroize()
-  }
-}
-
-type Checked = {
-  readonly secret: Secret
-  readonly probe: Probe
-  readonly stepUpToken: string
-  readonly idempotency: Idempotency
-}
-
-/** The vault releases one record's subkey and never sees the plaintext; from its intent row on, every end leaves an outcome row. */
-async function sealAndPut(
-  { vault }: NewSecretParts,
-  { input, user, requestId, now }: Call<Incoming>,
-  { action, done }: Kind,
-  { secret, probe, stepUpToken, idempotency }: Checked,
-  put: (request: SealedRequest) => Promise<unknown>,
-): Promise<unknown> {
-  const { tenant_id, credential_id, provider } = input
-  const proofs = { userJwt: user.jwt, stepUpToken, requestId }
-  const asked = { tenant_id, credential_id, provider, action, request_digest: idempotency.request_digest }
-  const { subkey, intent_row, ...wrap } = await vault('credential-seal', asked, proofs)
-  return withOutcome(vault, { tenant_id, intent_row }, proofs, done, async () => {
-    const ciphertext = await sealSecret(secret, subkey, { tenant_id, credential_id, dek_version: wrap.dek_version })
-    const { sites, ...judgement } = probe
-    return put({
-      tenant_id,
-      user_id: user.id,
-      credential: { id: credential_id, provider, ...wrap, ciphertext, last4: secret.last4, ...judgement },
-      sites: sites.map(({ id, name, timeZone }) => ({
-        id: crypto.randomUUID(),
-        provider_ref: id,
-        name,
-        time_zone: timeZone,
-      })),
-      idempotency,
-      at: new Date(now).toISOString(),
-    })
-  })
+  const probe = (text: string) => probeProvider(text, shape.value, apiUrlOf(parts.apiUrls, provider))
+  return sealNewSecret(parts, call, kind, (secret) => secret.use(probe), put)
 }

@@ -10,6 +10,7 @@ import {
   MemberRole,
   SealedRecord,
   TenantCreate,
+  WebhookStore,
 } from 'domain/contracts/functions.ts'
 import { TenantId } from 'domain/contracts/ids.ts'
 import { Provider } from 'domain/contracts/providers.ts'
@@ -27,6 +28,7 @@ const ANSWERS = {
   end_console: z.object({ ended: z.int() }),
   idempotent_response: z.object({ response: z.unknown() }).nullable(),
   store_credential: CredentialStore.response,
+  store_webhook_secret: WebhookStore.response,
   sealed_record: SealedRecord,
   invite_member: MemberInvite.response,
   find_invitation: z.object({ tenant_id: TenantId }),

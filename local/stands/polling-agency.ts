@@ -18,6 +18,8 @@ export type Agency = {
   readonly siteIds: readonly string[]
   /** What opens its audit rows, as no one outside the vault can. */
   readonly auditKey: Uint8Array
+  /** Stores one more secret of it, sealed: an API key that is due now, or what signs the webhooks of one. */
+  readonly store: (id: string, secret: string, webhookOf?: string) => Promise<void>
 }
 
 /**
@@ -59,7 +61,9 @@ export async function foundAgency(stack: PollingStack, token: string, credential
     await sql`insert into flarewatch.sites (id, tenant_id, credential_id, provider, provider_ref, name)
       values (${id}, ${tenantId}, ${credentialId}, 'cloudflare', ${zone.id}, ${zone.name})`
   }
-  return { tenantId, credentialId, credentialIds, siteIds, auditKey }
+  const store = (id: string, secret: string, webhookOf?: string) =>
+    storeSealed(stack, { tenantId, id, dek, share, token: secret, ...(webhookOf === undefined ? {} : { webhookOf }) })
+  return { tenantId, credentialId, credentialIds, siteIds, auditKey, store }
 }
 
 type Stored = {
@@ -68,11 +72,12 @@ type Stored = {
   readonly dek: Uint8Array
   readonly share: Uint8Array
   readonly token: string
+  readonly webhookOf?: string
 }
 
 async function storeSealed(
   { sql, kek, now }: PollingStack,
-  { tenantId, id, dek, share, token }: Stored,
+  { tenantId, id, dek, share, token, webhookOf }: Stored,
 ): Promise<void> {
   const salt = new Uint8Array(randomBytes(32))
   const context = { tenantId, credentialId: id, dekVersion: 1 }
@@ -81,9 +86,10 @@ async function storeSealed(
   const wrapContext = { purpose: 'credential-dek', tenantId, credentialId: id, keyVersion: 1 } as const
   await sql`
     insert into flarewatch.credentials (id, tenant_id, provider, label, kek_version, wrapped_dek, dek_version, salt,
-      ciphertext, last4, scope, grade, next_poll_at, created_by)
+      ciphertext, last4, scope, grade, next_poll_at, created_by, webhook_of)
     values (${id}, ${tenantId}, 'cloudflare', 'Cloudflare', 1, ${await wrapKey({ kek, share, context: wrapContext, key: dek })}, 1,
-      ${salt}, ${ciphertext}, ${token.slice(-4)}, '3 zones', 'read_only', ${new Date(now)}, ${randomUUID()})`
+      ${salt}, ${ciphertext}, ${token.slice(-4)}, '3 zones', 'read_only',
+      coalesce(${webhookOf === undefined ? new Date(now) : null}::timestamptz, 'infinity'), ${randomUUID()}, ${webhookOf ?? null})`
 }
 
 /** What the agency's rows say, oldest first. */

@@ -7,7 +7,7 @@ import postgres from 'postgres'
 import { toBase64Url } from '../../domain/bytes.ts'
 import type { OperatorOperation } from '../../domain/contracts/operator-door.ts'
 import { generateDemoKek, type Kek } from '../../domain/envelope/kek.ts'
-import { formatSignerKey, generateSigner, type NoteVerifier } from '../../domain/note/signed-note.ts'
+import { formatSignerKey, formatVkey, generateSigner, type NoteVerifier } from '../../domain/note/signed-note.ts'
 import { startThrowawayPostgres } from '../postgres/throwaway.ts'
 import { type CloudflareSimulator, startCloudflareSimulator } from '../simulators/cloudflare/simulator.ts'
 import { type ResendSimulator, startResendSimulator } from '../simulators/resend/simulator.ts'
@@ -17,6 +17,7 @@ import { type WorkerName, workerOptions } from '../workers/worker-options.ts'
 import { askOperatorDoor, type OperatorAnswer } from './vault-stand.ts'
 
 const ROLES = {
+  gateway: 'flarewatch_gateway',
   scheduler: 'flarewatch_scheduler',
   connector: 'flarewatch_connector',
   vault: 'flarewatch_vault',
@@ -24,8 +25,11 @@ const ROLES = {
   'durable-objects': 'flarewatch_ledger',
 } as const
 export const WORLD_SEED = 3
+const NOBODYS_URL = 'http://auth.test'
 const NOBODYS_KEY = JSON.stringify({ kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) })
 const NAMES = ['scheduler', 'connector', 'vault', 'verifier', 'durable-objects'] as const
+/** Where a test says so: what stands before them all. */
+type Front = 'gateway'
 const LOG_NAME = 'flarewatch.test/log'
 
 /** Scheduler, queue, connector, vault, ledger and verifier as they run: real workerd, real Postgres; the provider is simulated. */
@@ -37,6 +41,9 @@ export type PollingStack = {
   readonly stripe: StripeSimulator
   readonly kek: Kek
   readonly logs: string[]
+  /** Of the gateway, where it was asked for, and the Postgres that it reaches. */
+  readonly origin: string
+  readonly gatewayDatabaseUrl: string
   now: number
   /** The log's key, as an outsider has pinned it. */
   readonly log: NoteVerifier
@@ -44,10 +51,11 @@ export type PollingStack = {
   readonly stop: () => Promise<void>
 }
 
-export async function startPollingStack(now: number): Promise<PollingStack> {
+export async function startPollingStack(now: number, front: readonly Front[] = []): Promise<PollingStack> {
   const dir = mkdtempSync(join(tmpdir(), 'flarewatch-polling-'))
-  mkdirSync(join(dir, 'tmp'))
-  const [database, ports] = await Promise.all([startThrowawayPostgres(), freePorts(...NAMES)])
+  for (const folder of ['tmp', 'pages']) mkdirSync(join(dir, folder))
+  const names = [...front, ...NAMES]
+  const [database, ports] = await Promise.all([startThrowawayPostgres(), freePorts('gateway', ...NAMES)])
   const kek = { version: 1, bytes: generateDemoKek() }
   const clock = () => stack.now
   const operator = await generateKeyPair('EdDSA', { extractable: true })
@@ -69,12 +77,26 @@ export async function startPollingStack(now: number): Promise<PollingStack> {
       LOG_VKEY: '',
     },
     verifier: { LOG_NAME, RECEIPT_SIGNING_KEY: formatSignerKey(signer) },
+    gateway: {
+      AUTH_ISSUER: NOBODYS_URL,
+      AUTH_JWKS_URL: NOBODYS_URL,
+      SUPABASE_URL: NOBODYS_URL,
+      PUBLISHABLE_KEY: 'sb_publishable_test',
+      LOG_VKEY: formatVkey(signer),
+    },
   }
   const workers = []
   // One after the other: wrangler reads the connection string from one environment variable.
-  for (const name of NAMES) {
+  for (const name of names) {
     const databaseUrl = database.pooledUrlFor(ROLES[name])
-    workers.push(await workerOptions(name, { bindings: bindings[name] ?? {}, databaseUrl, port: ports[name], clock }))
+    const worker = await workerOptions(name, {
+      bindings: bindings[name] ?? {},
+      databaseUrl,
+      port: ports[name],
+      clock,
+    })
+    const assets = worker.assets === undefined ? undefined : { ...worker.assets, directory: join(dir, 'pages') }
+    workers.push({ ...worker, assets } as typeof worker)
   }
   const logs: string[] = []
   const miniflare = new Miniflare(
@@ -100,6 +122,8 @@ export async function startPollingStack(now: number): Promise<PollingStack> {
     stripe,
     kek,
     logs,
+    origin: `http://127.0.0.1:${ports.gateway}`,
+    gatewayDatabaseUrl: database.pooledUrlFor('flarewatch_gateway'),
     now,
     log: { name: LOG_NAME, publicKey: signer.publicKey },
     operatorCall: (op, body) =>

@@ -70,6 +70,7 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
         'created_at',
         'rotated_at',
         'deleted_at',
+        'webhook_of',
       ],
     },
     flarewatch_scheduler: { select: ['id', 'tenant_id', 'state', 'next_poll_at'], update: ['next_poll_at'] },
@@ -90,7 +91,17 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
     },
     flarewatch_verifier: { select: ['tenant_id', 'last_used_at'] },
     flarewatch_vault: {
-      select: ['id', 'tenant_id', 'provider', 'kek_version', 'wrapped_dek', 'dek_version', 'salt', 'state'],
+      select: [
+        'id',
+        'tenant_id',
+        'provider',
+        'kek_version',
+        'wrapped_dek',
+        'dek_version',
+        'salt',
+        'state',
+        'webhook_of',
+      ],
       update: ['kek_version', 'wrapped_dek'],
     },
   },
@@ -187,6 +198,17 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
   hook_calls: {},
   mail_outbox: {},
   idempotency: {},
+  webhook_endpoints: {
+    flarewatch_gateway: {
+      select: ['id', 'tenant_id', 'credential_id', 'provider', 'accepted', 'last_received_at', 'last_event_at'],
+    },
+  },
+  webhook_events: {
+    flarewatch_vault: {
+      select: ['id', 'tenant_id', 'dek_version', 'salt', 'applied_at', 'intent_row'],
+      update: ['intent_row'],
+    },
+  },
 }
 
 /** Functions that somebody but the owner may call. */
@@ -206,11 +228,13 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.open_resets',
     'flarewatch.own_sessions',
     'flarewatch.people',
+    'flarewatch.receive_webhook',
     'flarewatch.stack_status',
     'flarewatch.totp_enrolled',
     'flarewatch.use_session',
   ],
   flarewatch_connector: [
+    'flarewatch.apply_event',
     'flarewatch.bind_job',
     'flarewatch.bound_at',
     'flarewatch.bound_job_id',
@@ -218,15 +242,19 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.leased_sites',
     'flarewatch.leased_tenant',
     'flarewatch.reseal_credential',
+    'flarewatch.waiting_event',
   ],
   flarewatch_scheduler: [
     'flarewatch.claim_due',
+    'flarewatch.drop_old_events',
     'flarewatch.max_attempts',
     'flarewatch.next_poll',
+    'flarewatch.requeue_events',
     'flarewatch.resealable',
   ],
   flarewatch_vault: [
     'flarewatch.add_dek',
+    'flarewatch.admit_webhook',
     'flarewatch.begin_tenant_deletion',
     'flarewatch.dek_standing',
     'flarewatch.destroy_old_deks',
@@ -275,6 +303,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'privileged.sealed_record',
     'privileged.start_reset_finish',
     'privileged.store_credential',
+    'privileged.store_webhook_secret',
     'privileged.try_recovery_code',
     'privileged.use_recovery_code',
     'privileged.withdraw_invitation',

@@ -4,6 +4,7 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
     'assets ASSETS',
     'durable object LOGIN_ANSWERS LoginAnswers',
     'hyperdrive DB',
+    'queue INGEST flarewatch-ingest',
     'r2 RECEIPTS flarewatch-receipts',
     'service VAULT flarewatch-vault#GatewayDoor',
     'var AUTH_ISSUER',
@@ -74,4 +75,5 @@ export const EXPECTED_FUNCTIONS: readonly string[] = [
   'sql-console',
   'step-up',
   'tenant-create',
+  'webhook-store',
 ]

@@ -3,24 +3,34 @@ import { currentTime } from '../runtime/clock.ts'
 import { withDatabase } from '../runtime/database.ts'
 import { Bindings } from './bindings.ts'
 import { consumeDeadLetters } from './dead-letter.queue.ts'
+import { consumeEvents, isEventMessage } from './event.queue.ts'
+import { EventStore } from './event-store.ts'
 import { consumeIngest } from './ingest.queue.ts'
 import { JobStore } from './job-store.ts'
 import type { PollParts } from './poll.ts'
 
 const DEAD_LETTERS = 'flarewatch-ingest-dead'
 
-/** Two queues, one consumer: the jobs, and those that no retry has helped. */
+/** Two queues, one consumer: jobs and events, and those that no retry has helped. */
 export default {
   async queue(batch: MessageBatch, env: unknown, context: ExecutionContext): Promise<void> {
     const bindings = parseBindings('connector', Bindings, env)
     const clock = () => currentTime(bindings)
     await withDatabase(bindings.DB, context, async (sql) => {
       const store = new JobStore(sql, clock)
-      if (batch.queue === DEAD_LETTERS) await consumeDeadLetters(store, batch.messages)
-      else await consumeIngest(partsOf(bindings, store, clock), batch.messages)
+      const [events, jobs] = [batch.messages.filter(isEventMessage), batch.messages.filter(isJobMessage)]
+      if (batch.queue === DEAD_LETTERS) {
+        // An event is not lost with its message: its row waits, and the scheduler sends its id again.
+        for (const message of events) message.ack()
+        return consumeDeadLetters(store, jobs)
+      }
+      const eventParts = { events: new EventStore(sql, clock), vault: bindings.VAULT }
+      await Promise.all([consumeEvents(eventParts, events), consumeIngest(partsOf(bindings, store, clock), jobs)])
     })
   },
 }
+
+const isJobMessage = (message: Message) => !isEventMessage(message)
 
 function partsOf(bindings: Bindings, store: JobStore, clock: () => Promise<number>): PollParts {
   return {

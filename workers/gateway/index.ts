@@ -16,6 +16,7 @@ import { endSession, endSessions, sessions } from './routes/sessions.ts'
 import { shreddingCertificate } from './routes/shredding.ts'
 import { status } from './routes/status.ts'
 import { config, credentials, me, receipts, sites } from './routes/tenant.ts'
+import { webhooks } from './routes/webhooks.ts'
 import { logKeys, securityPolicy, securityTxt } from './routes/well-known.ts'
 import { withSecurityHeaders } from './security-headers.ts'
 import type { Handler, Visit } from './visit.ts'
@@ -25,11 +26,13 @@ const CHANGES = [
   { path: /^\/api\/sessions$/, methods: [...READ, 'DELETE'] },
   { path: /^\/api\/sessions\/[^/]+$/, methods: ['DELETE'] },
   { path: /^\/api\/login\/(answer|collect)$/, methods: ['POST'] },
+  { path: /^\/webhooks\/[^/]+\/[^/]+$/, methods: ['POST'] },
 ]
 /**
  * Every address answers its methods alone, and says so before it looks at anything else: GET and HEAD; DELETE where one ends one's
- * own sessions; POST where a sealed session is passed on to a command line. Nothing here takes a cookie or allows another origin: a page
- * of someone else's can neither read an answer nor, without a token or secret that it was given, cause an effect.
+ * own sessions; POST where a sealed session is passed on to a command line, and where a provider delivers. Nothing here takes a cookie or
+ * allows another origin: a page of someone else's can neither read an answer nor, without a token, secret or signature that it
+ * was given, cause an effect.
  */
 const itsMethodsOnly: Handler = ({ method }, { url }) => {
   const methods = CHANGES.find(({ path }) => path.test(url.pathname))?.methods ?? READ
@@ -42,6 +45,8 @@ const nothingHere: Handler = () => {
 const router = Router<IRequestStrict, [Visit]>()
 router
   .all('*', itsMethodsOnly)
+  // For the providers alone, each delivery signed.
+  .all('/webhooks/:provider/:endpoint', webhooks)
   // For the dashboard: JSON, each with the user's access token.
   .all('/api/config', config)
   .all('/api/me', me)

@@ -17,6 +17,8 @@ export class Refusal extends Error {
 }
 
 const MESSAGES: Record<ApiErrorCode, string> = {
+  webhook_refused: 'This delivery was not accepted.',
+  webhook_limited: 'This address takes no more deliveries now. Try again in a minute.',
   unauthenticated: 'Sign in and send the access token as a bearer token.',
   session_ended: 'This session was ended. Sign in again.',
   session_expired: 'This session is over: it lasts 24 hours, and one hour without use. Sign in again.',
@@ -25,7 +27,7 @@ const MESSAGES: Record<ApiErrorCode, string> = {
   not_a_member: 'You are not a member of this tenant.',
   role_insufficient: 'Your role may not do this. Ask an owner of the tenant.',
   not_found: 'There is nothing here.',
-  method_not_allowed: 'This address does not take this method.',
+  method_not_allowed: 'This address does not take this method: see the header allow.',
   login_answered: 'This login has been answered already.',
   not_signed_yet: 'No receipt covers this yet: one is signed within minutes.',
   row_pruned: 'This row was pruned after its retention: the certificates under /receipts/{log}/epochs speak for it.',

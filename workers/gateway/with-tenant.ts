@@ -69,7 +69,7 @@ async function noteUse(database: Sql, { userId, sessionId }: Session, now: numbe
 const STORE_TIMEOUT_MS = 6_000
 
 /** postgres.js tries for ever to reach a server that closes every connection; the user learns after a while that it is out. */
-async function withinTime<Value>(work: Promise<Value>): Promise<Value> {
+export async function withinTime<Value>(work: Promise<Value>): Promise<Value> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Refusal('store_unreachable')), STORE_TIMEOUT_MS)

@@ -15,7 +15,7 @@ import { askLedger } from './ledger.ts'
 import type { Visit } from './visit.ts'
 
 /** Who acts: told by the door, never by an argument of a caller. */
-export type Actor = `user:${UserId}` | 'connector' | 'operator'
+export type Actor = `user:${UserId}` | 'connector' | 'gateway' | 'operator'
 export type AuditEvent = Omit<AuditContent, 'actor'> & { readonly tenantId: TenantId; readonly actor: Actor }
 export type AppendRefusal = AuditKeyRefusal | Extract<AppendAnswer, { ok: false }>['code']
 

@@ -167,6 +167,7 @@ const RETRYABLE: Record<DoorRefusalCode, boolean> = {
   store_unreachable: true,
   not_openable: false,
   reseal_not_needed: false,
+  event_not_waiting: false,
 }
 
 /** Refusals of the whole vault, not of this credential: a job need not die of a key that an operator is about to mend. */

@@ -205,6 +205,9 @@ const door: ConnectorDoorApi = {
   reseal: (id) => stand.call('CONNECTOR_DOOR', null, 'reseal', id) as ReturnType<ConnectorDoorApi['reseal']>,
   settle: (id, outcome) =>
     stand.call('CONNECTOR_DOOR', null, 'settle', id, outcome) as ReturnType<ConnectorDoorApi['settle']>,
+  openEvent: (id) => stand.call('CONNECTOR_DOOR', null, 'openEvent', id) as ReturnType<ConnectorDoorApi['openEvent']>,
+  settleEvent: (id, outcome) =>
+    stand.call('CONNECTOR_DOOR', null, 'settleEvent', id, outcome) as ReturnType<ConnectorDoorApi['settleEvent']>,
 }
 
 async function leaseAgain(): Promise<string> {

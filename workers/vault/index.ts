@@ -3,8 +3,8 @@ import { z } from 'zod'
 import { zeroize } from '../../domain/bytes.ts'
 import type { ActOutcome, ConnectorDoorApi } from '../../domain/contracts/connector-door.ts'
 import { EDGE_DOOR_PATH } from '../../domain/contracts/edge-door.ts'
-import type { AuditQuery, GatewayDoorApi, SessionEnding } from '../../domain/contracts/gateway-door.ts'
-import { JobId } from '../../domain/contracts/ids.ts'
+import type { AuditQuery, GatewayDoorApi, SessionEnding, WebhookDelivery } from '../../domain/contracts/gateway-door.ts'
+import { JobId, WebhookEventId } from '../../domain/contracts/ids.ts'
 import { OPERATOR_DOOR_PATH } from '../../domain/contracts/operator-door.ts'
 import { failureResponse } from '../runtime/failure-response.ts'
 import { log } from '../runtime/log.ts'
@@ -12,12 +12,14 @@ import { PART } from './call.ts'
 import { openForJob, resealForJob, settleJob } from './connector-door.ts'
 import { edgeDoor } from './edge-door/door.ts'
 import { endSessions } from './end-sessions.ts'
+import { openEvent, settleEvent } from './event-door.ts'
 import { unsealAudit } from './gateway-door.ts'
 import { judgeKeks } from './keks.ts'
 import { operatorDoor } from './operator-door/door.ts'
 import { rewrapCron } from './rewrap/rewrap.cron.ts'
 import { consumeRewrap } from './rewrap/rewrap.queue.ts'
 import { type Visit, visited } from './visit.ts'
+import { judgeWebhook } from './webhook-verdict.ts'
 
 const Outcome = z.strictObject({ succeeded: z.boolean(), code: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/) })
 
@@ -35,6 +37,18 @@ export class ConnectorDoor extends WorkerEntrypoint<unknown> implements Connecto
     const keys = await visited(this.env, this.ctx, (visit) => resealForJob(visit, parsed))
     if (keys.ok) zeroOnceSent(this.ctx, keys.from.subkey, keys.to.subkey)
     return keys
+  }
+
+  async openEvent(eventId: WebhookEventId) {
+    const parsed = WebhookEventId.parse(eventId)
+    const opened = await visited(this.env, this.ctx, (visit) => openEvent(visit, parsed))
+    if (opened.ok) zeroOnceSent(this.ctx, opened.subkey)
+    return opened
+  }
+
+  async settleEvent(eventId: WebhookEventId, outcome: ActOutcome) {
+    const [parsed, told] = [WebhookEventId.parse(eventId), Outcome.parse(outcome)]
+    return visited(this.env, this.ctx, (visit) => settleEvent(visit, parsed, told))
   }
 
   async settle(jobId: JobId, outcome: ActOutcome) {
@@ -66,6 +80,10 @@ export class GatewayDoor extends WorkerEntrypoint<unknown> implements GatewayDoo
 
   async endSessions(userJwt: string, ending: SessionEnding) {
     return visited(this.env, this.ctx, (visit) => endSessions(visit, userJwt, ending))
+  }
+
+  async judgeWebhook(delivery: WebhookDelivery) {
+    return visited(this.env, this.ctx, (visit) => judgeWebhook(visit, delivery))
   }
 }
 

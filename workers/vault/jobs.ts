@@ -21,6 +21,8 @@ const SealedDek = z.object({
   /** Whether the tenant has that version: a row that names another was changed. */
   dek_known: z.boolean(),
   salt: z.instanceof(Uint8Array),
+  /** What a provider signs with, and is never asked with. */
+  signs_webhooks: z.boolean(),
 })
 export type SealedDek = z.infer<typeof SealedDek>
 
@@ -40,7 +42,8 @@ export function readSealedDek(
 ): Promise<Result<SealedDek | null, 'store_unreachable'>> {
   const read = async () => {
     const [row] = await sql`
-      select c.kek_version, c.wrapped_dek, c.dek_version, c.salt, k.version is not null as dek_known
+      select c.kek_version, c.wrapped_dek, c.dek_version, c.salt, k.version is not null as dek_known,
+        c.webhook_of is not null as signs_webhooks
       from flarewatch.credentials c
         left join flarewatch.tenant_keys k on k.tenant_id = c.tenant_id and k.version = c.dek_version
       where c.tenant_id = ${tenant_id} and c.id = ${credential_id} and c.salt is not null`

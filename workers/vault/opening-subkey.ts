@@ -12,7 +12,7 @@ export async function openingSubkey(
     tenant_id: tenantId,
     credential_id: credentialId,
   }: { readonly tenant_id: TenantId; readonly credential_id: CredentialId },
-  { kek_version, wrapped_dek, dek_version, dek_known, salt }: SealedDek,
+  { kek_version, wrapped_dek, dek_version, dek_known, salt }: Omit<SealedDek, 'signs_webhooks'>,
 ): Promise<Result<Uint8Array, OpenFault>> {
   if (!dek_known) return failure('dek_version_unknown')
   if (salt.length !== SALT_BYTES) return failure('salt_malformed')

@@ -2,6 +2,7 @@ import type { SealedRow } from '../../domain/audit/row.ts'
 import { zeroize } from '../../domain/bytes.ts'
 import type { Door } from '../../domain/contracts/durable-objects.ts'
 import { AuditRowId } from '../../domain/contracts/ids.ts'
+import type { RecordFault } from '../../domain/envelope/record.ts'
 import { unwrapKey, type WrapContext, wrapKey } from '../../domain/envelope/wrap.ts'
 import { failure, type Result, success } from '../../domain/result.ts'
 import { type AppendRefusal, type AuditEvent, appendOutcome, appendRow, sealEvent } from './audit-append.ts'
@@ -19,11 +20,19 @@ import type { Visit } from './visit.ts'
 const BUDGET_PER_HOUR = {
   connector: 4000,
   edge: 200,
+  // No key leaves by this door, and an endpoint's own rate keeps it from here: a flood at one must not freeze its tenant.
+  gateway: 50_000,
   operator: 1000,
 } satisfies Partial<Record<Door, number>>
 
 /** Why a release that had its share gave no key: told in the sealed outcome row. Of all but the KEK's state no caller learns which. */
-export type OpenFault = OpeningRefusal | KekRefusal | 'dek_version_unknown' | 'wrap_not_openable' | 'salt_malformed'
+export type OpenFault =
+  | OpeningRefusal
+  | KekRefusal
+  | RecordFault
+  | 'dek_version_unknown'
+  | 'wrap_not_openable'
+  | 'salt_malformed'
 
 /** What the share of one release can do, and only while `open` runs. */
 export type Unlocked = {
@@ -89,6 +98,9 @@ function refusalOf(fault: OpenFault): KekRefusal | OpeningRefusal | 'not_openabl
     case 'dek_version_unknown':
     case 'wrap_not_openable':
     case 'salt_malformed':
+    case 'record_malformed':
+    case 'record_commitment_mismatch':
+    case 'record_altered':
       return 'not_openable'
     default:
       return fault

@@ -9,7 +9,7 @@ import { unwrapKey } from '../../../domain/envelope/wrap.ts'
 export type VaultCase = {
   readonly kek: string
   readonly share: string
-  readonly context: RecordContext
+  readonly context: Extract<RecordContext, { credentialId: string }>
   readonly wrapped: string
   readonly salt: string
   readonly sealed: string
@@ -19,7 +19,7 @@ export type VaultCase = {
   readonly recordAad: string
 }
 type Decoded = { readonly [Field in Exclude<keyof VaultCase, 'context'>]: Uint8Array<ArrayBuffer> } & {
-  readonly context: RecordContext
+  readonly context: Extract<RecordContext, { credentialId: string }>
 }
 
 const COMMITMENT_INFO = ascii('flarewatch/commitment/v1')

@@ -11,15 +11,23 @@ const Row = CredentialLine.extend({
   created_at: instant,
   rotated_at: instant.nullable(),
   deleted_at: instant.nullable(),
+  webhook: CredentialLine.shape.webhook.unwrap().extend({ last_received_at: instant.nullable() }).nullable(),
 })
 
 /** The credential line of V6: last four characters and scope. What is sealed is not granted to this Worker's role at all. */
 export async function listCredentials({ sql, tenantId }: Tenancy): Promise<z.input<typeof CredentialLine>[]> {
   const rows = await sql`
-    select id, provider, label, last4, scope, grade, to_jsonb(can) as can, to_jsonb(excess) as excess, state, reason, last_used_at, last_success_at, created_at,
-      rotated_at, deleted_at
-    from flarewatch.credentials
-    where tenant_id = ${tenantId}
-    order by created_at, id limit ${MAX_CREDENTIALS}`
-  return z.array(Row).parse(rows)
+    select c.id, c.provider, c.label, c.last4, c.scope, c.grade, to_jsonb(c.can) as can, to_jsonb(c.excess) as excess, c.state,
+      c.reason, c.last_used_at, c.last_success_at, c.created_at, c.rotated_at, c.deleted_at, c.webhook_of,
+      e.id as endpoint_id, e.provider as webhook_provider, e.accepted, e.last_received_at
+    from flarewatch.credentials c
+      left join flarewatch.webhook_endpoints e on e.tenant_id = c.tenant_id and e.credential_id = c.id
+    where c.tenant_id = ${tenantId}
+    order by c.created_at, c.id limit ${MAX_CREDENTIALS}`
+  return z.array(Row).parse(rows.map(withWebhook))
+}
+
+function withWebhook({ endpoint_id, webhook_provider, accepted, last_received_at, ...line }: Record<string, unknown>) {
+  const webhook = endpoint_id === null ? null : { endpoint_id, provider: webhook_provider, accepted, last_received_at }
+  return { ...line, webhook }
 }

@@ -83,6 +83,18 @@ describe('the key of a rotation', () => {
     expect(opened.ok).toBe(false)
   })
 
+  it('is not given for what signs webhooks: that is rolled by storing the next one beside it', async () => {
+    const signing = (of: string | null, due: string) => stand.sql`
+      update flarewatch.credentials set webhook_of = ${of}, next_poll_at = ${due}::text::timestamptz where id = ${stored.id}`
+    await signing(stored.id, 'infinity')
+    const before = await rows()
+    const { token } = await stepUp('credential.rotate')
+    expect((await ask('credential-seal', 'credential.rotate', token)).code).toBe('credential_unknown')
+    // The minting is the one row: no key was released.
+    expect(await rows()).toBe(before + 1)
+    await signing(null, 'now')
+  })
+
   it('is not given for a credential that is deleted', async () => {
     const { token } = await stepUp('credential.rotate')
     await stand.sql`

@@ -19,7 +19,9 @@ export const credentialSeal: Operation<'credential-seal'> = async (visit, reques
   if (tenantDek === null) return failure('tenant_not_active')
   const replaced = action === 'credential.rotate' ? await readSealedDek(visit, request) : success(null)
   if (!replaced.ok) return replaced
-  if (action === 'credential.rotate' && replaced.value === null) return failure('credential_unknown')
+  // A signing secret is rolled by storing the next beside it: both are valid until the old one is deleted.
+  const isReplaceable = replaced.value !== null && !replaced.value.signs_webhooks
+  if (action === 'credential.rotate' && !isReplaceable) return failure('credential_unknown')
   const kek = await requireWrappingKek(visit)
   if (!kek.ok) return kek
   const bound = { tenant_id, action, target_id: credential_id, request_digest: request.request_digest }
