@@ -39,6 +39,7 @@ export const ACROSS_TENANTS: Readonly<Record<string, Partial<Record<Verb, readon
       'flarewatch.credentials',
       'flarewatch.rewrap_leases',
       'flarewatch.tenant_keys',
+      'flarewatch.tenants',
       'flarewatch.webhook_events',
     ],
   },
