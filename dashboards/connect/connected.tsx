@@ -26,7 +26,10 @@ export function Connected({ stored: { credential, sites }, onAgain }: ConnectedP
         <span className="fine">{credential.scope}</span>
       </p>
       {credential.grade === 'over_scoped' && (
-        <p>This key may change things that Flarewatch never changes. Replace it by one that can only read.</p>
+        <p>
+          This key may change things that Flarewatch never changes. Replace it by one that can only read, where the
+          provider has such keys.
+        </p>
       )}
       <div className="actions">
         <Link href="/" className="button button-primary">

@@ -28,6 +28,22 @@ export const CONNECT_HELP: { readonly [Name in Provider]: ConnectHelp } = {
       'Paste it here. A global API key is refused: it can do anything.',
     ],
   },
+  resend: {
+    keyName: 'API key',
+    brings: 'domains become sites, with what became of their mail',
+    steps: [
+      <>
+        In Resend, open <ProviderLink href="https://resend.com/api-keys">API Keys</ProviderLink> and create a key of its
+        own for Flarewatch.
+      </>,
+      <>
+        Give it the permission <strong>Full access</strong>. Resend has no key that can only read, so this one can also
+        send mail and change domains; Flarewatch never does, and marks it as over-scoped. A key with{' '}
+        <strong>Sending access</strong> is refused: it cannot read anything.
+      </>,
+      'Paste it here. What is read: domains, their DNS records, and counts by day. No mail, no subject, no recipient.',
+    ],
+  },
 }
 
 function ProviderLink({ href, children }: { readonly href: string; readonly children: ReactNode }) {

@@ -5,7 +5,7 @@ const GRADES = {
   over_scoped: {
     text: 'over-scoped',
     tone: 'bad',
-    title: 'This token may change things. Replace it by a read-only one.',
+    title: 'This token may change things. Replace it by a read-only one, where the provider has them.',
   },
   not_proven_read_only: {
     text: 'not proven read-only',

@@ -56,6 +56,14 @@ const REASONS: Readonly<Record<string, Reason>> = {
   run_empty: incomplete('The last run brought no numbers, so it does not count as a success.'),
   dataset_empty: incomplete('One kind of data was empty for every site in the last run.'),
   site_empty: incomplete('One site had no data in the last run.'),
+  rows_incomplete: incomplete(
+    'The provider left out some of the days that its own totals count.',
+    'Nothing to do: the same days are read again.',
+  ),
+  site_missing: incomplete(
+    'One of the sites is gone at the provider.',
+    'Add it there again, or connect a key of the team that has it now.',
+  ),
   run_too_long: incomplete('The last run was cut short by its time limit.', 'The next one goes on where it stopped.'),
   tenant_frozen: {
     badge: 'frozen',

@@ -115,7 +115,7 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   credential_rejected:
     'The provider did not accept this key. Check there that it is active and not expired, or create a new one.',
   credential_without_zones:
-    'This token can see no zone. Give it “Zone: Read” and “Analytics: Read” for the zones to show, then paste it again.',
+    'This key reaches nothing to show. At Cloudflare, give it “Zone: Read” and “Analytics: Read” for the zones to show; at Resend, add a domain to the team. Then paste it again.',
   provider_unreachable: 'The provider could not be reached, so the key was not checked and not stored. Try again.',
   provider_rate_limited: 'The provider asks to slow down; nothing was stored. Try again in a few minutes.',
   ledger_unreachable: 'The act could not be put on record, so it was not done. Try again in a minute.',

@@ -1,20 +1,30 @@
+import { METRICS, type MetricName } from '../../domain/metrics/definitions.ts'
 import { type Figure, figureOf, isSettled, newestFetch, pointsOf, type Series } from '../view/figures.ts'
+import { PANELS } from '../view/panels.ts'
 import { daysBehind, metricsQuery, type Range, type Window, windowBefore, windowOf } from '../view/ranges.ts'
 import { type ChartRow, chartRows } from '../view/series.ts'
 import type { Gateway } from './gateway.ts'
-import { MetricsResponse, type SiteId, type z } from './schemas.ts'
+import { MetricsResponse, type SiteSummary, type z } from './schemas.ts'
 import type { Answer } from './wire.ts'
 
 export type Traffic = {
+  readonly charted: MetricName
+  /** The chart's: of whole days where the metric has no hours. */
   readonly window: Window
   readonly rows: readonly ChartRow[]
   readonly figures: readonly Figure[]
   readonly fetchedAt: number | null
 }
 type Metrics = z.infer<typeof MetricsResponse>
+type Site = z.infer<typeof SiteSummary>
 
 /** All that one site's panel shows for a range, with the earlier window that it is compared with. */
-export async function readTraffic(gateway: Gateway, site: SiteId, range: Range, now: number): Promise<Answer<Traffic>> {
+export async function readTraffic(
+  gateway: Gateway,
+  { id: site, provider }: Pick<Site, 'id' | 'provider'>,
+  range: Range,
+  now: number,
+): Promise<Answer<Traffic>> {
   const window = windowOf(range, now)
   const days = daysBehind(window, now)
   const daysAreOurs = window.grain === 'day'
@@ -30,14 +40,18 @@ export async function readTraffic(gateway: Gateway, site: SiteId, range: Range, 
   if (previousDays?.ok === false) return previousDays
   const pair = { current: current.value, previous: previous.value }
   const dayPair = { current: currentDays?.value ?? pair.current, previous: previousDays?.value ?? pair.previous }
-  const figures = [
-    figureOf('requests', window, { ...seriesOf('requests', pair), now }),
-    figureOf('bytes', window, { ...seriesOf('bytes', pair), now }),
-    figureOf('unique_visitors', days, { ...seriesOf('unique_visitors', dayPair), now }),
-  ]
-  const requests = seriesOf('requests', pair)
-  const rows = chartRows(window, pointsOf(requests.current), pointsOf(requests.previous))
-  return { ok: true, value: { window, rows, figures, fetchedAt: newestFetch(figures) } }
+  const inRange = (metric: MetricName) =>
+    METRICS[metric].grains.includes(window.grain)
+      ? { within: window, ...seriesOf(metric, pair) }
+      : { within: days, ...seriesOf(metric, dayPair) }
+  const { charted, figures: shown } = PANELS[provider]
+  const figures = shown.map((metric) => {
+    const { within, ...series } = inRange(metric)
+    return figureOf(metric, within, { ...series, now })
+  })
+  const { within, current: charts, previous: before } = inRange(charted)
+  const rows = chartRows(within, pointsOf(charts), pointsOf(before))
+  return { ok: true, value: { charted, window: within, rows, figures, fetchedAt: newestFetch(figures) } }
 }
 
 function seriesOf(name: string, { current, previous }: { current: Metrics; previous: Metrics }) {
@@ -45,7 +59,7 @@ function seriesOf(name: string, { current, previous }: { current: Metrics; previ
   return { current: named(current), previous: named(previous) }
 }
 
-function read(gateway: Gateway, site: SiteId, window: Window): Promise<Answer<Metrics>> {
+function read(gateway: Gateway, site: Site['id'], window: Window): Promise<Answer<Metrics>> {
   return gateway(`/api/sites/${site}/metrics?${metricsQuery(window)}`, MetricsResponse)
 }
 
@@ -53,7 +67,7 @@ function read(gateway: Gateway, site: SiteId, window: Window): Promise<Answer<Me
 const settled = new Map<string, Metrics>()
 const MAX_SETTLED = 500
 
-async function readSettled(gateway: Gateway, site: SiteId, window: Window): Promise<Answer<Metrics>> {
+async function readSettled(gateway: Gateway, site: Site['id'], window: Window): Promise<Answer<Metrics>> {
   const key = `${site} ${metricsQuery(window)}`
   const known = settled.get(key)
   if (known !== undefined) return { ok: true, value: known }

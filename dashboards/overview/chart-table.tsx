@@ -1,20 +1,20 @@
 'use client'
 
 import { useState } from 'react'
-import { METRICS } from '../../domain/metrics/definitions.ts'
 import { formatCount, formatDayTime, formatFullDay, zoneLabel } from '../view/format.ts'
 import type { Window } from '../view/ranges.ts'
 import type { ChartRow } from '../view/series.ts'
 
 type ChartTableProps = {
   readonly title: string
+  readonly label: string
   readonly window: Window
   readonly rows: readonly ChartRow[]
   readonly timeZone: string
 }
 
 /** The chart's values as text, for those who read better than they see curves. Made only when it is opened. */
-export function ChartTable({ title, window, rows, timeZone }: ChartTableProps) {
+export function ChartTable({ title, label, window, rows, timeZone }: ChartTableProps) {
   const [open, setOpen] = useState(false)
   return (
     <details className="values" onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
@@ -29,7 +29,7 @@ export function ChartTable({ title, window, rows, timeZone }: ChartTableProps) {
                   {window.grain === 'hour' ? 'Hour from' : 'Day'} ({zoneLabel(timeZone)})
                 </th>
                 <th scope="col" className="end">
-                  {METRICS.requests.label}
+                  {label}
                 </th>
                 <th scope="col" className="end">
                   Previous

@@ -43,7 +43,7 @@ export function SitePanel({ site, credential, range, compare, round }: SitePanel
   const { value, failure, refresh } = usePolled(
     `${site.id} ${range.name}`,
     hasNumbers ? POLL_MS : FIRST_NUMBERS_POLL_MS,
-    () => readTraffic(gateway, site.id, range, Date.now()),
+    () => readTraffic(gateway, site, range, Date.now()),
   )
   const fetchedAt = value?.fetchedAt ?? null
   useEffect(() => {
@@ -94,6 +94,7 @@ function PanelBody({ traffic, site, range, compare }: PanelBodyProps) {
       </dl>
       <TrafficChart
         title={site.name}
+        charted={traffic.charted}
         window={traffic.window}
         rows={traffic.rows}
         range={range}

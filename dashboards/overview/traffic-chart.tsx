@@ -1,7 +1,7 @@
 'use client'
 
 import { Area, CartesianGrid, ComposedChart, Line, ResponsiveContainer, Tooltip, XAxis, YAxis } from 'recharts'
-import { METRICS } from '../../domain/metrics/definitions.ts'
+import { METRICS, type MetricName } from '../../domain/metrics/definitions.ts'
 import { deltaOf, deltaText } from '../view/delta.ts'
 import {
   formatCompact,
@@ -19,6 +19,7 @@ import { ChartTable } from './chart-table.tsx'
 
 type TrafficChartProps = {
   readonly title: string
+  readonly charted: MetricName
   readonly window: Window
   readonly rows: readonly ChartRow[]
   readonly range: Range
@@ -26,13 +27,13 @@ type TrafficChartProps = {
   readonly compare: boolean
 }
 
-const CHARTED = METRICS.requests
 const WANTED_TICKS = 7
 const HEIGHT = 200
 const AXIS_WIDTH = 44
 
 export default function TrafficChart(props: TrafficChartProps) {
-  const { title, window, rows, range, compare } = props
+  const { title, charted, window, rows, range, compare } = props
+  const { label } = METRICS[charted]
   // The provider's days are UTC days; showing them in another zone would move them.
   const timeZone = window.grain === 'day' ? 'UTC' : props.timeZone
   const hasPartial = rows.some(({ partial }) => partial)
@@ -41,7 +42,7 @@ export default function TrafficChart(props: TrafficChartProps) {
     <figure className="chart">
       <figcaption className="chart-caption">
         <span>
-          {CHARTED.label} per {window.grain}, {zoneLabel(timeZone)}
+          {label} per {window.grain}, {zoneLabel(timeZone)}
         </span>
         <span className="legend">
           <span className="key key-now">now</span>
@@ -54,7 +55,7 @@ export default function TrafficChart(props: TrafficChartProps) {
           <ComposedChart
             data={[...rows]}
             margin={{ top: 8, right: 8, bottom: 0, left: 0 }}
-            title={`${CHARTED.label} of ${title} per ${window.grain}`}
+            title={`${label} of ${title} per ${window.grain}`}
           >
             <CartesianGrid vertical={false} stroke="var(--line)" />
             <XAxis
@@ -63,7 +64,9 @@ export default function TrafficChart(props: TrafficChartProps) {
               scale="time"
               domain={[window.from, window.to - 1]}
               ticks={ticksOf(window, WANTED_TICKS)}
-              tickFormatter={(at: number) => tickText(at, range, timeZone)}
+              tickFormatter={(at: number) =>
+                tickText(at, window.grain === 'day' && range.name === '24h' ? '7d' : range.name, timeZone)
+              }
               stroke="var(--line-strong)"
               tick={TICK}
               tickLine={false}
@@ -83,7 +86,14 @@ export default function TrafficChart(props: TrafficChartProps) {
               content={({ active, payload }) => {
                 const row = rows.find(({ at }) => at === payload[0]?.payload?.at)
                 return active && row !== undefined ? (
-                  <Reading row={row} range={range} timeZone={timeZone} compare={compare} />
+                  <Reading
+                    row={row}
+                    label={label}
+                    grain={window.grain}
+                    range={range}
+                    timeZone={timeZone}
+                    compare={compare}
+                  />
                 ) : null
               }}
             />
@@ -93,7 +103,7 @@ export default function TrafficChart(props: TrafficChartProps) {
           </ComposedChart>
         </ResponsiveContainer>
       </div>
-      <ChartTable title={title} window={window} rows={rows} timeZone={timeZone} />
+      <ChartTable title={title} label={label} window={window} rows={rows} timeZone={timeZone} />
     </figure>
   )
 }
@@ -107,8 +117,8 @@ function UnfinishedDot({ cx, cy, payload, index }: { cx?: number; cy?: number; p
   return <circle key={index} cx={cx} cy={cy} r={3} fill="var(--surface)" stroke="var(--chart)" strokeWidth={1.5} />
 }
 
-function tickText(at: number, range: Range, timeZone: string): string {
-  switch (range.name) {
+function tickText(at: number, range: Range['name'], timeZone: string): string {
+  switch (range) {
     case '24h':
       return formatTime(at, timeZone)
     case '12m':
@@ -121,21 +131,23 @@ function tickText(at: number, range: Range, timeZone: string): string {
 
 type ReadingProps = {
   readonly row: ChartRow
+  readonly label: string
+  readonly grain: Window['grain']
   readonly range: Range
   readonly timeZone: string
   readonly compare: boolean
 }
 
-function Reading({ row: { at, value, partial, previous }, range, timeZone, compare }: ReadingProps) {
+function Reading({ row: { at, value, partial, previous }, label, grain, range, timeZone, compare }: ReadingProps) {
   const comparable = value !== null && previous !== null && !partial
   return (
     <div className="reading">
       <div className="fine">
-        {range.grain === 'hour' ? formatDayTime(at, timeZone) : formatFullDay(at, timeZone)} {zoneLabel(timeZone)}
+        {grain === 'hour' ? formatDayTime(at, timeZone) : formatFullDay(at, timeZone)} {zoneLabel(timeZone)}
       </div>
       <div>
         <strong className="number">{value === null ? 'no data' : formatCount(value)}</strong>
-        {value !== null && ' requests'}
+        {value !== null && ` ${label.toLowerCase()}`}
         {partial && ' so far'}
       </div>
       {compare && previous !== null && (

@@ -56,7 +56,21 @@ export const SiteSummary = z.object({
 export const SitesResponse = z.object({ sites: z.array(SiteSummary) })
 
 export const Grain = z.enum(['hour', 'day'])
-export const MetricName = z.enum(['requests', 'visits', 'bytes', 'cached_bytes', 'unique_visitors'])
+export const MetricName = z.enum([
+  'requests',
+  'visits',
+  'bytes',
+  'cached_bytes',
+  'unique_visitors',
+  'emails_sent',
+  'emails_delivered',
+  'emails_delayed',
+  'emails_bounced',
+  'emails_complained',
+  'emails_suppressed',
+  'spf_unverified',
+  'dkim_unverified',
+])
 /** `minor`: money, in the smallest unit of its series' currency. */
 export const Unit = z.enum(['count', 'bytes', 'minor'])
 /** Where a number comes from: dataset, when it was fetched, sampling (1 = every event counted) and whether the window had ended. */

@@ -18,6 +18,10 @@ describe('metric definitions', () => {
     ])
   })
 
+  it('take of a state its last reading', () => {
+    expect([aggregate('spf_unverified', [2, 2, 0]), aggregate('spf_unverified', [])]).toEqual([0, 0])
+  })
+
   it('add what can be added, and take the mean of visitors, whom two days share', () => {
     expect(aggregate('requests', [1, 2, 3])).toBe(6)
     expect(aggregate('unique_visitors', [10, 20, 31])).toBe(20)

@@ -10,7 +10,7 @@ export type Unit = z.infer<typeof api.Unit>
  * How points become one figure for a window. Unique visitors of two days overlap, so adding them would count people
  * twice: the honest single figure is the mean a day.
  */
-export type Aggregation = 'sum' | 'mean'
+export type Aggregation = 'sum' | 'mean' | 'last'
 
 export type MetricDefinition = {
   readonly name: MetricName
@@ -23,6 +23,7 @@ export type MetricDefinition = {
 }
 
 const TRAFFIC = { provider: 'cloudflare', unit: 'count', aggregation: 'sum', grains: ['hour', 'day'] } as const
+const MAIL = { provider: 'resend', unit: 'count', aggregation: 'sum', grains: ['day'] } as const
 
 export const METRICS: { readonly [Name in MetricName]: MetricDefinition & { readonly name: Name } } = {
   requests: { name: 'requests', label: 'Requests', ...TRAFFIC },
@@ -42,6 +43,14 @@ export const METRICS: { readonly [Name in MetricName]: MetricDefinition & { read
     aggregation: 'mean',
     grains: ['day'],
   },
+  emails_sent: { name: 'emails_sent', label: 'Emails sent', ...MAIL },
+  emails_delivered: { name: 'emails_delivered', label: 'Emails delivered', ...MAIL },
+  emails_delayed: { name: 'emails_delayed', label: 'Deliveries delayed', ...MAIL },
+  emails_bounced: { name: 'emails_bounced', label: 'Emails bounced', ...MAIL },
+  emails_complained: { name: 'emails_complained', label: 'Spam complaints', ...MAIL },
+  emails_suppressed: { name: 'emails_suppressed', label: 'Emails suppressed', ...MAIL },
+  spf_unverified: { name: 'spf_unverified', label: 'SPF records unverified', ...MAIL, aggregation: 'last' },
+  dkim_unverified: { name: 'dkim_unverified', label: 'DKIM records unverified', ...MAIL, aggregation: 'last' },
 }
 
 export function metricsOf(provider: Provider, grain: Grain): readonly MetricDefinition[] {
@@ -54,6 +63,8 @@ export function aggregate(metric: MetricName, values: readonly number[]): number
   switch (METRICS[metric].aggregation) {
     case 'sum':
       return sum
+    case 'last':
+      return values.at(-1) ?? 0
     case 'mean':
       return values.length === 0 ? 0 : Math.round(sum / values.length)
   }

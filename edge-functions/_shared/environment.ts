@@ -17,6 +17,7 @@ const VARIABLES = {
     z.object({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.base64url(), d: z.base64url() }),
   ),
   CLOUDFLARE_API_URL: z.url().default(PROVIDERS.cloudflare.apiUrl),
+  RESEND_API_URL: z.url().default(PROVIDERS.resend.apiUrl),
   /** 256 bits, which the notifier holds too. */
   INVITATION_KEY: z.base64url().length(43),
   /** Host, port, database and TLS of the console's Postgres, direct and not pooled; a user in it is refused. */

@@ -84,7 +84,8 @@ const NEXT_STEP: Record<ErrorCode, string> = {
   credential_lacks_permission:
     'This key cannot read what the figures need, so it was not stored. Give it the permissions named here.',
   credential_rejected: 'The provider did not accept this key. Check that it is active, or create a new one.',
-  credential_without_zones: 'This token can see no zone. Give it Zone Read and Analytics Read on the zones to show.',
+  credential_without_zones:
+    'This key reaches nothing to show. At Cloudflare give it Zone Read and Analytics Read on the zones; at Resend add a domain.',
   credential_moved: 'The credential was changed meanwhile, so nothing was done. Step up again and repeat the request.',
   provider_refused: 'Cloudflare refused the request, so nothing was purged. Check the addresses.',
   provider_permission_missing:

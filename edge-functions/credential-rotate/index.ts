@@ -11,6 +11,7 @@ const environment = readEnvironment(Deno.env.get, [
   'AUTH_JWKS_URL',
   'CLOUDFLARE_API_URL',
   'DASHBOARD_URL',
+  'RESEND_API_URL',
   'SUPABASE_SECRET_KEY',
   'SUPABASE_SECRET_KEYS',
   'SUPABASE_URL',

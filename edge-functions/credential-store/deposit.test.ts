@@ -4,6 +4,7 @@ import { CredentialStore } from 'domain/contracts/functions.ts'
 import { openRecord } from 'domain/envelope/record.ts'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { startResendSimulator } from '../../local/simulators/resend/simulator.ts'
 import { Refused } from '../_shared/errors.ts'
 import type { Call } from '../_shared/handler.ts'
 import type { User } from '../_shared/user.ts'
@@ -123,7 +124,36 @@ describe('a deposit', () => {
   })
 })
 
-function parts(): DepositParts {
+describe('a deposit of a Resend key', () => {
+  const depositAs = async (permission: 'full_access' | 'sending_access') => {
+    const resend = await startResendSimulator({ seed: 1, log: () => {} })
+    const secret = resend.issueKey(permission)
+    const input = { ...INPUT, provider: 'resend', secret } as const
+    try {
+      await deposit(parts(resend.apiUrl), call({ input }))
+    } finally {
+      await resend.stop()
+    }
+  }
+
+  test('T5: with full access is stored as over-scoped, with its domains as sites and the reason in words', async () => {
+    await depositAs('full_access')
+    const request = asked('store_credential')?.request
+    const scope = '3 domains: full access, since Resend has no key that can only read'
+    expect(request).toMatchObject({ credential: { provider: 'resend', grade: 'over_scoped', scope } })
+    expect(request?.sites).toHaveLength(3)
+  })
+
+  test('T5: that can only send is refused with the permission that it lacks, and no key is released', async () => {
+    await expect(depositAs('sending_access')).rejects.toMatchObject({
+      code: 'credential_lacks_permission',
+      about: { permissions: ['Full access'] },
+    })
+    expect(asked('credential-seal')).toBeUndefined()
+  })
+})
+
+function parts(resendUrl = providerUrl): DepositParts {
   const vault = async (name: string, request: Record<string, unknown>) => {
     calls.push({ name, request })
     if (name === 'settle') return {}
@@ -134,7 +164,11 @@ function parts(): DepositParts {
     calls.push({ name, request })
     return answerOfStore({ name, request })
   }
-  return { vault, store, apiUrls: { CLOUDFLARE_API_URL: providerUrl } } as unknown as DepositParts
+  return {
+    vault,
+    store,
+    apiUrls: { CLOUDFLARE_API_URL: providerUrl, RESEND_API_URL: resendUrl },
+  } as unknown as DepositParts
 }
 
 function call(changed: Partial<Call<typeof INPUT>> = {}): Call<typeof INPUT> {

@@ -2,10 +2,12 @@ import { Provider } from '../../domain/contracts/providers.ts'
 import { PROVIDERS } from '../../domain/providers/registry.ts'
 import { startCloudflareSimulator } from './cloudflare/simulator.ts'
 import type { ProviderSimulator, SimulatorOptions } from './provider-simulator.ts'
+import { startResendSimulator } from './resend/simulator.ts'
 
 /** One line a provider, see docs/add-a-provider.md. */
 const STARTS: { readonly [Name in Provider]: (options: SimulatorOptions) => Promise<ProviderSimulator> } = {
   cloudflare: startCloudflareSimulator,
+  resend: startResendSimulator,
 }
 
 export type RunningSimulators = {

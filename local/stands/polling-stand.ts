@@ -10,6 +10,7 @@ import { generateDemoKek, type Kek } from '../../domain/envelope/kek.ts'
 import { formatSignerKey, generateSigner, type NoteVerifier } from '../../domain/note/signed-note.ts'
 import { startThrowawayPostgres } from '../postgres/throwaway.ts'
 import { type CloudflareSimulator, startCloudflareSimulator } from '../simulators/cloudflare/simulator.ts'
+import { type ResendSimulator, startResendSimulator } from '../simulators/resend/simulator.ts'
 import { freePorts } from '../supervisor/ports.ts'
 import { type WorkerName, workerOptions } from '../workers/worker-options.ts'
 import { askOperatorDoor, type OperatorAnswer } from './vault-stand.ts'
@@ -31,6 +32,7 @@ export type PollingStack = {
   readonly miniflare: Miniflare
   readonly sql: postgres.Sql
   readonly simulator: CloudflareSimulator
+  readonly resend: ResendSimulator
   readonly kek: Kek
   readonly logs: string[]
   now: number
@@ -49,8 +51,9 @@ export async function startPollingStack(now: number): Promise<PollingStack> {
   const operator = await generateKeyPair('EdDSA', { extractable: true })
   const signer = await generateSigner(LOG_NAME)
   const simulator = await startCloudflareSimulator({ seed: WORLD_SEED, log: () => {}, now: clock })
+  const resend = await startResendSimulator({ seed: WORLD_SEED, log: () => {}, now: clock })
   const bindings: Partial<Record<WorkerName, Record<string, string>>> = {
-    connector: { CLOUDFLARE_API_URL: simulator.apiUrl },
+    connector: { CLOUDFLARE_API_URL: simulator.apiUrl, RESEND_API_URL: resend.apiUrl },
     vault: {
       KEK_V1: toBase64Url(kek.bytes),
       DEMO_KEK_ACCEPTED: 'true',
@@ -86,6 +89,7 @@ export async function startPollingStack(now: number): Promise<PollingStack> {
     miniflare,
     sql,
     simulator,
+    resend,
     kek,
     logs,
     now,
@@ -99,7 +103,7 @@ export async function startPollingStack(now: number): Promise<PollingStack> {
     stop: async () => {
       await miniflare.dispose()
       await sql.end()
-      await simulator.stop()
+      await Promise.all([simulator.stop(), resend.stop()])
       await database.stop()
       rmSync(dir, { recursive: true, force: true })
     },

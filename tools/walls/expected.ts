@@ -20,6 +20,7 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
     'hyperdrive DB',
     'service VAULT flarewatch-vault#ConnectorDoor',
     'var CLOUDFLARE_API_URL',
+    'var RESEND_API_URL',
   ],
   'workers/vault/wrangler.toml': [
     'consumer flarewatch-rewrap',

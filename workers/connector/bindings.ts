@@ -8,6 +8,7 @@ export const Bindings = z.object({
   VAULT: service<ConnectorDoorApi>(),
   PROVIDER_LIMITS: durableObjects<ProviderLimitsApi>(),
   CLOUDFLARE_API_URL: httpUrl,
+  RESEND_API_URL: httpUrl,
   ...embeddedOnly,
 })
 export type Bindings = z.output<typeof Bindings>

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { World } from '../../local/simulators/resend/world.ts'
 import { type Agency, foundAgency, ledgerOf } from '../../local/stands/polling-agency.ts'
-import { type PollingStack, startPollingStack } from '../../local/stands/polling-stand.ts'
+import { type PollingStack, startPollingStack, WORLD_SEED } from '../../local/stands/polling-stand.ts'
 
 const HOUR = 3_600_000
 const START = Date.UTC(2026, 10, 24, 10, 30)
@@ -259,6 +260,52 @@ describe('a message that fits no lease', () => {
     expect(await refusedAs({ job_id: jobId, credential_id }, DEAD)).toMatchObject({
       detail: { reason: 'job_finished' },
     })
+  })
+})
+
+describe('a key of another provider', () => {
+  const days = () => stack.sql`
+    select site_id, metric, window_start, value::int, unit, source, completeness from flarewatch.facts_daily
+    where tenant_id = ${agency.tenantId} and provider = 'resend' order by window_start, site_id, metric`
+
+  it('L1: of Resend goes the same road: facts, provenance and cursor of each domain, corrected and never doubled', async () => {
+    const world = new World(WORLD_SEED)
+    const retention = { method: 'POST', body: JSON.stringify({ days: 20 }) }
+    expect((await fetch(`${stack.resend.controlUrl}/retention`, retention)).status).toBe(200)
+    await stack.sql`update flarewatch.credentials set state = 'parked'`
+    const key = stack.resend.issueReadKey()
+    agency = await foundAgency(stack, key)
+    await stack.sql`update flarewatch.credentials set provider = 'resend' where id = ${agency.credentialId}`
+    for (const [index, { id, name }] of world.domains.entries()) {
+      await stack.sql`update flarewatch.sites set provider = 'resend', provider_ref = ${id}, name = ${name}
+        where id = ${agency.siteIds[index] ?? ''}`
+    }
+    const { jobId } = await pollOnce()
+    expect(await job(jobId)).toMatchObject({ state: 'done', outcome: 'ok', detail: null })
+    const first = await days()
+    const day = Math.floor(stack.now / 86_400_000) * 86_400_000 - 86_400_000
+    const yesterday = { metric: 'emails_sent', window_start: new Date(day), site_id: agency.siteIds[0] }
+    const made = { unit: 'count', source: 'resend.emails.metrics', completeness: 'partial' }
+    expect(first).toContainEqual(expect.objectContaining({ ...yesterday, ...made }))
+
+    stack.now += 5 * 86_400_000
+    expect((await pollOnce()).delivery).toBe('acked')
+    const events = world.mails(world.domains[0] ?? expect.fail(), day).flatMap((mail) => mail.events)
+    const sent = events.filter((event) => event.name === 'sent').length
+    const second = await days()
+    expect(second).toContainEqual(
+      expect.objectContaining({ ...yesterday, ...made, completeness: 'complete', value: sent }),
+    )
+    const keys = second.map(({ site_id, metric, window_start }) => `${site_id} ${metric} ${window_start}`)
+    expect(new Set(keys).size).toBe(keys.length)
+
+    const revoked = { method: 'POST', body: JSON.stringify({ key }) }
+    expect((await fetch(`${stack.resend.controlUrl}/keys/revoke`, revoked)).status).toBe(200)
+    stack.now += HOUR
+    await pollOnce()
+    expect(await credential()).toMatchObject({ state: 'parked', reason: 'provider_forbidden' })
+    expect(await days()).toEqual(second)
+    expect(stack.logs.join()).not.toContain(key)
   })
 })
 

@@ -30,5 +30,6 @@ function partsOf(bindings: Bindings, store: JobStore, clock: () => Promise<numbe
     clock,
     fetch: (url, init) => fetch(url, init),
     apiUrls: bindings,
+    wait: (ms) => new Promise((passed) => setTimeout(passed, ms)),
   }
 }

@@ -15,6 +15,7 @@ export type PollParts = {
   readonly clock: () => Promise<number>
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
   readonly apiUrls: ApiUrls
+  readonly wait: (ms: number) => Promise<void>
   readonly timeoutMs?: number
 }
 
@@ -81,6 +82,7 @@ async function callProvider(
     clock: parts.clock,
     authorization: () => secret.use((text) => `Bearer ${text}`),
     acquire: () => acquireCall(parts, job),
+    wait: parts.wait,
     ...(parts.timeoutMs === undefined ? {} : { timeoutMs: parts.timeoutMs }),
   }
   const tools = { clock: parts.clock, store: parts.store.store.bind(parts.store, job) }

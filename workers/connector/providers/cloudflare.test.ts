@@ -72,6 +72,7 @@ function poll(timeoutMs = 30_000) {
     clock,
     authorization: () => `Bearer ${token}`,
     acquire: async () => {},
+    wait: async () => {},
     timeoutMs,
   }
   return pollCloudflare(access, store.sites(), { clock, store: (chunk) => store.store(chunk) })

@@ -81,6 +81,8 @@ export type ProviderAccess = {
   readonly authorization: () => string
   /** Takes one call from the credential's quota; throws `provider_rate_limited` when there is none. */
   readonly acquire: () => Promise<void>
+  /** Lets time pass between two calls, where a provider's limit is one of seconds. */
+  readonly wait: (ms: number) => Promise<void>
   readonly timeoutMs?: number
 }
 

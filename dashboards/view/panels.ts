@@ -1,0 +1,22 @@
+import type { Provider } from '../../domain/contracts/providers.ts'
+import type { MetricName } from '../../domain/metrics/definitions.ts'
+
+/** What a site's panel shows: one metric as a chart, some as figures. All others are in the API and the console. */
+export type Panel = { readonly charted: MetricName; readonly figures: readonly MetricName[] }
+
+export const PANELS: { readonly [Name in Provider]: Panel } = {
+  cloudflare: { charted: 'requests', figures: ['requests', 'bytes', 'unique_visitors'] },
+  resend: {
+    charted: 'emails_sent',
+    figures: [
+      'emails_sent',
+      'emails_delivered',
+      'emails_delayed',
+      'emails_bounced',
+      'emails_complained',
+      'emails_suppressed',
+      'spf_unverified',
+      'dkim_unverified',
+    ],
+  },
+}

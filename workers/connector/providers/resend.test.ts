@@ -1,0 +1,260 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { SiteId } from '../../../domain/contracts/ids.ts'
+import type { MetricName } from '../../../domain/metrics/definitions.ts'
+import { EVENT_COUNTS, type EventCount } from '../../../domain/providers/resend/schemas.ts'
+import { type ResendSimulator, startResendSimulator } from '../../../local/simulators/resend/simulator.ts'
+import { DAY_MS, HOUR_MS, World } from '../../../local/simulators/resend/world.ts'
+import type { Chunk, Fact, PolledSite, ProviderAccess } from './provider.ts'
+import { pollResend } from './resend.ts'
+
+const SEED = 11
+const START = Date.UTC(2026, 10, 24, 10, 30)
+const world = new World(SEED)
+const metricOf: Record<EventCount, MetricName> = {
+  sent: 'emails_sent',
+  delivered: 'emails_delivered',
+  delivery_delayed: 'emails_delayed',
+  bounced: 'emails_bounced',
+  complained: 'emails_complained',
+  suppressed: 'emails_suppressed',
+}
+const sites = world.domains.map((domain, index) => ({
+  domain,
+  id: SiteId.parse(`00000000-0000-4000-8000-00000000000${index}`),
+}))
+
+/** What the connector keeps in Postgres, as plainly as can be: facts by key, cursors by site. */
+class Store {
+  readonly facts = new Map<string, Fact>()
+  readonly cursors = new Map<string, number>()
+
+  async store({ siteId, dataset, facts, completeUntil }: Chunk): Promise<void> {
+    expect(dataset).toBe('daily')
+    for (const fact of facts) this.facts.set(`${siteId} ${fact.metric} ${fact.windowStart}`, fact)
+    if (completeUntil !== null) this.cursors.set(siteId, Math.max(completeUntil, this.cursors.get(siteId) ?? 0))
+  }
+
+  sites(): PolledSite[] {
+    return sites.map(({ id, domain }) => ({
+      id,
+      providerRef: domain.id,
+      timeZone: 'UTC',
+      cursors: { hourly: null, daily: this.cursors.get(id) ?? null },
+    }))
+  }
+
+  of(site: number, metric: MetricName): Fact[] {
+    const own = [...this.facts].filter(([key]) => key.startsWith(`${sites[site]?.id} ${metric} `))
+    return own.map(([, fact]) => fact).sort((a, b) => a.windowStart - b.windowStart)
+  }
+}
+
+let simulator: ResendSimulator
+let now: number
+let key: string
+let store: Store
+
+beforeEach(async () => {
+  now = START
+  simulator = await startResendSimulator({ seed: SEED, log: () => {}, now: () => now })
+  key = simulator.issueReadKey()
+  store = new Store()
+  await control('retention', { days: 30 })
+})
+afterEach(() => simulator.stop())
+
+async function control(path: string, body: unknown): Promise<void> {
+  const answer = await fetch(`${simulator.controlUrl}/${path}`, { method: 'POST', body: JSON.stringify(body) })
+  expect(answer.status).toBe(200)
+}
+const fault = (kind: string, more: Record<string, unknown> = {}) => control('faults', { kind, ...more })
+
+function poll(more: Partial<ProviderAccess> = {}) {
+  const clock = async () => now
+  const access: ProviderAccess = {
+    apiUrl: simulator.apiUrl,
+    fetch: (url, init) => fetch(url, init),
+    clock,
+    authorization: () => `Bearer ${key}`,
+    acquire: async () => {},
+    wait: async (ms) => {
+      now += ms
+    },
+    ...more,
+  }
+  return pollResend(access, store.sites(), { clock, store: (chunk) => store.store(chunk) })
+}
+
+/** The world's own ledger: each mail and all that became of it. */
+function ledger(site: number, from: number, to: number): Record<EventCount, number> {
+  const totals = { sent: 0, delivered: 0, delivery_delayed: 0, bounced: 0, complained: 0, suppressed: 0 }
+  const domain = sites[site]?.domain
+  for (let day = from; domain !== undefined && day < to; day += DAY_MS) {
+    for (const { events } of world.mails(domain, day)) for (const { name } of events) totals[name] += 1
+  }
+  return totals
+}
+
+describe('a first poll', () => {
+  it('reads every day of two years, and calls those of the last three unfinished', async () => {
+    await control('retention', { days: 1100 })
+    expect(await poll()).toMatchObject({ outcome: 'ok', reason: null })
+    const sent = store.of(0, 'emails_sent')
+    expect(sent[0]?.windowStart).toBeLessThan(START - 725 * DAY_MS)
+    expect(sent.at(-1)).toMatchObject({ source: 'resend.emails.metrics', unit: 'count', sampling: 1 })
+    const unfinished = sent.filter(({ completeness }) => completeness === 'partial')
+    expect(unfinished.map(({ windowStart }) => new Date(windowStart).getUTCDate())).toEqual([21, 22, 23, 24])
+    expect([...store.cursors.values()]).toEqual(sites.map(() => Date.UTC(2026, 10, 21)))
+  })
+
+  it('asks for no day that the team’s plan no longer keeps', async () => {
+    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    const first = [0, 1, 2].map((site) => store.of(site, 'emails_sent')[0]?.windowStart ?? 0)
+    expect(Math.min(...first)).toBe(Date.UTC(2026, 9, 26))
+  })
+
+  it('leaves room in each second for the mail that the team sends itself', async () => {
+    let fewest = 5
+    await poll({
+      fetch: async (url, init) => {
+        const response = await fetch(url, init)
+        fewest = Math.min(fewest, Number(response.headers.get('ratelimit-remaining')))
+        return response
+      },
+    })
+    expect(fewest).toBe(2)
+  })
+})
+
+describe('golden totals', () => {
+  it('are exact after 60 days in which one call in ten met a fault of every kind in turn', async () => {
+    const kinds = [
+      'server_error',
+      'rate_limited',
+      'repeated_page',
+      'empty_result',
+      'partial',
+      'cut',
+      'invalid_json',
+      'timeout',
+      'forbidden',
+      'unauthorized',
+    ]
+    const from = Date.UTC(2026, 7, 1)
+    await control('retention', { days: 10 })
+    now = from + 9 * DAY_MS + 5 * HOUR_MS
+    const to = from + 60 * DAY_MS
+    const struck = new Set<string>()
+    const outcomes = new Set<string>()
+    let calls = 0
+    const withFaults: ProviderAccess['fetch'] = async (url, init) => {
+      calls += 1
+      const kind = kinds[Math.floor(calls / 10) % kinds.length]
+      if (calls % 10 === 0 && kind !== undefined) {
+        struck.add(kind)
+        await fault(kind, { retry_after: 1 })
+      }
+      return fetch(url, init)
+    }
+    while (now < to + 5 * DAY_MS) {
+      const run = await poll({ fetch: withFaults, timeoutMs: 80 }).catch((error: Error) => ({ outcome: error.message }))
+      outcomes.add(run.outcome)
+      now += 5 * HOUR_MS
+    }
+    expect([...struck].sort()).toEqual(kinds.toSorted())
+    expect(outcomes).toContain('partial')
+    for (const site of sites.keys()) {
+      const golden = ledger(site, from, to)
+      for (const name of EVENT_COUNTS) {
+        const days = store.of(site, metricOf[name]).filter(({ windowStart }) => windowStart < to)
+        expect(days.every(({ completeness }) => completeness === 'complete')).toBe(true)
+        expect([name, days.reduce((total, { value }) => total + value, 0)]).toEqual([name, golden[name]])
+      }
+    }
+  })
+})
+
+describe('a day that is over', () => {
+  it('is corrected by a bounce or a complaint that comes two days later', async () => {
+    await poll()
+    const day = Date.UTC(2026, 10, 23)
+    const first = Object.fromEntries(EVENT_COUNTS.map((name) => [name, valueAt(metricOf[name], day)]))
+    now += 4 * DAY_MS
+    await poll()
+    const last = Object.fromEntries(EVENT_COUNTS.map((name) => [name, valueAt(metricOf[name], day)]))
+    expect(last).toEqual(ledger(2, day, day + DAY_MS))
+    expect(last).not.toEqual(first)
+  })
+  const valueAt = (metric: MetricName, day: number) =>
+    store.of(2, metric).find(({ windowStart }) => windowStart === day)?.value
+})
+
+describe('the records of a domain', () => {
+  it('are counted by day as they stand, and a drift shows with its record', async () => {
+    for (let day = 0; day < 28; day += 1) {
+      await poll()
+      now += DAY_MS
+    }
+    const days = (site: number, metric: MetricName) => store.of(site, metric).map(({ value }) => value)
+    expect(days(0, 'spf_unverified')).toEqual(Array(28).fill(0))
+    expect(days(1, 'dkim_unverified').filter((value) => value === 1)).toHaveLength(3)
+    expect(days(1, 'spf_unverified')).toEqual(Array(28).fill(0))
+    expect(days(2, 'spf_unverified').filter((value) => value === 2)).toHaveLength(3)
+    expect(store.of(2, 'spf_unverified')[0]).toMatchObject({ source: 'resend.domains', completeness: 'complete' })
+  })
+})
+
+describe('a run that is not whole', () => {
+  it.each(['empty_result', 'partial'])('is partial when rows are missing of what its totals say: %s', async (kind) => {
+    await fault(kind, { match: 'dimensions', times: 100 })
+    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'rows_incomplete' })
+    expect(store.cursors.size).toBe(0)
+    expect([...store.facts.values()].filter(({ source }) => source === 'resend.emails.metrics')).not.toContainEqual(
+      expect.objectContaining({ completeness: 'complete' }),
+    )
+  })
+  it('is empty when the totals themselves say that no mail was sent', async () => {
+    now = Date.UTC(2024, 8, 20)
+    expect(await poll()).toMatchObject({ outcome: 'empty', reason: 'run_empty' })
+  })
+  it('is partial when one of the domains is gone, and the others are read', async () => {
+    const gone = { ...store.sites()[0], id: SiteId.parse('00000000-0000-4000-8000-000000000009') } as PolledSite
+    const known = store.sites()
+    store.sites = () => [...known, { ...gone, providerRef: '00000000-0000-4000-8000-00000000dead' }]
+    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'site_missing' })
+    expect(store.of(0, 'emails_sent').length).toBeGreaterThan(25)
+  })
+  it('is throttled with the wait that Resend gave, and keeps what was read', async () => {
+    await fault('rate_limited', { match: 'dimensions', retry_after: 7 })
+    expect(await poll()).toMatchObject({ outcome: 'throttled', retryAfterMs: 7000 })
+  })
+})
+
+describe('a call that fails', () => {
+  it.each([
+    ['unauthorized', 'provider_unauthorized'],
+    ['forbidden', 'provider_forbidden'],
+    ['server_error', 'provider_server_error'],
+    ['cut', 'provider_unreachable'],
+    ['invalid_json', 'provider_reply_invalid'],
+  ])('%s is %s', async (kind, code) => {
+    await fault(kind, { match: 'dimensions' })
+    await expect(poll()).rejects.toMatchObject({ code })
+  })
+  it('is page_repeated when an answer for other days is served again', async () => {
+    await poll()
+    now += 5 * DAY_MS
+    await fault('repeated_page', { match: 'dimensions' })
+    await expect(poll()).rejects.toMatchObject({ code: 'page_repeated' })
+  })
+  it('is provider_unauthorized for a key that can only send', async () => {
+    key = simulator.issueKey('sending_access')
+    await expect(poll()).rejects.toMatchObject({ code: 'provider_unauthorized' })
+  })
+  it('never carries the provider’s words or the key', async () => {
+    key = `${key.slice(0, -1)}${key.endsWith('0') ? '1' : '0'}`
+    const error = await poll().catch((caught: unknown) => caught)
+    expect(error).toMatchObject({ code: 'provider_forbidden' })
+    expect(JSON.stringify([String(error), error, error instanceof Error ? error.stack : ''])).not.toContain(key)
+  })
+})
