@@ -28,6 +28,27 @@ export const CONNECT_HELP: { readonly [Name in Provider]: ConnectHelp } = {
       'Paste it here. A global API key is refused: it can do anything.',
     ],
   },
+  stripe: {
+    keyName: 'Restricted key',
+    brings: 'an account becomes a site, with its revenue by day',
+    steps: [
+      <>
+        In Stripe, open{' '}
+        <ProviderLink href="https://dashboard.stripe.com/apikeys/create?name=Flarewatch">
+          Developers, API keys, Create restricted key
+        </ProviderLink>
+        .
+      </>,
+      <>
+        Set <strong>Balance transaction sources</strong> to <strong>Read</strong> and leave every other permission at
+        None. If your page offers to read the account itself, its name and time zone are taken from there.
+      </>,
+      <>
+        Paste the key, which begins with <code>rk_</code>, here. A secret key (<code>sk_</code>) is refused unsent, and
+        so is a restricted key that can change anything.
+      </>,
+    ],
+  },
   resend: {
     keyName: 'API key',
     brings: 'domains become sites, with what became of their mail',

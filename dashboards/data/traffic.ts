@@ -9,6 +9,8 @@ import type { Answer } from './wire.ts'
 
 export type Traffic = {
   readonly charted: MetricName
+  /** The chart's; null where it counts no money. */
+  readonly currency: string | null
   /** The chart's: of whole days where the metric has no hours. */
   readonly window: Window
   readonly rows: readonly ChartRow[]
@@ -51,7 +53,10 @@ export async function readTraffic(
   })
   const { within, current: charts, previous: before } = inRange(charted)
   const rows = chartRows(within, pointsOf(charts), pointsOf(before))
-  return { ok: true, value: { charted, window: within, rows, figures, fetchedAt: newestFetch(figures) } }
+  return {
+    ok: true,
+    value: { charted, currency: null, window: within, rows, figures, fetchedAt: newestFetch(figures) },
+  }
 }
 
 function seriesOf(name: string, { current, previous }: { current: Metrics; previous: Metrics }) {

@@ -1,20 +1,22 @@
 'use client'
 
 import { useState } from 'react'
-import { formatCount, formatDayTime, formatFullDay, zoneLabel } from '../view/format.ts'
+import { formatDayTime, formatFullDay, formatValue, type Measure } from '../view/format.ts'
 import type { Window } from '../view/ranges.ts'
 import type { ChartRow } from '../view/series.ts'
 
 type ChartTableProps = {
   readonly title: string
   readonly label: string
+  readonly measure: Measure
+  readonly zone: string
   readonly window: Window
   readonly rows: readonly ChartRow[]
   readonly timeZone: string
 }
 
 /** The chart's values as text, for those who read better than they see curves. Made only when it is opened. */
-export function ChartTable({ title, label, window, rows, timeZone }: ChartTableProps) {
+export function ChartTable({ title, label, measure, zone, window, rows, timeZone }: ChartTableProps) {
   const [open, setOpen] = useState(false)
   return (
     <details className="values" onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
@@ -26,7 +28,7 @@ export function ChartTable({ title, label, window, rows, timeZone }: ChartTableP
             <thead>
               <tr>
                 <th scope="col">
-                  {window.grain === 'hour' ? 'Hour from' : 'Day'} ({zoneLabel(timeZone)})
+                  {window.grain === 'hour' ? 'Hour from' : 'Day'} ({zone})
                 </th>
                 <th scope="col" className="end">
                   {label}
@@ -43,10 +45,10 @@ export function ChartTable({ title, label, window, rows, timeZone }: ChartTableP
                     {window.grain === 'hour' ? formatDayTime(at, timeZone) : formatFullDay(at, timeZone)}
                   </th>
                   <td className="end number">
-                    {value === null ? 'no data' : formatCount(value)}
+                    {value === null ? 'no data' : formatValue(value, measure)}
                     {partial && ' (unfinished)'}
                   </td>
-                  <td className="end number">{previous === null ? 'no data' : formatCount(previous)}</td>
+                  <td className="end number">{previous === null ? 'no data' : formatValue(previous, measure)}</td>
                 </tr>
               ))}
             </tbody>

@@ -38,7 +38,7 @@ function Origin({ figure, timeZone }: { readonly figure: Figure; readonly timeZo
   const shown = isSameDay(fetched, Date.now()) ? formatTime(fetched, timeZone) : formatDateTime(fetched, timeZone)
   const parts = [
     provenance.source,
-    daysText(window),
+    daysText(window, zoneLabel(timeZone)),
     meanOf === null || meanOf === 1 ? null : `mean of ${meanOf} days`,
     `fetched ${shown} ${zoneLabel(timeZone)}`,
     samplingText(provenance.sampling),
@@ -51,13 +51,13 @@ function Origin({ figure, timeZone }: { readonly figure: Figure; readonly timeZo
   )
 }
 
-/** Days are the provider's, in UTC, whatever the site's zone: the figure says which ones. */
-function daysText({ grain, from, to }: Figure['window']): string | null {
+/** Days are those that the provider counts the site in, each told as the UTC midnight of its date: the figure says which ones. */
+function daysText({ grain, from, to }: Figure['window'], zone: string): string | null {
   if (grain === 'hour') return null
   const last = to - 1
-  if (isSameDay(from, last)) return `${formatDay(from, 'UTC')} (UTC day)`
+  if (isSameDay(from, last)) return `${formatDay(from, 'UTC')} (${zone} day)`
   const show = new Date(from).getUTCFullYear() === new Date(last).getUTCFullYear() ? formatDay : formatDate
-  return `${show(from, 'UTC')} to ${show(last, 'UTC')} (UTC days)`
+  return `${show(from, 'UTC')} to ${show(last, 'UTC')} (${zone} days)`
 }
 
 function isSameDay(a: number, b: number): boolean {

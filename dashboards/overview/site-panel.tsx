@@ -2,15 +2,18 @@
 
 import dynamic from 'next/dynamic'
 import { useEffect, useId, useRef, useState } from 'react'
+import { METRICS } from '../../domain/metrics/definitions.ts'
 import { PROVIDERS } from '../../domain/providers/registry.ts'
 import { healthOf, type Line } from '../credentials/health.ts'
 import { HealthBadge } from '../credentials/health-notice.tsx'
+import { readRevenue } from '../data/revenue.ts'
 import type { SiteSummary, z } from '../data/schemas.ts'
 import { readTraffic, type Traffic } from '../data/traffic.ts'
 import { usePolled } from '../data/use-polled.ts'
 import { useWorkspace } from '../session/workspace.tsx'
 import { FailureNotice } from '../shell/notice.tsx'
 import { useNow } from '../shell/use-now.ts'
+import { PANELS } from '../view/panels.ts'
 import type { Range } from '../view/ranges.ts'
 import { FigureLine } from './figure-line.tsx'
 import { Freshness } from './freshness.tsx'
@@ -43,7 +46,7 @@ export function SitePanel({ site, credential, range, compare, round }: SitePanel
   const { value, failure, refresh } = usePolled(
     `${site.id} ${range.name}`,
     hasNumbers ? POLL_MS : FIRST_NUMBERS_POLL_MS,
-    () => readTraffic(gateway, site, range, Date.now()),
+    () => (isMoney(site) ? readRevenue : readTraffic)(gateway, site, range, Date.now()),
   )
   const fetchedAt = value?.fetchedAt ?? null
   useEffect(() => {
@@ -77,6 +80,10 @@ export function SitePanel({ site, credential, range, compare, round }: SitePanel
   )
 }
 
+function isMoney({ provider }: Site): boolean {
+  return METRICS[PANELS[provider].charted].unit === 'minor'
+}
+
 type PanelBodyProps = {
   readonly traffic: Traffic
   readonly site: Site
@@ -89,12 +96,18 @@ function PanelBody({ traffic, site, range, compare }: PanelBodyProps) {
     <div className="panel-body">
       <dl className="figures">
         {traffic.figures.map((figure) => (
-          <FigureLine key={figure.metric} figure={figure} range={range} timeZone={site.time_zone} />
+          <FigureLine
+            key={`${figure.metric} ${figure.currency}`}
+            figure={figure}
+            range={range}
+            timeZone={site.time_zone}
+          />
         ))}
       </dl>
       <TrafficChart
         title={site.name}
         charted={traffic.charted}
+        currency={traffic.currency}
         window={traffic.window}
         rows={traffic.rows}
         range={range}

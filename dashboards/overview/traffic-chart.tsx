@@ -5,12 +5,13 @@ import { METRICS, type MetricName } from '../../domain/metrics/definitions.ts'
 import { deltaOf, deltaText } from '../view/delta.ts'
 import {
   formatCompact,
-  formatCount,
   formatDay,
   formatDayTime,
   formatFullDay,
   formatMonth,
   formatTime,
+  formatValue,
+  type Measure,
   zoneLabel,
 } from '../view/format.ts'
 import type { Range, Window } from '../view/ranges.ts'
@@ -20,6 +21,7 @@ import { ChartTable } from './chart-table.tsx'
 type TrafficChartProps = {
   readonly title: string
   readonly charted: MetricName
+  readonly currency: string | null
   readonly window: Window
   readonly rows: readonly ChartRow[]
   readonly range: Range
@@ -32,9 +34,11 @@ const HEIGHT = 200
 const AXIS_WIDTH = 44
 
 export default function TrafficChart(props: TrafficChartProps) {
-  const { title, charted, window, rows, range, compare } = props
-  const { label } = METRICS[charted]
-  // The provider's days are UTC days; showing them in another zone would move them.
+  const { title, charted, currency, window, rows, range, compare } = props
+  const { label, unit } = METRICS[charted]
+  const measure = { unit, currency }
+  const zone = zoneLabel(props.timeZone)
+  // A day is told as the UTC midnight of its date; showing that in another zone would move it.
   const timeZone = window.grain === 'day' ? 'UTC' : props.timeZone
   const hasPartial = rows.some(({ partial }) => partial)
   const hasPrevious = compare && rows.some(({ previous }) => previous !== null)
@@ -42,7 +46,8 @@ export default function TrafficChart(props: TrafficChartProps) {
     <figure className="chart">
       <figcaption className="chart-caption">
         <span>
-          {label} per {window.grain}, {zoneLabel(timeZone)}
+          {label} per {window.grain}, {currency === null ? '' : `${currency}, `}
+          {zone}
         </span>
         <span className="legend">
           <span className="key key-now">now</span>
@@ -74,7 +79,7 @@ export default function TrafficChart(props: TrafficChartProps) {
             />
             <YAxis
               width={AXIS_WIDTH}
-              tickFormatter={formatCompact}
+              tickFormatter={(value: number) => formatCompact(value, measure)}
               tick={TICK}
               axisLine={false}
               tickLine={false}
@@ -89,6 +94,8 @@ export default function TrafficChart(props: TrafficChartProps) {
                   <Reading
                     row={row}
                     label={label}
+                    measure={measure}
+                    zone={zone}
                     grain={window.grain}
                     range={range}
                     timeZone={timeZone}
@@ -103,7 +110,15 @@ export default function TrafficChart(props: TrafficChartProps) {
           </ComposedChart>
         </ResponsiveContainer>
       </div>
-      <ChartTable title={title} label={label} window={window} rows={rows} timeZone={timeZone} />
+      <ChartTable
+        title={title}
+        label={label}
+        measure={measure}
+        zone={zone}
+        window={window}
+        rows={rows}
+        timeZone={timeZone}
+      />
     </figure>
   )
 }
@@ -132,27 +147,30 @@ function tickText(at: number, range: Range['name'], timeZone: string): string {
 type ReadingProps = {
   readonly row: ChartRow
   readonly label: string
+  readonly measure: Measure
+  readonly zone: string
   readonly grain: Window['grain']
   readonly range: Range
   readonly timeZone: string
   readonly compare: boolean
 }
 
-function Reading({ row: { at, value, partial, previous }, label, grain, range, timeZone, compare }: ReadingProps) {
+function Reading({ row, label, measure, zone, grain, range, timeZone, compare }: ReadingProps) {
+  const { at, value, partial, previous } = row
   const comparable = value !== null && previous !== null && !partial
   return (
     <div className="reading">
       <div className="fine">
-        {grain === 'hour' ? formatDayTime(at, timeZone) : formatFullDay(at, timeZone)} {zoneLabel(timeZone)}
+        {grain === 'hour' ? formatDayTime(at, timeZone) : formatFullDay(at, timeZone)} {zone}
       </div>
       <div>
-        <strong className="number">{value === null ? 'no data' : formatCount(value)}</strong>
+        <strong className="number">{value === null ? 'no data' : formatValue(value, measure)}</strong>
         {value !== null && ` ${label.toLowerCase()}`}
         {partial && ' so far'}
       </div>
       {compare && previous !== null && (
         <div className="fine">
-          <span className="number">{formatCount(previous)}</span> in the previous period
+          <span className="number">{formatValue(previous, measure)}</span> in the previous period
           {comparable && `, ${deltaText(deltaOf(value, previous), range.noun).short}`}
         </div>
       )}

@@ -28,8 +28,20 @@ export function formatBytes(value: number): string {
 
 /** From the currency's smallest unit: a yen has none smaller, a dinar has three places. */
 export function formatMoney(minor: number, currency: string): string {
-  const format = new Intl.NumberFormat(LOCALE, { style: 'currency', currency })
-  return format.format(minor / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2))
+  return moneyFormat(currency).format(inMajorUnits(minor, currency))
+}
+
+function inMajorUnits(minor: number, currency: string): number {
+  return minor / 10 ** (moneyFormat(currency).resolvedOptions().maximumFractionDigits ?? 2)
+}
+
+const moneyFormats = new Map<string, Intl.NumberFormat>()
+function moneyFormat(currency: string): Intl.NumberFormat {
+  const known = moneyFormats.get(currency)
+  if (known !== undefined) return known
+  const made = new Intl.NumberFormat(LOCALE, { style: 'currency', currency })
+  moneyFormats.set(currency, made)
+  return made
 }
 
 export function formatValue(value: number, { unit, currency }: Measure): string {
@@ -44,8 +56,8 @@ export function formatValue(value: number, { unit, currency }: Measure): string 
 }
 
 /** For axis ticks, where space is short. */
-export function formatCompact(value: number): string {
-  return compact.format(value)
+export function formatCompact(value: number, { currency }: Measure): string {
+  return compact.format(currency === null ? value : inMajorUnits(value, currency))
 }
 
 const MINUTE_MS = 60_000

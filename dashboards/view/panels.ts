@@ -6,6 +6,10 @@ export type Panel = { readonly charted: MetricName; readonly figures: readonly M
 
 export const PANELS: { readonly [Name in Provider]: Panel } = {
   cloudflare: { charted: 'requests', figures: ['requests', 'bytes', 'unique_visitors'] },
+  stripe: {
+    charted: 'net_revenue',
+    figures: ['net_revenue', 'gross_revenue', 'fees', 'refunds', 'disputes', 'payouts'],
+  },
   resend: {
     charted: 'emails_sent',
     figures: [

@@ -1,3 +1,4 @@
+import { dayOf } from '../../domain/calendar/days.ts'
 import type { Grain } from '../../domain/metrics/definitions.ts'
 
 const HOUR_MS = 60 * 60 * 1000
@@ -41,6 +42,22 @@ export function daysBehind({ grain, from, to }: Window, now: number): Window {
   const days = Math.max(1, Math.round((to - from) / DAY_MS))
   const end = grain === 'day' ? to : Math.floor(now / DAY_MS) * DAY_MS
   return { grain: 'day', from: end - days * DAY_MS, to: end }
+}
+
+/**
+ * As many days as a range has, of a zone's own calendar: each by the UTC midnight of its date, the last the one under way. `nowInDays` is
+ * where the clock stands in it.
+ */
+export function siteDays(
+  { grain, steps }: Pick<Range, 'grain' | 'steps'>,
+  timeZone: string,
+  now: number,
+): { readonly window: Window; readonly nowInDays: number } {
+  const days = grain === 'day' ? steps : Math.max(1, Math.round((steps * STEP_MS[grain]) / DAY_MS))
+  const today = dayOf(timeZone, now)
+  const begin = Date.parse(today.date)
+  const window = { grain: 'day', from: begin + DAY_MS - days * DAY_MS, to: begin + DAY_MS } as const
+  return { window, nowInDays: begin + Math.min(now - today.from, DAY_MS - 1) }
 }
 
 export function metricsQuery({ grain, from, to }: Window): string {

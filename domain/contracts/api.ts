@@ -70,6 +70,12 @@ export const MetricName = z.enum([
   'emails_suppressed',
   'spf_unverified',
   'dkim_unverified',
+  'gross_revenue',
+  'refunds',
+  'disputes',
+  'fees',
+  'net_revenue',
+  'payouts',
 ])
 /** `minor`: money, in the smallest unit of its series' currency. */
 export const Unit = z.enum(['count', 'bytes', 'minor'])

@@ -16,6 +16,8 @@ describe('metric definitions', () => {
       'cached_bytes',
       'unique_visitors',
     ])
+    expect(metricsOf('stripe', 'hour')).toEqual([])
+    expect(metricsOf('stripe', 'day').map(({ name }) => name)).toContain('net_revenue')
   })
 
   it('take of a state its last reading', () => {

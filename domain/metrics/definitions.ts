@@ -24,6 +24,7 @@ export type MetricDefinition = {
 
 const TRAFFIC = { provider: 'cloudflare', unit: 'count', aggregation: 'sum', grains: ['hour', 'day'] } as const
 const MAIL = { provider: 'resend', unit: 'count', aggregation: 'sum', grains: ['day'] } as const
+const REVENUE = { provider: 'stripe', unit: 'minor', aggregation: 'sum', grains: ['day'] } as const
 
 export const METRICS: { readonly [Name in MetricName]: MetricDefinition & { readonly name: Name } } = {
   requests: { name: 'requests', label: 'Requests', ...TRAFFIC },
@@ -51,6 +52,12 @@ export const METRICS: { readonly [Name in MetricName]: MetricDefinition & { read
   emails_suppressed: { name: 'emails_suppressed', label: 'Emails suppressed', ...MAIL },
   spf_unverified: { name: 'spf_unverified', label: 'SPF records unverified', ...MAIL, aggregation: 'last' },
   dkim_unverified: { name: 'dkim_unverified', label: 'DKIM records unverified', ...MAIL, aggregation: 'last' },
+  gross_revenue: { name: 'gross_revenue', label: 'Gross revenue', ...REVENUE },
+  refunds: { name: 'refunds', label: 'Refunds', ...REVENUE },
+  disputes: { name: 'disputes', label: 'Disputes', ...REVENUE },
+  fees: { name: 'fees', label: 'Fees', ...REVENUE },
+  net_revenue: { name: 'net_revenue', label: 'Net revenue', ...REVENUE },
+  payouts: { name: 'payouts', label: 'Paid out', ...REVENUE },
 }
 
 export function metricsOf(provider: Provider, grain: Grain): readonly MetricDefinition[] {

@@ -2,9 +2,12 @@ import type { Provider } from '../contracts/providers.ts'
 import { cloudflare } from './cloudflare/provider.ts'
 import type { ProviderEntry } from './provider.ts'
 import { resend } from './resend/provider.ts'
+import { stripe } from './stripe/provider.ts'
 
 /** Every provider that a key may be stored for: one line each, see docs/add-a-provider.md. */
-export const PROVIDERS = { cloudflare, resend } as const satisfies { readonly [Name in Provider]: ProviderEntry }
+export const PROVIDERS = { cloudflare, stripe, resend } as const satisfies {
+  readonly [Name in Provider]: ProviderEntry
+}
 
 /** Where each provider is asked: the real address, or a simulator's. */
 export type ApiUrls = { readonly [Variable in (typeof PROVIDERS)[Provider]['apiUrlVariable']]: string }

@@ -18,6 +18,7 @@ const VARIABLES = {
   ),
   CLOUDFLARE_API_URL: z.url().default(PROVIDERS.cloudflare.apiUrl),
   RESEND_API_URL: z.url().default(PROVIDERS.resend.apiUrl),
+  STRIPE_API_URL: z.url().default(PROVIDERS.stripe.apiUrl),
   /** 256 bits, which the notifier holds too. */
   INVITATION_KEY: z.base64url().length(43),
   /** Host, port, database and TLS of the console's Postgres, direct and not pooled; a user in it is refused. */

@@ -12,6 +12,7 @@ const environment = readEnvironment(Deno.env.get, [
   'CLOUDFLARE_API_URL',
   'DASHBOARD_URL',
   'RESEND_API_URL',
+  'STRIPE_API_URL',
   'SUPABASE_SECRET_KEY',
   'SUPABASE_SECRET_KEYS',
   'SUPABASE_URL',

@@ -167,7 +167,7 @@ function parts(resendUrl = providerUrl): DepositParts {
   return {
     vault,
     store,
-    apiUrls: { CLOUDFLARE_API_URL: providerUrl, RESEND_API_URL: resendUrl },
+    apiUrls: { CLOUDFLARE_API_URL: providerUrl, RESEND_API_URL: resendUrl, STRIPE_API_URL: providerUrl },
   } as unknown as DepositParts
 }
 

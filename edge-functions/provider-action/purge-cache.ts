@@ -36,6 +36,7 @@ export async function purgeCache(parts: PurgeParts, call: Call<Input>): Promise<
   const stepUpToken = headers.get(STEP_UP_HEADER)
   if (stepUpToken === null) throw new Refused('step_up_required')
   const record = await store('sealed_credential', { tenant_id, user_id: user.id, credential_id, site_id })
+  if (record.provider !== 'cloudflare') throw new Refused('request_invalid', { fields: ['credential_id'] })
   requireOfSite(input, record.name)
   const proofs = { userJwt: user.jwt, stepUpToken, requestId }
   const { request_digest } = idempotency

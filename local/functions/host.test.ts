@@ -175,6 +175,7 @@ test('D2: the enumerated functions of this project start with what their lines n
       VAULT_SERVICE_KEY: JSON.stringify(await exportJWK(privateKey)),
       CLOUDFLARE_API_URL: project,
       RESEND_API_URL: project,
+      STRIPE_API_URL: project,
       CONSOLE_DATABASE_URL: 'postgres://127.0.0.1:9/postgres',
       CONSOLE_LOGIN_KEY: 'A'.repeat(43),
       PGAPPNAME: 'flarewatch-console',

@@ -21,6 +21,7 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
     'service VAULT flarewatch-vault#ConnectorDoor',
     'var CLOUDFLARE_API_URL',
     'var RESEND_API_URL',
+    'var STRIPE_API_URL',
   ],
   'workers/vault/wrangler.toml': [
     'consumer flarewatch-rewrap',

@@ -32,6 +32,7 @@ const SiteRow = z.object({
   id: SiteId,
   provider_ref: z.string(),
   time_zone: z.string(),
+  currencies: z.array(z.string()),
   hourly: z.date().nullable(),
   daily: z.date().nullable(),
 })
@@ -75,6 +76,9 @@ export class JobStore {
     return this.#bound(job.id, async (sql) => {
       const rows = await sql`
         select s.id, s.provider_ref, s.time_zone,
+               array(
+                 select distinct f.currency from flarewatch.facts_daily f where f.site_id = s.id and f.currency <> 'XXX'
+               ) as currencies,
                max(c.complete_until) filter (where c.dataset = 'hourly') as hourly,
                max(c.complete_until) filter (where c.dataset = 'daily') as daily
           from flarewatch.sites s left join flarewatch.cursors c on c.site_id = s.id
@@ -84,10 +88,11 @@ export class JobStore {
       return z
         .array(SiteRow)
         .parse(rows.slice())
-        .map(({ id, provider_ref, time_zone, hourly, daily }) => ({
+        .map(({ id, provider_ref, time_zone, currencies, hourly, daily }) => ({
           id,
           providerRef: provider_ref,
           timeZone: time_zone,
+          currencies,
           cursors: { hourly: hourly?.getTime() ?? null, daily: daily?.getTime() ?? null },
         }))
     })

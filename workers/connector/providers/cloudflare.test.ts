@@ -32,6 +32,7 @@ class Store {
         id,
         providerRef: zone.id,
         timeZone: 'UTC',
+        currencies: [],
         cursors: { hourly: cursor('hourly'), daily: cursor('daily') },
       }
     })

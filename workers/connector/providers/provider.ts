@@ -35,6 +35,8 @@ export type PolledSite = {
   readonly providerRef: string
   /** In which the site's days are counted. */
   readonly timeZone: string
+  /** Those that its figures are in so far. */
+  readonly currencies: readonly string[]
   /** Unix milliseconds up to which each dataset is complete; null before the first poll. */
   readonly cursors: { readonly [Name in DatasetName]: number | null }
 }

@@ -39,6 +39,7 @@ class Store {
       id,
       providerRef: domain.id,
       timeZone: 'UTC',
+      currencies: [],
       cursors: { hourly: null, daily: this.cursors.get(id) ?? null },
     }))
   }

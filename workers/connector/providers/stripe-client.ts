@@ -1,0 +1,68 @@
+import {
+  type BalanceTransaction,
+  BalanceTransactions,
+  MAX_PAGE_ROWS,
+  STRIPE_VERSION,
+} from '../../../domain/providers/stripe/schemas.ts'
+import { type ProviderAccess, ProviderFailure } from './provider.ts'
+import { askProvider } from './request.ts'
+
+/** A full page is some 100 KB. */
+const MAX_REPLY_BYTES = 2 * 1024 * 1024
+/** Stripe's 429 names a reason and no time. */
+const DEFAULT_RETRY_AFTER_MS = 30_000
+
+/** Unix milliseconds on whole seconds, half-open. */
+export type Range = { readonly from: number; readonly to: number }
+
+/** Stripe's list of what moved an account's balance. */
+export class StripeClient {
+  readonly #access: ProviderAccess
+
+  constructor(access: ProviderAccess) {
+    this.#access = access
+  }
+
+  /** Newest first, page by page. A page that repeats what was read, or is not of the range, is refused. */
+  async *transactions(range: Range): AsyncGenerator<readonly BalanceTransaction[]> {
+    const seen = new Set<string>()
+    for (let after: string | undefined; ; ) {
+      const query = {
+        'created[gte]': String(range.from / 1000),
+        ...(after === undefined ? {} : { starting_after: after }),
+      }
+      const { data, has_more } = await this.#page(range.to, { ...query, limit: String(MAX_PAGE_ROWS) })
+      for (const { id, created } of data) {
+        if (seen.has(id)) throw new ProviderFailure('page_repeated')
+        if (created * 1000 < range.from || created * 1000 >= range.to)
+          throw new ProviderFailure('provider_reply_invalid')
+        seen.add(id)
+      }
+      yield data
+      if (!has_more) return
+      const last = data.at(-1)
+      if (last === undefined) throw new ProviderFailure('provider_reply_invalid')
+      after = last.id
+    }
+  }
+
+  /** When the last transaction before an instant was made. */
+  async newestBefore(instant: number): Promise<number | undefined> {
+    const { data } = await this.#page(instant, { limit: '1' })
+    return data[0] === undefined ? undefined : data[0].created * 1000
+  }
+
+  async #page(before: number, filter: Readonly<Record<string, string>>) {
+    const query = new URLSearchParams({ ...filter, 'created[lt]': String(before / 1000) })
+    const answer = await askProvider(this.#access, {
+      method: 'GET',
+      path: `/v1/balance_transactions?${query}`,
+      headers: { 'stripe-version': STRIPE_VERSION },
+      maxReplyBytes: MAX_REPLY_BYTES,
+      defaultRetryAfterMs: DEFAULT_RETRY_AFTER_MS,
+    })
+    const parsed = BalanceTransactions.safeParse(answer)
+    if (!parsed.success) throw new ProviderFailure('provider_reply_invalid')
+    return parsed.data
+  }
+}
