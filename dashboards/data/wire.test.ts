@@ -17,7 +17,10 @@ test('what fits the contract is the value', async () => {
 
 test('a refusal keeps its code and its reference', async () => {
   answering(() => Response.json({ error: { code: 'aal2_stale', message: 'x', request_id: 'r-1' } }, { status: 403 }))
-  expect(await ask()).toEqual({ ok: false, failure: { code: 'aal2_stale', requestId: 'r-1', challenged: false, permissions: [] } })
+  expect(await ask()).toEqual({
+    ok: false,
+    failure: { code: 'aal2_stale', requestId: 'r-1', challenged: false, permissions: [] },
+  })
 })
 
 test('A3: an answer that asks for a code says so by the challenge of RFC 9470', async () => {
@@ -35,7 +38,10 @@ test.each([
   ['more than a page ever needs', () => new Response(new Uint8Array(4_000_001))],
 ])('%s is an answer that could not be read', async (_name, make) => {
   answering(make)
-  expect(await ask()).toEqual({ ok: false, failure: { code: 'answer_invalid', requestId: null, challenged: false, permissions: [] } })
+  expect(await ask()).toEqual({
+    ok: false,
+    failure: { code: 'answer_invalid', requestId: null, challenged: false, permissions: [] },
+  })
 })
 
 test('an error page of something between is a server that is away', async () => {
@@ -48,5 +54,8 @@ test('an error page of something between is a server that is away', async () => 
 
 test('no answer at all is told apart', async () => {
   answering(() => Promise.reject(new TypeError('fetch failed')))
-  expect(await ask()).toEqual({ ok: false, failure: { code: 'network', requestId: null, challenged: false, permissions: [] } })
+  expect(await ask()).toEqual({
+    ok: false,
+    failure: { code: 'network', requestId: null, challenged: false, permissions: [] },
+  })
 })

@@ -167,7 +167,12 @@ function parts(resendUrl = providerUrl): DepositParts {
   return {
     vault,
     store,
-    apiUrls: { CLOUDFLARE_API_URL: providerUrl, RESEND_API_URL: resendUrl, STRIPE_API_URL: providerUrl },
+    apiUrls: {
+      CLIENT_SUPABASE_API_URL: providerUrl,
+      CLOUDFLARE_API_URL: providerUrl,
+      RESEND_API_URL: resendUrl,
+      STRIPE_API_URL: providerUrl,
+    },
   } as unknown as DepositParts
 }
 
