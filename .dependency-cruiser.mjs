@@ -21,6 +21,7 @@ const rooms = {
     'domain/metrics',
     'domain/result',
     'domain/providers',
+    'domain/calendar',
     'domain/bytes',
     'domain/merkle',
     'domain/note',

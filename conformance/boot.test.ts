@@ -68,7 +68,7 @@ describe('the supervisor', () => {
     const { status, stdout, stderr } = await start([...DEMO, '--once', '--json', '--data', dir]).finished
     expect(status, stderr).toBe(0)
     const document = JSON.parse(stdout) as { boot: { kind: string }; credentials: number; chain: { ok: boolean } }
-    expect(document).toMatchObject({ boot: { kind: 'warm' }, credentials: 1, chain: { ok: true } })
+    expect(document).toMatchObject({ boot: { kind: 'warm' }, credentials: 2, chain: { ok: true } })
     expect(existsSync(join(dir, 'run.json'))).toBe(false)
   })
 

@@ -19,17 +19,22 @@ export async function sendMarkers(run: RunFile, { aal2, tenantId }: Sessions): P
     'global key': random('cfk_'),
     'legacy global key': randomBytes(19).toString('hex').slice(0, 37),
     'rejected token': random('cfut_'),
+    'Stripe secret key': `sk_live_${randomBytes(40).toString('hex')}`,
+    'rejected Stripe key': `rk_live_${randomBytes(40).toString('hex')}`,
     'unknown field': random('canary-field-'),
     'unusable header': random('canary-step-up-'),
     'wrong bearer': random('canary-bearer-'),
     'webhook body': random('canary-webhook-'),
   }
-  const store = (text: string, headers = {}) => storeMarker(aal2, tenantId, text, headers)
+  const store = (secret: string, headers = {}, provider = 'cloudflare') =>
+    storeMarker(aal2, { tenant_id: tenantId, provider, secret }, headers)
   const answers: [string, Answer | Response][] = [
     ['malformed token', await store(markers['malformed token'])],
     ['global key', await store(markers['global key'])],
     ['legacy global key', await store(markers['legacy global key'])],
     ['rejected token', await store(markers['rejected token'])],
+    ['Stripe secret key', await store(markers['Stripe secret key'], {}, 'stripe')],
+    ['rejected Stripe key', await store(markers['rejected Stripe key'], {}, 'stripe')],
     ['unusable header', await store(random('cfut_'), { 'flarewatch-step-up': markers['unusable header'] })],
     ['unknown field', await aal2.call('tenant-create', { tenant_id: randomUUID(), [markers['unknown field']]: 1 })],
     ...(await sendToGateway(run, markers)),
@@ -40,15 +45,11 @@ export async function sendMarkers(run: RunFile, { aal2, tenantId }: Sessions): P
   }
 }
 
+type Marker = { readonly tenant_id: string; readonly provider: string; readonly secret: string }
+
 /** A step-up token of the right look: a token is judged by shape and by the provider before the vault is asked. */
-function storeMarker(person: Person, tenantId: string, text: string, headers: Record<string, string>): Promise<Answer> {
-  const body = {
-    tenant_id: tenantId,
-    credential_id: randomUUID(),
-    provider: 'cloudflare',
-    label: 'canary',
-    secret: text,
-  }
+function storeMarker(person: Person, marker: Marker, headers: Record<string, string>): Promise<Answer> {
+  const body = { ...marker, credential_id: randomUUID(), label: 'canary' }
   return person.call('credential-store', body, { 'flarewatch-step-up': `fwsu_${randomUUID()}`, ...headers })
 }
 

@@ -4,16 +4,22 @@ import { z } from 'zod'
 import type { RunFile } from '../run-file.ts'
 import type { KnownSecret } from './scanner.ts'
 
-const Requests = z.object({ requests: z.array(z.object({ authorization: z.string() })) })
+const Requests = z.object({ requests: z.array(z.object({ authorization: z.string().default('') })) })
 
-/** Every token that the simulated provider was shown: what tenants stored, and markers that it refused. */
+/** Every key that a simulated provider was shown: what tenants stored, and markers that it refused. */
 export async function providerTokens(run: RunFile): Promise<KnownSecret[]> {
-  const simulator = run.simulators.cloudflare
+  const providers = Object.keys(run.simulators).filter((name) => name !== 'mail')
+  const shown = await Promise.all(providers.map((provider) => keysShownTo(run, provider)))
+  return shown.flat()
+}
+
+async function keysShownTo(run: RunFile, provider: string): Promise<KnownSecret[]> {
+  const simulator = run.simulators[provider]
   if (simulator === undefined) return []
   const response = await fetch(`${simulator.control_url}/requests?authorization=shown`)
   const { requests } = Requests.parse(await response.json())
-  const tokens = new Set(requests.map(({ authorization }) => authorization.replace(/^Bearer /, '')).filter(Boolean))
-  return [...tokens].map((token, index) => secret(`provider token ${index + 1}`, token))
+  const keys = new Set(requests.map(({ authorization }) => authorization.replace(/^Bearer /, '')).filter(Boolean))
+  return [...keys].map((key, index) => secret(`${provider} key ${index + 1}`, key))
 }
 
 const Jwk = z.object({ d: z.string() })

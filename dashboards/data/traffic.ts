@@ -1,7 +1,7 @@
 import { METRICS, type MetricName } from '../../domain/metrics/definitions.ts'
 import { type Figure, figureOf, isSettled, newestFetch, pointsOf, type Series } from '../view/figures.ts'
 import { PANELS } from '../view/panels.ts'
-import { daysBehind, metricsQuery, type Range, type Window, windowBefore, windowOf } from '../view/ranges.ts'
+import { daysBehind, metricsQuery, type Range, siteDays, type Window, windowBefore, windowOf } from '../view/ranges.ts'
 import { type ChartRow, chartRows } from '../view/series.ts'
 import type { Gateway } from './gateway.ts'
 import { MetricsResponse, type SiteSummary, type z } from './schemas.ts'
@@ -28,7 +28,10 @@ export async function readTraffic(
   now: number,
 ): Promise<Answer<Traffic>> {
   const window = windowOf(range, now)
-  const days = daysBehind(window, now)
+  const { charted, figures: shown } = PANELS[provider]
+  // A mean is one of finished days; a sum and a state speak of today too.
+  const ofFinished = shown.some((metric) => METRICS[metric].aggregation === 'mean')
+  const days = ofFinished ? daysBehind(window, now) : siteDays(range, 'UTC', now).window
   const daysAreOurs = window.grain === 'day'
   const [current, previous, currentDays, previousDays] = await Promise.all([
     read(gateway, site, window),
@@ -46,7 +49,6 @@ export async function readTraffic(
     METRICS[metric].grains.includes(window.grain)
       ? { within: window, ...seriesOf(metric, pair) }
       : { within: days, ...seriesOf(metric, dayPair) }
-  const { charted, figures: shown } = PANELS[provider]
   const figures = shown.map((metric) => {
     const { within, ...series } = inRange(metric)
     return figureOf(metric, within, { ...series, now })

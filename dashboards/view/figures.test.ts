@@ -33,6 +33,15 @@ test('a mean leaves the running day out, and says over how many days it goes', (
   expect(figure).toMatchObject({ value: 15, coverage: { unfinished: 0 }, meanOf: 2 })
 })
 
+test('a state is what its last reading says, and no mean', () => {
+  const figure = figureOf('dkim_unverified', window, {
+    current: { ...series([2, 1, 0]), total: 0 },
+    previous: undefined,
+    now,
+  })
+  expect(figure).toMatchObject({ value: 0, meanOf: null })
+})
+
 test('on the very first day the running day is all there is', () => {
   const figure = figureOf('unique_visitors', window, {
     current: series([7], START + 2 * DAY),

@@ -64,7 +64,7 @@ export function figureOf(
 /** A mean would be pulled down by a day that is still running, so finished days alone make it, once there are any. */
 function windowFigure(metric: MetricName, series: Series | undefined, points: readonly Point[]): number | null {
   if (series === undefined || points.length === 0) return null
-  if (METRICS[metric].aggregation === 'sum') return series.total
+  if (METRICS[metric].aggregation !== 'mean') return series.total
   const finished = points.filter(({ complete }) => complete)
   return aggregate(
     metric,

@@ -15,10 +15,8 @@ export const PANELS: { readonly [Name in Provider]: Panel } = {
     figures: [
       'emails_sent',
       'emails_delivered',
-      'emails_delayed',
       'emails_bounced',
       'emails_complained',
-      'emails_suppressed',
       'spf_unverified',
       'dkim_unverified',
     ],
@@ -34,3 +32,11 @@ export const PANELS: { readonly [Name in Provider]: Panel } = {
     ],
   },
 }
+
+/** Of which more is worse: a rise is not shown as good news. */
+export const BETTER_WHEN_LESS: ReadonlySet<MetricName> = new Set([
+  'emails_bounced',
+  'emails_complained',
+  'spf_unverified',
+  'dkim_unverified',
+])

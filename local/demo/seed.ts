@@ -28,7 +28,6 @@ export type Demo = {
 }
 
 const AGENCY = 'Demo agency'
-const LABEL = 'Cloudflare, read-only'
 /** Below A3's 300 s by enough for the calls that follow. */
 const FRESH_SECONDS = 240
 /** A3: within 90 s one session per user may claim freshness. */
@@ -49,10 +48,22 @@ export async function seedDemo(options: SeedOptions): Promise<Demo> {
     advance(seeding, 'tenant', `tenant "${AGENCY}" is active`)
   }
   if (state.current.progress === 'tenant') {
-    if (!(await isStored(seeding, session))) await whenFresh(seeding, () => storeCredential(seeding))
-    advance(seeding, 'stored', 'credential checked at the provider, sealed and stored')
+    for (const credential of credentialsOf(state)) {
+      if (await isStored(seeding, session, credential)) continue
+      await whenFresh(seeding, () => storeCredential(seeding, credential))
+    }
+    advance(seeding, 'stored', 'credentials checked at their providers, sealed and stored')
   }
   return demoOf(state)
+}
+
+type Credential = { readonly id: string; readonly provider: Provider; readonly label: string }
+
+function credentialsOf({ current }: StateFile): readonly Credential[] {
+  return [
+    { id: current.credential_id, provider: 'cloudflare', label: 'Cloudflare, read-only' },
+    { id: current.stripe_credential_id, provider: 'stripe', label: 'Stripe, read-only' },
+  ]
 }
 
 type Seeding = { readonly options: SeedOptions; readonly state: StateFile; readonly client: SupabaseClient }
@@ -68,25 +79,20 @@ async function createTenant({ client, state }: Seeding): Promise<void> {
 }
 
 /** A kill between the store and its note in the state file leaves the credential stored: the product is asked. */
-async function isStored({ options, state }: Seeding, session: Session): Promise<boolean> {
+async function isStored({ options, state }: Seeding, session: Session, { id }: Credential): Promise<boolean> {
   const response = await fetch(new URL('/api/credentials', options.gatewayUrl), {
     headers: { authorization: `Bearer ${session.access_token}`, [TENANT_HEADER]: state.current.tenant_id },
     signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
   })
   if (!response.ok) throw new Error(`/api/credentials answered ${response.status}`)
   const { credentials } = CredentialsResponse.parse(await response.json())
-  return credentials.some(({ id }) => id === state.current.credential_id)
+  return credentials.some((stored) => stored.id === id)
 }
 
-async function storeCredential({ client, options, state }: Seeding): Promise<void> {
-  const { tenant_id, credential_id } = state.current
-  const body = {
-    tenant_id,
-    credential_id,
-    provider: 'cloudflare',
-    label: LABEL,
-    secret: options.issueKey('cloudflare'),
-  }
+async function storeCredential({ client, options, state }: Seeding, credential: Credential): Promise<void> {
+  const { tenant_id } = state.current
+  const { id: credential_id, provider, label } = credential
+  const body = { tenant_id, credential_id, provider, label, secret: options.issueKey(provider) }
   const action = 'credential.store'
   const request = { tenant_id, action, target_id: credential_id, request_digest: await requestDigest(action, body) }
   const { token } = StepUp.response.parse(await invoke(client, 'step-up', request))

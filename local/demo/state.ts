@@ -16,6 +16,8 @@ const DemoState = z.object({
   refresh_token: z.string().optional(),
   tenant_id: z.uuid(),
   credential_id: z.uuid(),
+  /** Of the second credential, a Stripe account's. */
+  stripe_credential_id: z.uuid().default(() => randomUUID()),
   progress: z.enum(['begun', 'enrolled', 'tenant', 'stored']),
 })
 export type DemoState = z.infer<typeof DemoState>
@@ -48,6 +50,7 @@ function newState(): DemoState {
     password: randomBytes(18).toString('base64url'),
     tenant_id: randomUUID(),
     credential_id: randomUUID(),
+    stripe_credential_id: randomUUID(),
     progress: 'begun',
   }
 }

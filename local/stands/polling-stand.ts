@@ -11,6 +11,7 @@ import { formatSignerKey, generateSigner, type NoteVerifier } from '../../domain
 import { startThrowawayPostgres } from '../postgres/throwaway.ts'
 import { type CloudflareSimulator, startCloudflareSimulator } from '../simulators/cloudflare/simulator.ts'
 import { type ResendSimulator, startResendSimulator } from '../simulators/resend/simulator.ts'
+import { type StripeSimulator, startStripeSimulator } from '../simulators/stripe/simulator.ts'
 import { freePorts } from '../supervisor/ports.ts'
 import { type WorkerName, workerOptions } from '../workers/worker-options.ts'
 import { askOperatorDoor, type OperatorAnswer } from './vault-stand.ts'
@@ -33,6 +34,7 @@ export type PollingStack = {
   readonly sql: postgres.Sql
   readonly simulator: CloudflareSimulator
   readonly resend: ResendSimulator
+  readonly stripe: StripeSimulator
   readonly kek: Kek
   readonly logs: string[]
   now: number
@@ -52,8 +54,13 @@ export async function startPollingStack(now: number): Promise<PollingStack> {
   const signer = await generateSigner(LOG_NAME)
   const simulator = await startCloudflareSimulator({ seed: WORLD_SEED, log: () => {}, now: clock })
   const resend = await startResendSimulator({ seed: WORLD_SEED, log: () => {}, now: clock })
+  const stripe = await startStripeSimulator({ seed: WORLD_SEED, log: () => {}, now: clock })
   const bindings: Partial<Record<WorkerName, Record<string, string>>> = {
-    connector: { CLOUDFLARE_API_URL: simulator.apiUrl, RESEND_API_URL: resend.apiUrl },
+    connector: {
+      CLOUDFLARE_API_URL: simulator.apiUrl,
+      RESEND_API_URL: resend.apiUrl,
+      STRIPE_API_URL: stripe.apiUrl,
+    },
     vault: {
       KEK_V1: toBase64Url(kek.bytes),
       DEMO_KEK_ACCEPTED: 'true',
@@ -90,6 +97,7 @@ export async function startPollingStack(now: number): Promise<PollingStack> {
     sql,
     simulator,
     resend,
+    stripe,
     kek,
     logs,
     now,
@@ -103,7 +111,7 @@ export async function startPollingStack(now: number): Promise<PollingStack> {
     stop: async () => {
       await miniflare.dispose()
       await sql.end()
-      await Promise.all([simulator.stop(), resend.stop()])
+      await Promise.all([simulator.stop(), resend.stop(), stripe.stop()])
       await database.stop()
       rmSync(dir, { recursive: true, force: true })
     },

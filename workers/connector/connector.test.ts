@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { dayOf } from '../../domain/calendar/days.ts'
 import { World } from '../../local/simulators/resend/world.ts'
+import { ledgerOf as booksOf } from '../../local/simulators/stripe/ledger.ts'
 import { type Agency, foundAgency, ledgerOf } from '../../local/stands/polling-agency.ts'
 import { type PollingStack, startPollingStack, WORLD_SEED } from '../../local/stands/polling-stand.ts'
 
@@ -305,6 +307,37 @@ describe('a key of another provider', () => {
     await pollOnce()
     expect(await credential()).toMatchObject({ state: 'parked', reason: 'provider_forbidden' })
     expect(await days()).toEqual(second)
+    expect(stack.logs.join()).not.toContain(key)
+  })
+
+  it("L1: of Stripe goes the same road: each day of the account's zone and each currency is a row, and equals its books", async () => {
+    const account = stack.stripe.world.accounts[1] ?? expect.fail()
+    const key = stack.stripe.issueKey({ account: 1, scope: 'read', mode: 'live' })
+    await stack.sql`update flarewatch.credentials set state = 'parked'`
+    agency = await foundAgency(stack, key)
+    const site = agency.siteIds[0] ?? expect.fail()
+    await stack.sql`delete from flarewatch.sites where tenant_id = ${agency.tenantId} and id <> ${site}`
+    await stack.sql`update flarewatch.credentials set provider = 'stripe' where id = ${agency.credentialId}`
+    await stack.sql`update flarewatch.sites set provider = 'stripe', provider_ref = ${account.id}, name = ${account.displayName},
+      time_zone = ${account.timeZone} where id = ${site}`
+    const { from } = dayOf(account.timeZone, stack.now - 30 * 24 * HOUR)
+    await stack.sql`insert into flarewatch.cursors (site_id, dataset, tenant_id, complete_until, updated_at)
+      values (${site}, 'daily', ${agency.tenantId}, ${new Date(from)}, ${new Date(stack.now)})`
+    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'ok', detail: null })
+    stack.now += 3 * 24 * HOUR
+    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'ok', detail: null })
+
+    const to = dayOf(account.timeZone, stack.now).from
+    const [cursor] = await stack.sql`select complete_until from flarewatch.cursors where site_id = ${site}`
+    expect(cursor?.complete_until).toEqual(new Date(to))
+    const rows = await stack.sql<{ day: string; net: number }[]>`
+      select to_char(window_start at time zone ${account.timeZone}, 'YYYY-MM-DD') || ' ' || currency as day, value::int as net
+      from flarewatch.facts_daily
+      where site_id = ${site} and metric = 'net_revenue' and unit = 'minor' and completeness = 'complete' and value <> 0`
+    const books = Object.entries(booksOf(stack.stripe.world, { account, mode: 'live', from, to }))
+    const expected = books.flatMap(([day, { net }]) => (net === 0 ? [] : [[day, net] as const]))
+    expect(expected.length).toBeGreaterThan(40)
+    expect(Object.fromEntries(rows.map(({ day, net }) => [day, net]))).toEqual(Object.fromEntries(expected))
     expect(stack.logs.join()).not.toContain(key)
   })
 })

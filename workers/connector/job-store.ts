@@ -76,9 +76,9 @@ export class JobStore {
     return this.#bound(job.id, async (sql) => {
       const rows = await sql`
         select s.id, s.provider_ref, s.time_zone,
-               array(
+               to_jsonb(array(
                  select distinct f.currency from flarewatch.facts_daily f where f.site_id = s.id and f.currency <> 'XXX'
-               ) as currencies,
+               )) as currencies,
                max(c.complete_until) filter (where c.dataset = 'hourly') as hourly,
                max(c.complete_until) filter (where c.dataset = 'daily') as daily
           from flarewatch.sites s left join flarewatch.cursors c on c.site_id = s.id

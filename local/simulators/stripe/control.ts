@@ -8,7 +8,7 @@ import type { SimulatorState } from './simulator.ts'
 /**
  * What a test may do to the simulated provider:
  * `POST keys` {account?, scope, mode?} -> {key}; `POST keys/revoke` {key}; `GET|POST|DELETE faults`; `GET|POST clock` {offset_ms};
- * `GET accounts`; `GET requests`; `GET ledger?account=&from=&to=`.
+ * `GET accounts`; `GET requests` (`?authorization=shown`); `GET ledger?account=&from=&to=`.
  */
 const Mode = z.enum(['live', 'test'])
 const Keys = z.strictObject({
@@ -57,7 +57,7 @@ function perform(act: string, url: URL, body: unknown, state: SimulatorState): u
     case 'GET accounts':
       return { accounts: state.world.accounts }
     case 'GET requests':
-      return { requests: state.requests.map(({ at, method, path }) => ({ at, method, path })) }
+      return { requests: requests(url.searchParams.get('authorization') === 'shown', state) }
     case 'GET ledger': {
       const { account: place, mode, from, to } = LedgerQuery.parse(Object.fromEntries(url.searchParams))
       const account = state.world.accounts[place]
@@ -67,4 +67,9 @@ function perform(act: string, url: URL, body: unknown, state: SimulatorState): u
     default:
       throw new Error(`no control route ${act}`)
   }
+}
+
+function requests(withAuthorization: boolean, state: SimulatorState): unknown {
+  if (withAuthorization) return state.requests
+  return state.requests.map((seen) => ({ ...seen, authorization: seen.authorization === '' ? '' : '[redacted]' }))
 }

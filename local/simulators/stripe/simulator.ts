@@ -14,9 +14,14 @@ export type StripeSimulator = ProviderSimulator & {
   readonly issueKey: (request: KeyRequest) => string
 }
 
-type SeenRequest = { readonly at: number; readonly method: string; readonly path: string }
+type SeenRequest = {
+  readonly at: number
+  readonly method: string
+  readonly path: string
+  readonly authorization: string
+}
 
-/** All that a running simulator remembers. No key that it received is among it. */
+/** All that a running simulator remembers. In memory alone: what it received includes the keys themselves. */
 export type SimulatorState = {
   readonly world: World
   readonly keys: KeyOffice
@@ -82,7 +87,8 @@ async function handle(request: IncomingMessage, response: ServerResponse, state:
   if (body === undefined) return send(response, refused(413, { message: 'Request entity too large' }))
   if (url.pathname.startsWith(CONTROL_PATH)) return send(response, answerControl(method, url, body, state))
   const path = url.pathname + url.search
-  state.requests.push({ at: state.now(), method, path })
+  const authorization = request.headers.authorization ?? ''
+  state.requests.push({ at: state.now(), method, path, authorization })
   if (state.requests.length > MAX_SEEN_REQUESTS) state.requests.shift()
   const fault = state.faults.instead(path)
   if (fault !== undefined) return strike(fault, response)
