@@ -63,7 +63,7 @@ export const METRICS: { readonly [Name in MetricName]: MetricDefinition & { read
   database_bytes: { name: 'database_bytes', label: 'Database size', ...STATE, unit: 'bytes' },
   database_connections: { name: 'database_connections', label: 'Connections in use', ...STATE },
   database_connection_limit: { name: 'database_connection_limit', label: 'Connection limit', ...STATE },
-  slow_statements: { name: 'slow_statements', label: 'Statements slower than 1 s', ...STATE },
+  slow_statements: { name: 'slow_statements', label: 'Statements over 1 s on average', ...STATE },
 }
 
 export function metricsOf(provider: Provider, grain: Grain): readonly MetricDefinition[] {
