@@ -6,7 +6,8 @@ import { TOKEN_SCOPES } from './tokens.ts'
 
 /**
  * What a test may do to the simulated provider: `POST tokens` {scope} -> {token}; `POST tokens/revoke` {token}; `POST faults`,
- * `DELETE faults`; `POST clock` {offset_ms}; `POST status` {ref, status}; `GET projects`; `GET requests`.
+ * `DELETE faults`; `POST clock` {offset_ms}; `POST status` {ref, status}; `GET projects`; `GET requests`
+ * (`?authorization=shown`).
  */
 const Tokens = z.strictObject({ scope: z.enum(TOKEN_SCOPES) })
 const Revoke = z.strictObject({ token: z.string() })
@@ -19,13 +20,13 @@ const Status = z.strictObject({
 export function answerControl(method: string, url: URL, body: string, state: SimulatorState): Answer {
   const act = `${method} ${url.pathname.split('/').slice(2).join('/')}`
   try {
-    return { status: 200, body: perform(act, body === '' ? {} : JSON.parse(body), state) }
+    return { status: 200, body: perform(act, url, body === '' ? {} : JSON.parse(body), state) }
   } catch (error) {
     return { status: 400, body: { error: { code: 'control_refused', message: String(error) } } }
   }
 }
 
-function perform(act: string, body: unknown, state: SimulatorState): unknown {
+function perform(act: string, url: URL, body: unknown, state: SimulatorState): unknown {
   switch (act) {
     case 'POST tokens':
       return { token: state.tokens.issue(Tokens.parse(body).scope) }
@@ -49,8 +50,13 @@ function perform(act: string, body: unknown, state: SimulatorState): unknown {
     case 'GET projects':
       return { projects: state.world.projects.map(({ ref, name }) => ({ ref, name })) }
     case 'GET requests':
-      return { requests: state.requests }
+      return { requests: requests(url.searchParams.get('authorization') === 'shown', state) }
     default:
       throw new Error(`no control route ${act}`)
   }
+}
+
+function requests(withAuthorization: boolean, state: SimulatorState): unknown {
+  if (withAuthorization) return state.requests
+  return state.requests.map((seen) => ({ ...seen, authorization: seen.authorization === '' ? '' : '[redacted]' }))
 }

@@ -104,6 +104,15 @@ describe('a token', () => {
   })
 })
 
+describe('what it was asked', () => {
+  it('is listed without tokens, unless whoever looks for leaks wants them', async () => {
+    await ask('/v1/projects')
+    const listed = async (query = '') => (await fetch(`${simulator.controlUrl}/requests${query}`)).text()
+    expect(await listed()).toContain('"path":"/v1/projects","authorization":"[redacted]"')
+    expect(await listed('?authorization=shown')).toContain(token)
+  })
+})
+
 describe('the rate limit', () => {
   it('is of 120 requests a minute for each project, and says when it is over', async () => {
     const statuses = await Promise.all(Array.from({ length: 120 }, async () => (await query(bakery, 'x')).status))

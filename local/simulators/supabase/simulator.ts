@@ -12,8 +12,12 @@ import { World } from './world.ts'
 
 export type SupabaseSimulator = ProviderSimulator & { readonly issueToken: (scope: TokenScope) => string }
 
-/** Without the token: nothing needs it. */
-export type SeenRequest = { readonly at: number; readonly method: string; readonly path: string }
+export type SeenRequest = {
+  readonly at: number
+  readonly method: string
+  readonly path: string
+  readonly authorization: string
+}
 
 /** All that a running simulator remembers, in memory alone. */
 export type SimulatorState = {
@@ -87,17 +91,18 @@ async function handle(request: IncomingMessage, response: ServerResponse, state:
   const body = await readBody(request)
   if (url.pathname.startsWith(CONTROL_PATH)) return send(response, answerControl(method, url, body, state))
   const asked = { at: state.now(), method, path: url.pathname, body }
-  state.requests.push({ at: asked.at, method, path: asked.path })
+  const authorization = request.headers.authorization ?? ''
+  state.requests.push({ at: asked.at, method, path: asked.path, authorization })
   if (state.requests.length > MAX_SEEN_REQUESTS) state.requests.shift()
   const fault = state.faults.instead(`${asked.path} ${body}`)
   if (fault !== undefined) return strike(fault, response)
   const { isWithin, headers } = state.limit.hit(PROJECT_PATH.exec(asked.path)?.[1] ?? '', asked.at)
-  const answer = isWithin ? answerApi(request.headers.authorization, asked, state) : tooMany()
+  const answer = isWithin ? answerApi(authorization, asked, state) : tooMany()
   return send(response, { ...answer, headers: { ...answer.headers, ...headers } })
 }
 
-function answerApi(authorization: string | undefined, asked: Asked, state: SimulatorState): Answer {
-  const token = /^Bearer (\S+)$/.exec(authorization ?? '')?.[1] ?? ''
+function answerApi(authorization: string, asked: Asked, state: SimulatorState): Answer {
+  const token = /^Bearer (\S+)$/.exec(authorization)?.[1] ?? ''
   const permissions = state.tokens.judge(token)
   if (permissions === undefined) return refused(401, 'Unauthorized')
   return bent(asked, answerRead(asked, permissions, state), state)
