@@ -69,7 +69,7 @@ describe('T2: the canary', () => {
       {
         place: 'logs',
         location: 'logs/leak.log',
-        secret: expect.stringContaining('provider token'),
+        secret: expect.stringContaining('cloudflare key'),
         encoding: 'base64-shifted-1',
       },
     ])

@@ -2,6 +2,7 @@
 
 import { useRef, useState } from 'react'
 import { PROVIDERS } from '../../domain/providers/registry.ts'
+import { CONNECT_HELP } from '../connect/instructions.tsx'
 import type { TenantId } from '../data/schemas.ts'
 import { failed } from '../data/wire.ts'
 import { useWorkspace } from '../session/workspace.tsx'
@@ -43,7 +44,7 @@ export function RotateDialog({ line, tenantId, onClose }: RotateDialogProps) {
         gone for good. Polling goes on; revoke the old one at {provider} afterwards.
       </p>
       <div className="field">
-        <label htmlFor="new-token">New API token</label>
+        <label htmlFor="new-token">New {CONNECT_HELP[line.provider].keyName}</label>
         <input
           id="new-token"
           ref={field}

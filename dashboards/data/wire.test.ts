@@ -23,6 +23,13 @@ test('a refusal keeps its code and its reference', async () => {
   })
 })
 
+test('T5: what a refused key may not be allowed comes with the refusal', async () => {
+  const permissions = ['Charges: Write']
+  const error = { code: 'credential_can_write', message: 'x', request_id: 'r-1', permissions }
+  answering(() => Response.json({ error }, { status: 422 }))
+  expect(await ask()).toMatchObject({ failure: { code: 'credential_can_write', permissions } })
+})
+
 test('A3: an answer that asks for a code says so by the challenge of RFC 9470', async () => {
   const challenge = 'Bearer error="insufficient_user_authentication", acr_values="aal2", max_age="300"'
   const headers = { 'www-authenticate': challenge }

@@ -6,10 +6,7 @@ export type Panel = { readonly charted: MetricName; readonly figures: readonly M
 
 export const PANELS: { readonly [Name in Provider]: Panel } = {
   cloudflare: { charted: 'requests', figures: ['requests', 'bytes', 'unique_visitors'] },
-  stripe: {
-    charted: 'net_revenue',
-    figures: ['net_revenue', 'gross_revenue', 'fees', 'refunds', 'disputes', 'payouts'],
-  },
+  stripe: { charted: 'net_revenue', figures: ['net_revenue', 'gross_revenue', 'refunds'] },
   resend: {
     charted: 'emails_sent',
     figures: [
@@ -39,4 +36,5 @@ export const BETTER_WHEN_LESS: ReadonlySet<MetricName> = new Set([
   'emails_complained',
   'spf_unverified',
   'dkim_unverified',
+  'refunds',
 ])
