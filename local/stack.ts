@@ -52,7 +52,7 @@ export type Stack = {
 }
 
 const WORKER_PORTS = ['gateway', 'scheduler', 'connector', 'vault', 'verifier', 'notifier', 'durable-objects'] as const
-const PORTS = ['supabase', 'functions', 'mail', 'control', ...Provider.options, ...WORKER_PORTS] as const
+const PORTS = ['supabaseGateway', 'functions', 'mail', 'control', ...Provider.options, ...WORKER_PORTS] as const
 type Ports = Record<(typeof PORTS)[number], number>
 
 const LOG_NAME = 'flarewatch.local/log'
@@ -137,7 +137,13 @@ async function bootParts(
     startMail(options, (sink) => started('mail', () => startMailSink({ ...sink, port: ports.mail, now: clock.now }))),
   ])
   const supabase = await started('supabase gateway', () =>
-    startSupabase({ dir, postgres, port: ports.supabase, functionsUrl: loopback(ports.functions), now: clock.now }),
+    startSupabase({
+      dir,
+      postgres,
+      port: ports.supabaseGateway,
+      functionsUrl: loopback(ports.functions),
+      now: clock.now,
+    }),
   )
   const parts: Parts = { options, ports, keys, clock, postgres, simulators, mail, supabase }
   const [workers] = await Promise.all([

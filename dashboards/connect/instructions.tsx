@@ -65,6 +65,23 @@ export const CONNECT_HELP: { readonly [Name in Provider]: ConnectHelp } = {
       'Paste it here. What is read: domains, their DNS records, and counts by day. No mail, no subject, no recipient.',
     ],
   },
+  supabase: {
+    keyName: 'access token',
+    brings: 'projects become sites, with the state of their databases',
+    steps: [
+      <>
+        In Supabase, open{' '}
+        <ProviderLink href="https://supabase.com/dashboard/account/tokens">Account, Access Tokens</ProviderLink> and
+        generate a token for the projects to show.
+      </>,
+      <>
+        Give it two permissions: <strong>Projects (account-wide), Read</strong> and <strong>Database, Read</strong>. The
+        second reads every table, as the dashboard does; Flarewatch asks for sizes and counts alone. A token with full
+        access (“Legacy”) is taken too, but it may do everything that its user may: it is marked as over-scoped.
+      </>,
+      'Paste it here. A project’s own keys (secret, service_role, publishable, anon) are refused.',
+    ],
+  },
 }
 
 function ProviderLink({ href, children }: { readonly href: string; readonly children: ReactNode }) {

@@ -64,6 +64,11 @@ const REASONS: Readonly<Record<string, Reason>> = {
     'One of the sites is gone at the provider.',
     'Add it there again, or connect a key of the team that has it now.',
   ),
+  project_forbidden: incomplete(
+    'The database of one project is closed to this token.',
+    'At Supabase, let the token’s user read that project, or connect a token that leaves it out.',
+  ),
+  project_unread: incomplete('The database of one project gave no reading; the others did.'),
   run_too_long: incomplete('The last run was cut short by its time limit.', 'The next one goes on where it stopped.'),
   tenant_frozen: {
     badge: 'frozen',

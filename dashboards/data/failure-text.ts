@@ -129,7 +129,9 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   credential_global_key:
     'This is a global API key, which can do anything in the account. Create an API token that can only read, and paste that.',
   credential_secret_key:
-    'This is a secret key: it can do anything in the account, so it was not even sent. Create a restricted key that only reads, and paste that.',
+    'This is a secret key: it can do anything in the account, so it was not even sent. Create one of the kind that is described here, and paste that.',
+  credential_public_key:
+    'This is a publishable key, which is for visitors and reads no figures. Create an access token of your Supabase account, and paste that.',
   credential_can_write:
     'This key can change things, so it was not stored. Take these permissions away from it, or create one without them:',
   credential_lacks_permission:
@@ -137,7 +139,7 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   credential_rejected:
     'The provider did not accept this key. Check there that it is active and not expired, or create a new one.',
   credential_without_zones:
-    'This key reaches nothing to show. At Cloudflare, give it “Zone: Read” and “Analytics: Read” for the zones to show; at Resend, add a domain to the team. Then paste it again.',
+    'This key reaches nothing to show. At Cloudflare, give it “Zone: Read” and “Analytics: Read” for the zones to show; at Resend, add a domain to the team; at Supabase, let the token reach a project. Then paste it again.',
   provider_unreachable: 'The provider could not be reached, so the key was not checked and not stored. Try again.',
   provider_rate_limited: 'The provider asks to slow down; nothing was stored. Try again in a few minutes.',
   ledger_unreachable: 'The act could not be put on record, so it was not done. Try again in a minute.',

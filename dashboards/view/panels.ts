@@ -18,6 +18,16 @@ export const PANELS: { readonly [Name in Provider]: Panel } = {
       'dkim_unverified',
     ],
   },
+  supabase: {
+    charted: 'database_bytes',
+    figures: [
+      'project_active',
+      'database_bytes',
+      'database_connections',
+      'database_connection_limit',
+      'slow_statements',
+    ],
+  },
 }
 
 /** Of which more is worse: a rise is not shown as good news. */

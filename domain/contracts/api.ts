@@ -104,6 +104,11 @@ export const MetricName = z.enum([
   'fees',
   'net_revenue',
   'payouts',
+  'project_active',
+  'database_bytes',
+  'database_connections',
+  'database_connection_limit',
+  'slow_statements',
 ])
 /** `minor`: money, in the smallest unit of its series' currency. */
 export const Unit = z.enum(['count', 'bytes', 'minor'])

@@ -212,6 +212,7 @@ export const FUNCTION_ERRORS = {
   credential_malformed: 422,
   credential_global_key: 422,
   credential_secret_key: 422,
+  credential_public_key: 422,
   credential_can_write: 422,
   credential_lacks_permission: 422,
   credential_rejected: 422,

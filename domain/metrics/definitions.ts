@@ -25,6 +25,7 @@ export type MetricDefinition = {
 const TRAFFIC = { provider: 'cloudflare', unit: 'count', aggregation: 'sum', grains: ['hour', 'day'] } as const
 const MAIL = { provider: 'resend', unit: 'count', aggregation: 'sum', grains: ['day'] } as const
 const REVENUE = { provider: 'stripe', unit: 'minor', aggregation: 'sum', grains: ['day'] } as const
+const STATE = { provider: 'supabase', unit: 'count', aggregation: 'last', grains: ['hour', 'day'] } as const
 
 export const METRICS: { readonly [Name in MetricName]: MetricDefinition & { readonly name: Name } } = {
   requests: { name: 'requests', label: 'Requests', ...TRAFFIC },
@@ -58,6 +59,11 @@ export const METRICS: { readonly [Name in MetricName]: MetricDefinition & { read
   fees: { name: 'fees', label: 'Fees', ...REVENUE },
   net_revenue: { name: 'net_revenue', label: 'Net revenue', ...REVENUE },
   payouts: { name: 'payouts', label: 'Paid out', ...REVENUE },
+  project_active: { name: 'project_active', label: 'Project active (1) or paused (0)', ...STATE },
+  database_bytes: { name: 'database_bytes', label: 'Database size', ...STATE, unit: 'bytes' },
+  database_connections: { name: 'database_connections', label: 'Connections in use', ...STATE },
+  database_connection_limit: { name: 'database_connection_limit', label: 'Connection limit', ...STATE },
+  slow_statements: { name: 'slow_statements', label: 'Statements over 1 s on average', ...STATE },
 }
 
 export function metricsOf(provider: Provider, grain: Grain): readonly MetricDefinition[] {

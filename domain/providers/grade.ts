@@ -1,7 +1,12 @@
 import type { CredentialGrade } from '../contracts/functions.ts'
 import type { Result } from '../result.ts'
 
-export type ShapeRefusal = 'credential_malformed' | 'credential_global_key' | 'credential_secret_key'
+export type ShapeRefusal =
+  | 'credential_malformed'
+  | 'credential_global_key'
+  | 'credential_secret_key'
+  /** Made to be seen by everybody: it reads nothing of what the figures need. */
+  | 'credential_public_key'
 export type ProbeRefusal =
   | 'credential_rejected'
   | 'credential_without_zones'

@@ -3,9 +3,10 @@ import { cloudflare } from './cloudflare/provider.ts'
 import type { ProviderEntry } from './provider.ts'
 import { resend } from './resend/provider.ts'
 import { stripe } from './stripe/provider.ts'
+import { supabase } from './supabase/provider.ts'
 
 /** Every provider that a key may be stored for: one line each, see docs/add-a-provider.md. */
-export const PROVIDERS = { cloudflare, stripe, resend } as const satisfies {
+export const PROVIDERS = { cloudflare, stripe, resend, supabase } as const satisfies {
   readonly [Name in Provider]: ProviderEntry
 }
 

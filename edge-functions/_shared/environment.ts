@@ -18,6 +18,7 @@ const VARIABLES = {
   ),
   CLOUDFLARE_API_URL: z.url().default(PROVIDERS.cloudflare.apiUrl),
   RESEND_API_URL: z.url().default(PROVIDERS.resend.apiUrl),
+  CLIENT_SUPABASE_API_URL: z.url().default(PROVIDERS.supabase.apiUrl),
   STRIPE_API_URL: z.url().default(PROVIDERS.stripe.apiUrl),
   /** 256 bits, which the notifier holds too. */
   INVITATION_KEY: z.base64url().length(43),

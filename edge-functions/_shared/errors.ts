@@ -92,14 +92,16 @@ const NEXT_STEP: Record<ErrorCode, string> = {
   credential_global_key:
     'This is a global API key, which can do anything. Create an API token that can only read, and use that.',
   credential_secret_key:
-    'This is a secret key that can do anything in the account. Nothing was sent anywhere; create a restricted key that only reads.',
+    'This is a secret key that can do anything in the account. Nothing was sent anywhere; create a key of the kind that the connect page names.',
+  credential_public_key:
+    'This is a publishable key, which reads no figures. Create an access token of your Supabase account, and use that.',
   credential_can_write:
     'This key can change things at the provider, so it was not stored. Take the permissions named here away from it.',
   credential_lacks_permission:
     'This key cannot read what the figures need, so it was not stored. Give it the permissions named here.',
   credential_rejected: 'The provider did not accept this key. Check that it is active, or create a new one.',
   credential_without_zones:
-    'This key reaches nothing to show. At Cloudflare give it Zone Read and Analytics Read on the zones; at Resend add a domain.',
+    'This key reaches nothing to show. At Cloudflare give it Zone Read and Analytics Read on the zones; at Resend add a domain; at Supabase a project.',
   credential_moved: 'The credential was changed meanwhile, so nothing was done. Step up again and repeat the request.',
   provider_refused: 'Cloudflare refused the request, so nothing was purged. Check the addresses.',
   provider_permission_missing:

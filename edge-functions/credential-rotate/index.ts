@@ -9,6 +9,7 @@ import { rotate } from './rotate.ts'
 const environment = readEnvironment(Deno.env.get, [
   'AUTH_ISSUER',
   'AUTH_JWKS_URL',
+  'CLIENT_SUPABASE_API_URL',
   'CLOUDFLARE_API_URL',
   'DASHBOARD_URL',
   'RESEND_API_URL',

@@ -2,9 +2,12 @@ import { createServer, type Server } from 'node:http'
 import { fromBase64Url, toBase64Url } from 'domain/bytes.ts'
 import { CredentialStore } from 'domain/contracts/functions.ts'
 import { openRecord } from 'domain/envelope/record.ts'
+import type { ApiUrls } from 'domain/providers/registry.ts'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { startResendSimulator } from '../../local/simulators/resend/simulator.ts'
+import { startSupabaseSimulator } from '../../local/simulators/supabase/simulator.ts'
+import type { TokenScope } from '../../local/simulators/supabase/tokens.ts'
 import { Refused } from '../_shared/errors.ts'
 import type { Call } from '../_shared/handler.ts'
 import type { User } from '../_shared/user.ts'
@@ -130,7 +133,7 @@ describe('a deposit of a Resend key', () => {
     const secret = resend.issueKey(permission)
     const input = { ...INPUT, provider: 'resend', secret } as const
     try {
-      await deposit(parts(resend.apiUrl), call({ input }))
+      await deposit(parts({ RESEND_API_URL: resend.apiUrl }), call({ input }))
     } finally {
       await resend.stop()
     }
@@ -153,7 +156,35 @@ describe('a deposit of a Resend key', () => {
   })
 })
 
-function parts(resendUrl = providerUrl): DepositParts {
+describe('a deposit of a Supabase token', () => {
+  const depositAs = async (scope: TokenScope) => {
+    const supabase = await startSupabaseSimulator({ seed: 1, log: () => {} })
+    const input = { ...INPUT, provider: 'supabase', secret: supabase.issueToken(scope) } as const
+    try {
+      await deposit(parts({ CLIENT_SUPABASE_API_URL: supabase.apiUrl }), call({ input }))
+    } finally {
+      await supabase.stop()
+    }
+  }
+
+  test('T5: of the classic kind is stored as over-scoped, with its projects as sites and the warning in words', async () => {
+    await depositAs('classic')
+    const request = asked('store_credential')?.request
+    const scope = '3 projects: a classic token, which may do everything that its user may'
+    expect(request).toMatchObject({ credential: { provider: 'supabase', grade: 'over_scoped', scope } })
+    expect(request?.sites).toHaveLength(3)
+  })
+
+  test('T5: that may read no database is refused with the permission that it lacks, and no key is released', async () => {
+    await expect(depositAs('projects_alone')).rejects.toMatchObject({
+      code: 'credential_lacks_permission',
+      about: { permissions: ['Database: Read'] },
+    })
+    expect(asked('credential-seal')).toBeUndefined()
+  })
+})
+
+function parts(urls: Partial<ApiUrls> = {}): DepositParts {
   const vault = async (name: string, request: Record<string, unknown>) => {
     calls.push({ name, request })
     if (name === 'settle') return {}
@@ -167,7 +198,13 @@ function parts(resendUrl = providerUrl): DepositParts {
   return {
     vault,
     store,
-    apiUrls: { CLOUDFLARE_API_URL: providerUrl, RESEND_API_URL: resendUrl, STRIPE_API_URL: providerUrl },
+    apiUrls: {
+      CLIENT_SUPABASE_API_URL: providerUrl,
+      CLOUDFLARE_API_URL: providerUrl,
+      RESEND_API_URL: providerUrl,
+      STRIPE_API_URL: providerUrl,
+      ...urls,
+    },
   } as unknown as DepositParts
 }
 

@@ -173,6 +173,7 @@ test('D2: the enumerated functions of this project start with what their lines n
       VAULT_URL: project,
       INVITATION_KEY: 'k'.repeat(43),
       VAULT_SERVICE_KEY: JSON.stringify(await exportJWK(privateKey)),
+      CLIENT_SUPABASE_API_URL: project,
       CLOUDFLARE_API_URL: project,
       RESEND_API_URL: project,
       STRIPE_API_URL: project,

@@ -4,11 +4,13 @@ import { startCloudflareSimulator } from './cloudflare/simulator.ts'
 import type { ProviderSimulator, SimulatorOptions } from './provider-simulator.ts'
 import { startResendSimulator } from './resend/simulator.ts'
 import { startStripeSimulator } from './stripe/simulator.ts'
+import { startSupabaseSimulator } from './supabase/simulator.ts'
 
 /** One line a provider, see docs/add-a-provider.md. */
 const STARTS: { readonly [Name in Provider]: (options: SimulatorOptions) => Promise<ProviderSimulator> } = {
   cloudflare: startCloudflareSimulator,
   resend: startResendSimulator,
+  supabase: startSupabaseSimulator,
   stripe: startStripeSimulator,
 }
 

@@ -12,6 +12,7 @@ import { startThrowawayPostgres } from '../postgres/throwaway.ts'
 import { type CloudflareSimulator, startCloudflareSimulator } from '../simulators/cloudflare/simulator.ts'
 import { type ResendSimulator, startResendSimulator } from '../simulators/resend/simulator.ts'
 import { type StripeSimulator, startStripeSimulator } from '../simulators/stripe/simulator.ts'
+import { type SupabaseSimulator, startSupabaseSimulator } from '../simulators/supabase/simulator.ts'
 import { freePorts } from '../supervisor/ports.ts'
 import { type WorkerName, workerOptions } from '../workers/worker-options.ts'
 import { askOperatorDoor, type OperatorAnswer } from './vault-stand.ts'
@@ -39,6 +40,7 @@ export type PollingStack = {
   readonly simulator: CloudflareSimulator
   readonly resend: ResendSimulator
   readonly stripe: StripeSimulator
+  readonly supabase: SupabaseSimulator
   readonly kek: Kek
   readonly logs: string[]
   /** Of the gateway, where it was asked for, and the Postgres that it reaches. */
@@ -63,11 +65,13 @@ export async function startPollingStack(now: number, front: readonly Front[] = [
   const simulator = await startCloudflareSimulator({ seed: WORLD_SEED, log: () => {}, now: clock })
   const resend = await startResendSimulator({ seed: WORLD_SEED, log: () => {}, now: clock })
   const stripe = await startStripeSimulator({ seed: WORLD_SEED, log: () => {}, now: clock })
+  const supabase = await startSupabaseSimulator({ seed: WORLD_SEED, log: () => {}, now: clock })
   const bindings: Partial<Record<WorkerName, Record<string, string>>> = {
     connector: {
       CLOUDFLARE_API_URL: simulator.apiUrl,
       RESEND_API_URL: resend.apiUrl,
       STRIPE_API_URL: stripe.apiUrl,
+      CLIENT_SUPABASE_API_URL: supabase.apiUrl,
     },
     vault: {
       KEK_V1: toBase64Url(kek.bytes),
@@ -120,6 +124,7 @@ export async function startPollingStack(now: number, front: readonly Front[] = [
     simulator,
     resend,
     stripe,
+    supabase,
     kek,
     logs,
     origin: `http://127.0.0.1:${ports.gateway}`,
@@ -135,7 +140,7 @@ export async function startPollingStack(now: number, front: readonly Front[] = [
     stop: async () => {
       await miniflare.dispose()
       await sql.end()
-      await Promise.all([simulator.stop(), resend.stop(), stripe.stop()])
+      await Promise.all([simulator.stop(), resend.stop(), stripe.stop(), supabase.stop()])
       await database.stop()
       rmSync(dir, { recursive: true, force: true })
     },

@@ -20,6 +20,7 @@ export const EXPECTED_BINDINGS: Record<string, readonly string[]> = {
     'durable object PROVIDER_LIMITS ProviderLimits',
     'hyperdrive DB',
     'service VAULT flarewatch-vault#ConnectorDoor',
+    'var CLIENT_SUPABASE_API_URL',
     'var CLOUDFLARE_API_URL',
     'var RESEND_API_URL',
     'var STRIPE_API_URL',

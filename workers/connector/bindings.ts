@@ -9,6 +9,7 @@ export const Bindings = z.object({
   PROVIDER_LIMITS: durableObjects<ProviderLimitsApi>(),
   CLOUDFLARE_API_URL: httpUrl,
   RESEND_API_URL: httpUrl,
+  CLIENT_SUPABASE_API_URL: httpUrl,
   STRIPE_API_URL: httpUrl,
   ...embeddedOnly,
 })

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { dayOf } from '../../domain/calendar/days.ts'
 import { World } from '../../local/simulators/resend/world.ts'
 import { ledgerOf as booksOf } from '../../local/simulators/stripe/ledger.ts'
+import { World as Projects } from '../../local/simulators/supabase/world.ts'
 import { type Agency, foundAgency, ledgerOf } from '../../local/stands/polling-agency.ts'
 import { type PollingStack, startPollingStack, WORLD_SEED } from '../../local/stands/polling-stand.ts'
 
@@ -339,6 +340,45 @@ describe('a key of another provider', () => {
     expect(expected.length).toBeGreaterThan(40)
     expect(Object.fromEntries(rows.map(({ day, net }) => [day, net]))).toEqual(Object.fromEntries(expected))
     expect(stack.logs.join()).not.toContain(key)
+  })
+
+  it('L1: of Supabase goes the same road: one reading an hour of each project, with its source, until its token is refused', async () => {
+    const world = new Projects(WORLD_SEED)
+    const token = stack.supabase.issueReadKey()
+    await stack.sql`update flarewatch.credentials set state = 'parked'`
+    agency = await foundAgency(stack, token)
+    await stack.sql`update flarewatch.credentials set provider = 'supabase' where id = ${agency.credentialId}`
+    for (const [index, { ref, name }] of world.projects.entries()) {
+      await stack.sql`update flarewatch.sites set provider = 'supabase', provider_ref = ${ref}, name = ${name}
+        where id = ${agency.siteIds[index] ?? ''}`
+    }
+    const golden = []
+    for (let hour = 0; hour < 2; hour += 1) {
+      expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'ok', detail: null })
+      for (const [index, project] of world.projects.entries()) {
+        if (project.status === 'INACTIVE') continue
+        const value = String(world.reading(project, stack.now).databaseBytes)
+        const begin = new Date(Math.floor(stack.now / HOUR) * HOUR)
+        golden.push({ site_id: agency.siteIds[index], window_start: begin, value, source: 'supabase.database' })
+      }
+      stack.now += HOUR
+    }
+    const sizes = () => stack.sql`
+      select site_id, window_start, value::text, source from flarewatch.facts_hourly
+      where tenant_id = ${agency.tenantId} and metric = 'database_bytes' and unit = 'bytes'`
+    const read = await sizes()
+    expect(read).toHaveLength(golden.length)
+    expect(read).toEqual(expect.arrayContaining(golden))
+    const paused = await stack.sql`
+      select distinct metric, value::int from flarewatch.facts_daily where site_id = ${agency.siteIds[1] ?? ''}`
+    expect(paused).toEqual([{ metric: 'project_active', value: 0 }])
+
+    const revoked = { method: 'POST', body: JSON.stringify({ token }) }
+    expect((await fetch(`${stack.supabase.controlUrl}/tokens/revoke`, revoked)).status).toBe(200)
+    await pollOnce()
+    expect(await credential()).toMatchObject({ state: 'parked', reason: 'provider_unauthorized' })
+    expect(await sizes()).toHaveLength(golden.length)
+    expect(stack.logs.join()).not.toContain(token)
   })
 })
 

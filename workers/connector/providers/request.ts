@@ -44,7 +44,8 @@ async function judgeStatus(
   { clock }: ProviderAccess,
   { defaultRetryAfterMs }: ProviderRequest,
 ): Promise<void> {
-  if (response.status === 200) return
+  // 201 is Supabase's answer to a query.
+  if (response.status === 200 || response.status === 201) return
   await response.body?.cancel().catch(() => {})
   switch (response.status) {
     case 400:
@@ -54,7 +55,7 @@ async function judgeStatus(
     case 403:
       throw new ProviderFailure('provider_forbidden')
     case 429: {
-      const header = response.headers.get('retry-after')
+      const header = response.headers.get('retry-after') ?? response.headers.get('x-ratelimit-reset')
       throw new ProviderFailure('provider_rate_limited', retryAfter(header, await clock(), defaultRetryAfterMs))
     }
     default:

@@ -1,0 +1,66 @@
+import type { z } from 'zod'
+import { DATABASE_QUERY, SLOW_STATEMENTS_QUERY } from '../../../domain/providers/supabase/queries.ts'
+import {
+  DatabaseRows,
+  type Project,
+  Projects,
+  queryPath,
+  SlowStatementsRows,
+} from '../../../domain/providers/supabase/schemas.ts'
+import { type ProviderAccess, ProviderFailure } from './provider.ts'
+import { askProvider } from './request.ts'
+
+const MAX_REPLY_BYTES = 1024 * 1024
+/** The window of its rate limit. */
+const DEFAULT_RETRY_AFTER_MS = 60_000
+/** Between the database's clock and ours. A reading from another time than now is an older answer, served again. */
+const MAX_SKEW_MS = 5 * 60_000
+
+export type DatabaseReading = z.output<typeof DatabaseRows>[0]
+
+/** Supabase's Management API, read alone. Every way in which a call can fail leaves as a `ProviderFailure`. */
+export class SupabaseClient {
+  readonly #access: ProviderAccess
+
+  constructor(access: ProviderAccess) {
+    this.#access = access
+  }
+
+  /** All that the token reaches, by ref. */
+  async projects(): Promise<ReadonlyMap<string, Project>> {
+    const projects = parse(Projects, await this.#ask('GET', '/v1/projects'))
+    return new Map(projects.map((project) => [project.ref, project]))
+  }
+
+  async database(ref: string): Promise<DatabaseReading> {
+    const [reading] = parse(DatabaseRows, await this.#query(ref, DATABASE_QUERY))
+    const now = await this.#access.clock()
+    if (Math.abs(reading.read_at * 1000 - now) > MAX_SKEW_MS) throw new ProviderFailure('page_repeated')
+    return reading
+  }
+
+  async slowStatements(ref: string): Promise<number> {
+    const [{ slow_statements }] = parse(SlowStatementsRows, await this.#query(ref, SLOW_STATEMENTS_QUERY))
+    return slow_statements
+  }
+
+  #query(ref: string, query: string): Promise<unknown> {
+    return this.#ask('POST', queryPath(ref), JSON.stringify({ query }))
+  }
+
+  #ask(method: 'GET' | 'POST', path: string, body?: string): Promise<unknown> {
+    return askProvider(this.#access, {
+      method,
+      path,
+      ...(body === undefined ? {} : { body }),
+      maxReplyBytes: MAX_REPLY_BYTES,
+      defaultRetryAfterMs: DEFAULT_RETRY_AFTER_MS,
+    })
+  }
+}
+
+function parse<Schema extends z.ZodType>(schema: Schema, answer: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(answer)
+  if (!parsed.success) throw new ProviderFailure('provider_reply_invalid')
+  return parsed.data
+}

@@ -1,0 +1,125 @@
+import { METRICS, type MetricName } from '../../../domain/metrics/definitions.ts'
+import { STATEMENTS_SCHEMA } from '../../../domain/providers/supabase/queries.ts'
+import { isActive, type Project } from '../../../domain/providers/supabase/schemas.ts'
+import {
+  type Fact,
+  type PolledSite,
+  type ProviderAccess,
+  ProviderFailure,
+  type RunReport,
+  type RunTools,
+} from './provider.ts'
+import { SupabaseClient } from './supabase-client.ts'
+
+/** A reading is of a moment. It stands for the hour and the UTC day in which it was taken; a later one takes its place. */
+const WINDOWS = [
+  { dataset: 'hourly', windowMs: 3_600_000 },
+  { dataset: 'daily', windowMs: 86_400_000 },
+] as const
+/** A run that takes longer ends as partial; the next one reads all anew. */
+const MAX_RUN_MS = 4 * 60_000
+
+const STATUS = 'supabase.projects'
+const DATABASE = 'supabase.database'
+const STATEMENTS = 'supabase.pg_stat_statements'
+type Reading = { readonly metric: MetricName; readonly value: number; readonly source: string }
+/** `failure`: why its database was not read; null when it was, or when there is none to read. */
+type ProjectRead = { readonly readings: readonly Reading[]; readonly failure: ProviderFailure | null }
+
+/** These end the run: they are of the token and the user, whichever project was asked about. */
+const OF_THE_TOKEN: ReadonlySet<string> = new Set(['provider_unauthorized', 'provider_rate_limited'])
+
+/** One run over all projects of a token: whether each is active, and how its database is now. */
+export async function pollSupabase(
+  access: ProviderAccess,
+  sites: readonly PolledSite[],
+  tools: RunTools,
+): Promise<RunReport> {
+  const run = new Run(new SupabaseClient(access), tools)
+  try {
+    const reason = await run.read(sites)
+    if (reason !== null) return { outcome: 'partial', reason, facts: run.facts, retryAfterMs: undefined }
+    if (run.facts === 0) return { outcome: 'empty', reason: 'run_empty', facts: 0, retryAfterMs: undefined }
+    return { outcome: 'ok', reason: null, facts: run.facts, retryAfterMs: undefined }
+  } catch (error) {
+    if (!(error instanceof ProviderFailure) || error.code !== 'provider_rate_limited') throw error
+    return { outcome: 'throttled', facts: run.facts, reason: error.code, retryAfterMs: error.retryAfterMs }
+  }
+}
+
+class Run {
+  facts = 0
+  readonly #client: SupabaseClient
+  readonly #tools: RunTools
+
+  constructor(client: SupabaseClient, tools: RunTools) {
+    this.#client = client
+    this.#tools = tools
+  }
+
+  /** Why it is not whole; null when it is. */
+  async read(sites: readonly PolledSite[]): Promise<string | null> {
+    const deadline = (await this.#tools.clock()) + MAX_RUN_MS
+    const projects = await this.#client.projects()
+    // A token that reaches nothing at all is no proof that each project was deleted.
+    if (projects.size === 0) return null
+    const failures: ProviderFailure[] = []
+    let missing = 0
+    let read = 0
+    for (const site of sites) {
+      if ((await this.#tools.clock()) > deadline) return 'run_too_long'
+      const project = projects.get(site.providerRef)
+      if (project === undefined) {
+        missing += 1
+        continue
+      }
+      const { readings, failure } = await readProject(this.#client, project)
+      await this.#store(site, readings)
+      if (failure !== null) failures.push(failure)
+      else if (isActive(project)) read += 1
+    }
+    const [first] = failures
+    // One database that does not answer is that project's trouble; when none does, it is the token's or Supabase's.
+    if (first !== undefined && read === 0) throw first
+    if (first !== undefined) return first.code === 'provider_forbidden' ? 'project_forbidden' : 'project_unread'
+    return missing > 0 ? 'site_missing' : null
+  }
+
+  async #store({ id: siteId }: PolledSite, readings: readonly Reading[]): Promise<void> {
+    const fetchedAt = await this.#tools.clock()
+    for (const { dataset, windowMs } of WINDOWS) {
+      const windowStart = Math.floor(fetchedAt / windowMs) * windowMs
+      const facts = readings.map((reading) => factOf(reading, windowStart, windowMs))
+      // No cursor: what was not read in its hour cannot be read later.
+      await this.#tools.store({ siteId, dataset, facts, completeUntil: null, fetchedAt })
+      this.facts += facts.length
+    }
+  }
+}
+
+async function readProject(client: SupabaseClient, project: Project): Promise<ProjectRead> {
+  const readings: Reading[] = [{ metric: 'project_active', value: isActive(project) ? 1 : 0, source: STATUS }]
+  if (!isActive(project)) return { readings, failure: null }
+  try {
+    const database = await client.database(project.ref)
+    readings.push(
+      { metric: 'database_bytes', value: database.database_bytes, source: DATABASE },
+      { metric: 'database_connections', value: database.connections, source: DATABASE },
+      { metric: 'database_connection_limit', value: database.connection_limit, source: DATABASE },
+    )
+    if (database.statements_schema === STATEMENTS_SCHEMA) {
+      const value = await client.slowStatements(project.ref)
+      readings.push({ metric: 'slow_statements', value, source: STATEMENTS })
+    }
+    return { readings, failure: null }
+  } catch (error) {
+    if (!(error instanceof ProviderFailure) || OF_THE_TOKEN.has(error.code)) throw error
+    return { readings, failure: error }
+  }
+}
+
+function factOf({ metric, value, source }: Reading, windowStart: number, windowMs: number): Fact {
+  const { unit } = METRICS[metric]
+  const window = { windowStart, windowEnd: windowStart + windowMs }
+  return { metric, unit, currency: null, ...window, value, source, sampling: 1, completeness: 'complete' }
+}
