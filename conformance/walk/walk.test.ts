@@ -8,6 +8,7 @@ import { aDayLater, losses } from './losses-chapter.ts'
 import { people } from './people-chapter.ts'
 import { closeScene, founder, openScene, partner, stage } from './scene.ts'
 import { logOf, unusedActs } from './uses.ts'
+import { webhooks } from './webhooks-chapter.ts'
 
 /**
  * One agency of three people, from its founder's first visit to the end of a membership, at browsers, on every real part. After it each
@@ -20,6 +21,7 @@ beforeAll(openScene)
 afterAll(closeScene)
 
 founding()
+webhooks()
 people()
 acts()
 losses()
