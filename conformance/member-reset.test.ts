@@ -94,7 +94,7 @@ test('A1, A2: once due it removes the factor, ends other sessions, and leads to 
   await persons.getByRole('heading', { name: 'Scan this with the app' }).waitFor()
   const { error } = await elsewhere.supabase.auth.refreshSession()
   expect(error).not.toBeNull()
-  expect(codeOf(await person.read('/api/sites'))).toBe('totp_enrolment_required')
+  expect(codeOf(await person.read('/api/sites'))).toBe('session_ended')
   const again = await signInAgain(run, person)
   expect(codeOf(await again.call('member-reset', { act: 'finish' }))).toBe('member_reset_unknown')
   expect(codeOf(await again.call('member-reset', { act: 'left' }))).toBe('aal2_required')

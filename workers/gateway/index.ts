@@ -46,7 +46,7 @@ const router = Router<IRequestStrict, [Visit]>()
 router
   .all('*', itsMethodsOnly)
   // For the providers alone, each delivery signed.
-  .all('/webhooks/:provider/:endpoint', webhooks)
+  .post('/webhooks/:provider/:endpoint', webhooks)
   // For the dashboard: JSON, each with the user's access token.
   .all('/api/config', config)
   .all('/api/me', me)
@@ -54,8 +54,8 @@ router
   .all('/api/sites/:id/metrics', siteMetrics)
   .all('/api/credentials', credentials)
   .all('/api/members', members)
-  .all('/api/login/answer', answerLogin)
-  .all('/api/login/collect', collectLogin)
+  .post('/api/login/answer', answerLogin)
+  .post('/api/login/collect', collectLogin)
   .delete('/api/sessions', endSessions)
   .all('/api/sessions', sessions)
   .delete('/api/sessions/:id', endSession)
