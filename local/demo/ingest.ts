@@ -23,12 +23,12 @@ export async function ingestOnce(stack: Stack): Promise<void> {
 
 /**
  * A credential that was polled minutes ago is not due, and a job that a killed stack left is leased still: the decision
- * time is then the moment at which both can be claimed.
+ * time is then the moment at which all of them can be claimed.
  */
 async function nextDue(sql: postgres.Sql, now: number): Promise<Date> {
   const [row] = await sql<{ due: Date | null }[]>`
     select greatest(
-      (select min(next_poll_at) from flarewatch.credentials where state = 'active'),
+      (select max(next_poll_at) from flarewatch.credentials where state = 'active' and webhook_of is null),
       (select max(lease_until) + interval '1 second' from flarewatch.jobs where state = 'leased')
     ) as due`
   return new Date(Math.max(now, row?.due?.getTime() ?? now))

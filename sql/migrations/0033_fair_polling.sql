@@ -5,13 +5,13 @@ create function flarewatch.poll_seconds(tier text) returns integer
   language sql immutable security invoker set search_path = ''
 return case tier when 'agency' then 60 when 'pro' then 120 else 300 end;
 
--- Up to a tenth sooner than the tier says, and never the same twice: what was stored together does not stay due together. Definer,
+-- Up to a tenth sooner than the tier says, in whole seconds, and not the same each time: what was stored together does not stay due together. Definer,
 -- since the scheduler learns a time, and nothing of who pays for what.
 create function flarewatch.next_poll(tenant_id uuid, credential_id uuid, at timestamptz) returns timestamptz
   language sql stable security definer set search_path = ''
 begin atomic
   select
-    next_poll.at + pg_catalog.make_interval(secs => flarewatch.poll_seconds(tenants.tier) * (1 - jitter.share / 10))
+    next_poll.at + pg_catalog.make_interval(secs => ceil(flarewatch.poll_seconds(tenants.tier) * (1 - jitter.share / 10)))
   from flarewatch.tenants cross join lateral (
     select
       (
