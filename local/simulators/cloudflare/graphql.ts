@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildSchema, execute, GraphQLError, parse, validate } from 'graphql'
 import { z } from 'zod'
-import type { Fault } from './faults.ts'
+import type { Fault } from '../faults.ts'
 import { type Grant, TOKEN_SCOPES } from './tokens.ts'
 import { DAY_MS, HOUR_MS, type World, type WorldZone } from './world.ts'
 

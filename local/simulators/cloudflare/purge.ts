@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { type Answer, refused, succeeded } from './rest.ts'
+import type { Answer } from '../loopback-server.ts'
+import { refused, succeeded } from './rest.ts'
 import { type Grant, TOKEN_SCOPES } from './tokens.ts'
 
 const MAX_FILES = 30

@@ -1,10 +1,5 @@
+import type { Answer } from '../loopback-server.ts'
 import { type Grant, TOKEN_SCOPES } from './tokens.ts'
-
-export type Answer = {
-  readonly status: number
-  readonly body: unknown
-  readonly headers?: Record<string, string> | undefined
-}
 
 /** Cloudflare's REST envelope. */
 export function succeeded(result: unknown, extra: Record<string, unknown> = {}): Answer {

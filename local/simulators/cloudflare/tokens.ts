@@ -1,6 +1,4 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
 import type { WorldZone } from './world.ts'
 
 /**
@@ -37,7 +35,6 @@ export type Grant = {
 const NONCE_BYTES = 12
 const BODY_BYTES = NONCE_BYTES + 2
 const MAC_BYTES = 16
-const SECRET_BYTES = 32
 
 /**
  * A token is its own record: nonce, zones, scope and a MAC under the simulator's secret. So tokens survive a restart, and
@@ -96,16 +93,4 @@ export class TokenOffice {
   #mac(kind: TokenKind, body: Buffer): Buffer {
     return createHmac('sha256', this.#secret).update(kind).update(body).digest().subarray(0, MAC_BYTES)
   }
-}
-
-/** The secret that makes yesterday's tokens valid today; without a file, one for this run. */
-export function simulatorSecret(path: string | undefined): Buffer {
-  if (path === undefined) return randomBytes(SECRET_BYTES)
-  if (!existsSync(path)) {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    writeFileSync(path, randomBytes(SECRET_BYTES), { mode: 0o600 })
-  }
-  const secret = readFileSync(path)
-  if (secret.length !== SECRET_BYTES) throw new Error(`${path} is not a simulator secret`)
-  return secret
 }

@@ -1,6 +1,8 @@
 import { timingSafeEqual } from 'node:crypto'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { z } from 'zod'
+import { CONTROL_PATH } from '../control.ts'
+import { type Answer, parsedBody, readBody, send, serveLoopback } from '../loopback-server.ts'
 import { Letter, Mailbox } from './mailbox.ts'
 
 /**
@@ -22,8 +24,6 @@ export type MailSink = {
   readonly stop: () => Promise<void>
 }
 
-const CONTROL_PATH = '/__control'
-const MAX_BODY_BYTES = 256 * 1024
 const MAX_KEY_CHARACTERS = 256
 const REQUESTS_PER_SECOND = 5
 const MAX_SEEN = 1000
@@ -35,7 +35,6 @@ const FaultRequest = z.strictObject({
   retry_after: z.int().min(1).max(86_400).default(1),
 })
 type Fault = z.output<typeof FaultRequest>
-type Answer = { readonly status: number; readonly body: unknown; readonly headers?: Record<string, string> }
 type Seen = { readonly at: number; readonly key: string | null; readonly status: number; readonly body: string }
 
 type State = {
@@ -51,28 +50,16 @@ type State = {
 export async function startMailSink(options: MailSinkOptions): Promise<MailSink> {
   const { folder, apiKey, log, port, now = Date.now, controllable } = options
   const state: State = { mailbox: new Mailbox(folder), apiKey, now, controllable, seen: [], faults: [], recent: [] }
-  const server = createServer((request, response) => {
-    handle(request, response, state).catch((error: unknown) => {
-      log(`failed: ${error instanceof Error ? error.message : 'unknown'}`)
-      response.destroy()
-    })
+  const { url: apiUrl, stop } = await serveLoopback({
+    log,
+    port,
+    handle: (request, response) => handle(request, response, state),
   })
-  await new Promise<void>((listening, failed) => {
-    server.once('error', failed)
-    server.listen(port ?? 0, '127.0.0.1', listening)
-  })
-  const bound = server.address()
-  if (bound === null || typeof bound === 'string') throw new Error('the mail sink has no port')
-  const apiUrl = `http://127.0.0.1:${bound.port}`
   log(`mail sink on ${apiUrl}: every mail becomes a file in ${folder}`)
   return {
     apiUrl,
     controlUrl: apiUrl + CONTROL_PATH,
-    stop: () =>
-      new Promise((closed) => {
-        server.close(() => closed())
-        server.closeAllConnections()
-      }),
+    stop,
   }
 }
 
@@ -101,7 +88,7 @@ function post(request: IncomingMessage, body: string | undefined, state: State):
   const fault = takeFault(state)
   if (fault !== undefined && fault.kind !== 'accepted_unanswered') return strike(fault)
   if (body === undefined) return refused(413, 'validation_error', 'The request is too large.')
-  const letter = Letter.safeParse(parsed(body))
+  const letter = Letter.safeParse(parsedBody(body))
   if (!letter.success) return refused(422, 'validation_error', z.prettifyError(letter.error))
   const key = request.headers['idempotency-key']
   const filed = state.mailbox.deliver(letter.data, typeof key === 'string' ? key : undefined, state.now())
@@ -195,29 +182,4 @@ function refused(statusCode: number, name: string, message: string): Answer {
 function isEqual(given: string, expected: string): boolean {
   const [one, other] = [Buffer.from(given), Buffer.from(expected)]
   return one.length === other.length && timingSafeEqual(one, other)
-}
-
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = []
-  let length = 0
-  for await (const chunk of request) {
-    if (!Buffer.isBuffer(chunk)) return undefined
-    length += chunk.length
-    if (length > MAX_BODY_BYTES) return undefined
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function send(response: ServerResponse, answer: Answer): void {
-  response.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers })
-  response.end(JSON.stringify(answer.body))
 }

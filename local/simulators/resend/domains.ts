@@ -1,4 +1,5 @@
-import { type Answer, invalid, list, pageRequest, refused, timestamp } from './rest.ts'
+import type { Answer } from '../loopback-server.ts'
+import { invalid, list, pageRequest, refused, timestamp } from './rest.ts'
 import type { World, WorldDomain } from './world.ts'
 
 const DOMAIN = /^\/domains\/([0-9a-f-]{36})$/

@@ -1,4 +1,5 @@
-import { type Answer, invalid, list, pageRequest, refused, timestamp } from './rest.ts'
+import type { Answer } from '../loopback-server.ts'
+import { invalid, list, pageRequest, refused, timestamp } from './rest.ts'
 import { DAY_MS, type Mail, WORLD_BEGINS, type World } from './world.ts'
 
 const EMAIL = /^\/emails\/([0-9a-f-]{36})$/

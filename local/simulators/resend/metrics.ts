@@ -1,5 +1,6 @@
 import { EVENT_COUNTS, type EventCount } from '../../../domain/providers/resend/schemas.ts'
-import { type Answer, invalid } from './rest.ts'
+import type { Answer } from '../loopback-server.ts'
+import { invalid } from './rest.ts'
 import { DAY_MS, type World } from './world.ts'
 
 /** Answers are as old as this at most: within it the same question gets the same answer. */

@@ -1,4 +1,4 @@
-import type { Answer } from './rest.ts'
+import type { Answer } from '../loopback-server.ts'
 
 /** resend.com/docs/api-reference/rate-limit: of a team, whichever of its keys is used. */
 export const REQUESTS_PER_SECOND = 5

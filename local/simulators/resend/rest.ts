@@ -1,9 +1,4 @@
-export type Answer = {
-  readonly status: number
-  readonly body: unknown
-  readonly headers?: Record<string, string> | undefined
-}
-
+import type { Answer } from '../loopback-server.ts'
 /** resend.com/docs/api-reference/errors */
 export function refused(statusCode: number, name: string, message: string): Answer {
   return { status: statusCode, body: { statusCode, name, message } }

@@ -1,10 +1,5 @@
 import { randomBytes } from 'node:crypto'
-
-export type Answer = {
-  readonly status: number
-  readonly body: unknown
-  readonly headers?: Readonly<Record<string, string>>
-}
+import type { Answer } from '../loopback-server.ts'
 
 type ApiError = { readonly message: string; readonly code?: string; readonly param?: string; readonly type?: string }
 

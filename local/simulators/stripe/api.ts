@@ -1,5 +1,6 @@
-import type { Fault } from '../cloudflare/faults.ts'
-import { type Answer, lacksPermission, missing, refused } from './answers.ts'
+import type { Fault } from '../faults.ts'
+import type { Answer } from '../loopback-server.ts'
+import { lacksPermission, missing, refused } from './answers.ts'
 import type { Grant } from './keys.ts'
 import type { Transaction, World, WorldAccount } from './world.ts'
 

@@ -1,11 +1,12 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { join } from 'node:path'
-import { type Fault, Faults } from '../cloudflare/faults.ts'
-import { simulatorSecret } from '../cloudflare/tokens.ts'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { CONTROL_PATH, Controlled } from '../control.ts'
+import { type Fault, strike } from '../faults.ts'
+import { type Answer, readBody, send, serveLoopback } from '../loopback-server.ts'
 import type { ProviderSimulator, SimulatorOptions } from '../provider-simulator.ts'
-import { type Answer, invalidKey, refused, requestId, tooMany } from './answers.ts'
+import { simulatorSecret } from '../secret.ts'
+import { invalidKey, refused, requestId, tooMany } from './answers.ts'
 import { API_VERSION, answerApi } from './api.ts'
-import { answerControl } from './control.ts'
+import { control } from './control.ts'
 import { KeyOffice, type KeyRequest } from './keys.ts'
 import { World } from './world.ts'
 
@@ -14,42 +15,17 @@ export type StripeSimulator = ProviderSimulator & {
   readonly issueKey: (request: KeyRequest) => string
 }
 
-type SeenRequest = {
-  readonly at: number
-  readonly method: string
-  readonly path: string
-  readonly authorization: string
-}
-
-/** All that a running simulator remembers. In memory alone: what it received includes the keys themselves. */
-export type SimulatorState = {
+export type SimulatorState = Controlled & {
   readonly world: World
   readonly keys: KeyOffice
-  readonly faults: Faults
-  readonly requests: SeenRequest[]
-  clockOffset: number
-  readonly now: () => number
 }
-
-const CONTROL_PATH = '/__control'
-const MAX_BODY_BYTES = 64 * 1024
-const MAX_SEEN_REQUESTS = 10_000
 
 export async function startStripeSimulator(options: SimulatorOptions): Promise<StripeSimulator> {
   const state = newState(options)
-  const server = createServer((request, response) => {
-    handle(request, response, state).catch((error: unknown) => {
-      options.log(`failed: ${error instanceof Error ? error.message : 'unknown'}`)
-      response.destroy()
-    })
+  const { url: apiUrl, stop } = await serveLoopback({
+    ...options,
+    handle: (request, response) => handle(request, response, state),
   })
-  await new Promise<void>((listening, failed) => {
-    server.once('error', failed)
-    server.listen(options.port ?? 0, '127.0.0.1', listening)
-  })
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('the simulator has no port')
-  const apiUrl = `http://127.0.0.1:${address.port}`
   options.log(`Stripe simulator on ${apiUrl}, seed ${options.seed}`)
   return {
     apiUrl,
@@ -57,42 +33,32 @@ export async function startStripeSimulator(options: SimulatorOptions): Promise<S
     world: state.world,
     issueKey: (request) => state.keys.issue(request),
     issueReadKey: () => state.keys.issue({ account: 0, scope: 'read', mode: 'live' }),
-    stop: () =>
-      new Promise((closed) => {
-        server.close(() => closed())
-        server.closeAllConnections()
-      }),
+    stop,
   }
 }
 
-function newState({ seed, stateDir, now }: SimulatorOptions): SimulatorState {
-  const base = now ?? Date.now
-  const world = new World(seed)
-  const secretPath = stateDir === undefined ? undefined : join(stateDir, 'stripe-simulator.key')
-  const state: SimulatorState = {
+function newState(options: SimulatorOptions): SimulatorState {
+  const world = new World(options.seed)
+  return Object.assign(new Controlled(options.now), {
     world,
-    keys: new KeyOffice(simulatorSecret(secretPath), world.accounts),
-    faults: new Faults(),
-    requests: [],
-    clockOffset: 0,
-    now: () => base() + state.clockOffset,
-  }
-  return state
+    keys: new KeyOffice(simulatorSecret(options.stateDir, 'stripe'), world.accounts),
+  })
 }
+
+const MANNER = { opening: '{"object": "list", "data": [', refusal: (fault: Fault) => stamped(refusalFor(fault)) }
 
 async function handle(request: IncomingMessage, response: ServerResponse, state: SimulatorState): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://simulator')
   const method = request.method ?? ''
   const body = await readBody(request)
-  if (body === undefined) return send(response, refused(413, { message: 'Request entity too large' }))
-  if (url.pathname.startsWith(CONTROL_PATH)) return send(response, answerControl(method, url, body, state))
+  if (body === undefined) return send(response, stamped(refused(413, { message: 'Request entity too large' })))
+  if (url.pathname.startsWith(CONTROL_PATH)) return send(response, control(method, url, body, state))
   const path = url.pathname + url.search
   const authorization = request.headers.authorization ?? ''
-  state.requests.push({ at: state.now(), method, path, authorization })
-  if (state.requests.length > MAX_SEEN_REQUESTS) state.requests.shift()
+  state.see({ at: state.now(), method, path, authorization })
   const fault = state.faults.instead(path)
-  if (fault !== undefined) return strike(fault, response)
-  return send(response, answer(request, url, state))
+  if (fault !== undefined) return strike(fault, response, MANNER)
+  return send(response, stamped(answer(request, url, state)))
 }
 
 function answer(request: IncomingMessage, url: URL, state: SimulatorState): Answer {
@@ -120,23 +86,6 @@ function keyOf(authorization: string): string | undefined {
   return basic === undefined ? undefined : Buffer.from(basic, 'base64').toString('utf8').split(':')[0]
 }
 
-function strike(fault: Fault, response: ServerResponse): void {
-  switch (fault.kind) {
-    case 'invalid_json':
-      response.writeHead(200, { 'content-type': 'application/json' }).end('{"object": "list", "data": [{"id"')
-      break
-    case 'cut':
-      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '4096' })
-      response.write('{"object": "list", "data": [', () => response.destroy())
-      break
-    case 'timeout':
-      // Never answered: the socket stays open until the client gives up or the simulator stops.
-      break
-    default:
-      send(response, refusalFor(fault))
-  }
-}
-
 function refusalFor(fault: Fault): Answer {
   switch (fault.kind) {
     case 'unauthorized':
@@ -150,24 +99,7 @@ function refusalFor(fault: Fault): Answer {
   }
 }
 
-async function readBody(request: IncomingMessage): Promise<string | undefined> {
-  const chunks: Buffer[] = []
-  let length = 0
-  for await (const chunk of request) {
-    if (!Buffer.isBuffer(chunk)) return undefined
-    length += chunk.length
-    if (length > MAX_BODY_BYTES) return undefined
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
-}
-
-function send(response: ServerResponse, { status, body, headers }: Answer): void {
-  response.writeHead(status, {
-    'content-type': 'application/json',
-    'request-id': requestId(),
-    'stripe-version': API_VERSION,
-    ...headers,
-  })
-  response.end(JSON.stringify(body))
+/** As every answer of Stripe's is. */
+function stamped({ headers, ...answer }: Answer): Answer {
+  return { ...answer, headers: { 'request-id': requestId(), 'stripe-version': API_VERSION, ...headers } }
 }

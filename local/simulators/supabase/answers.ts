@@ -1,12 +1,7 @@
 import { DATABASE_QUERY, SLOW_STATEMENTS_QUERY } from '../../../domain/providers/supabase/queries.ts'
+import type { Answer } from '../loopback-server.ts'
 import type { Permission } from './tokens.ts'
 import type { World, WorldProject } from './world.ts'
-
-export type Answer = {
-  readonly status: number
-  readonly body: unknown
-  readonly headers?: Record<string, string> | undefined
-}
 
 export function refused(status: number, message: string): Answer {
   return { status, body: { message } }

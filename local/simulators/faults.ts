@@ -1,4 +1,6 @@
+import type { ServerResponse } from 'node:http'
 import { z } from 'zod'
+import { type Answer, send } from './loopback-server.ts'
 
 /** What a provider does on a bad day, each on demand. */
 export const FaultRequest = z.strictObject({
@@ -16,7 +18,7 @@ export const FaultRequest = z.strictObject({
   ]),
   /** How many matching requests it strikes. */
   times: z.int().min(1).max(1000).default(1),
-  /** Strikes only requests whose path and body together contain this text: a path, a dataset, a zone's id. */
+  /** Strikes only requests that contain this text: a path, a dataset, a zone's id; at Cloudflare also a path and the key behind it. */
   match: z.string().max(256).default(''),
   status: z.union([z.literal(500), z.literal(502), z.literal(503)]).default(503),
   retry_after: z.int().min(1).max(3600).default(60),
@@ -59,5 +61,25 @@ export class Faults {
       return fault.times > 1 ? [{ ...fault, times: fault.times - 1 }] : []
     })
     return found
+  }
+}
+
+/** How a provider's answers begin, and how it refuses: what a fault stands in for it with. */
+type Manner = { readonly opening: string; readonly refusal: (fault: Fault) => Answer }
+
+export function strike(fault: Fault, response: ServerResponse, { opening, refusal }: Manner): void {
+  switch (fault.kind) {
+    case 'invalid_json':
+      response.writeHead(200, { 'content-type': 'application/json' }).end(opening)
+      break
+    case 'cut':
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': '4096' })
+      response.write(opening, () => response.destroy())
+      break
+    case 'timeout':
+      // Never answered: the socket stays open until the client gives up or the simulator stops.
+      break
+    default:
+      send(response, refusal(fault))
   }
 }
