@@ -6,15 +6,8 @@ import {
   MAX_PAGE_ROWS,
 } from '../../../domain/providers/cloudflare/schemas.ts'
 import { CloudflareClient, ZONES_PER_QUERY, type ZoneSettings } from './cloudflare-client.ts'
-import {
-  type DatasetName,
-  type Fact,
-  type PolledSite,
-  type ProviderAccess,
-  ProviderFailure,
-  type RunReport,
-  type RunTools,
-} from './provider.ts'
+import { connectorOf, type RunEnd } from './connector.ts'
+import { type DatasetName, type Fact, type PolledSite, ProviderFailure, type RunTools } from './provider.ts'
 import { cursorAfter, planWindows, readWindows, silenceBelievedUntil, type WindowedRows } from './window-reader.ts'
 
 const HOUR_MS = 3_600_000
@@ -90,47 +83,29 @@ function forbidden({ id }: PolledSite, dataset: DatasetName): Read {
 }
 
 /** One run over all sites of a credential: hourly and daily traffic, each from its own cursor. */
-export async function pollCloudflare(
-  access: ProviderAccess,
-  sites: readonly PolledSite[],
-  tools: RunTools,
-): Promise<RunReport> {
+export const pollCloudflare = connectorOf(async (access, sites, tools) => {
   const client = new CloudflareClient(access)
-  const began = await tools.clock()
+  const deadline = (await tools.clock()) + MAX_RUN_MS
   const reads: Read[] = []
-  let facts = 0
-  const counted: RunTools = {
-    ...tools,
-    store: async (chunk) => {
-      await tools.store(chunk)
-      facts += chunk.facts.length
-    },
-  }
-  try {
-    const settings = await settingsOf(client, sites)
-    for (const site of sites) {
-      const own = settings.get(site.providerRef)
-      if (own === undefined) {
-        reads.push(forbidden(site, 'daily'))
-        continue
-      }
-      const deadline = began + MAX_RUN_MS
-      const daily = await unlessForbidden(() => readDataset(DAILY, own.daily, site, client, counted, deadline))
-      const hourly = await unlessForbidden(() => readDataset(HOURLY, own.hourly, site, client, counted, deadline))
-      reads.push(daily ?? forbidden(site, 'daily'), hourly ?? forbidden(site, 'hourly'))
+  const settings = await settingsOf(client, sites)
+  for (const site of sites) {
+    const own = settings.get(site.providerRef)
+    if (own === undefined) {
+      reads.push(forbidden(site, 'daily'))
+      continue
     }
-  } catch (error) {
-    if (!(error instanceof ProviderFailure) || error.code !== 'provider_rate_limited') throw error
-    return { outcome: 'throttled', facts, reason: error.code, retryAfterMs: error.retryAfterMs }
+    const daily = await unlessForbidden(() => readDataset(DAILY, own.daily, site, client, tools, deadline))
+    const hourly = await unlessForbidden(() => readDataset(HOURLY, own.hourly, site, client, tools, deadline))
+    reads.push(daily ?? forbidden(site, 'daily'), hourly ?? forbidden(site, 'hourly'))
   }
   if (sites.length > 0 && reads.every(({ reason }) => reason === ZONE_FORBIDDEN)) {
     throw new ProviderFailure('provider_forbidden')
   }
-  return { ...judgeReads(reads), facts, retryAfterMs: undefined }
-}
+  return judgeReads(reads)
+})
 
 /** An empty or incomplete run is named as what it is: only a run that read every dataset to its end is `ok`. */
-function judgeReads(reads: readonly Read[]): Pick<RunReport, 'outcome' | 'reason'> {
+function judgeReads(reads: readonly Read[]): RunEnd {
   if (rowsOf(reads) === 0) return { outcome: 'empty', reason: 'run_empty' }
   const cutShort = reads.find(({ reason }) => reason !== null)
   if (cutShort !== undefined) return { outcome: 'partial', reason: cutShort.reason }

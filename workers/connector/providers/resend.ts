@@ -9,14 +9,8 @@ import {
   MAX_METRICS_ROWS,
   VERIFIED,
 } from '../../../domain/providers/resend/schemas.ts'
-import {
-  type Fact,
-  type PolledSite,
-  type ProviderAccess,
-  ProviderFailure,
-  type RunReport,
-  type RunTools,
-} from './provider.ts'
+import { connectorOf } from './connector.ts'
+import { type Fact, type PolledSite, ProviderFailure, type RunTools } from './provider.ts'
 import { ResendClient } from './resend-client.ts'
 import { planWindows } from './window-reader.ts'
 
@@ -56,36 +50,18 @@ type Run = {
 type Read = { readonly mails: number; readonly reason: string | null }
 
 /** One run over all domains of a team: whether their records still verify, and what became of their mail, by UTC day. */
-export async function pollResend(
-  access: ProviderAccess,
-  sites: readonly PolledSite[],
-  tools: RunTools,
-): Promise<RunReport> {
-  let facts = 0
-  const counted: RunTools = {
-    ...tools,
-    store: async (chunk) => {
-      await tools.store(chunk)
-      facts += chunk.facts.length
-    },
-  }
-  try {
-    const client = new ResendClient(access)
-    const domains = await client.domains()
-    const present = sites.filter(({ providerRef }) => domains.has(providerRef))
-    const run: Run = { client, domains, sites: present, tools: counted, deadline: (await tools.clock()) + MAX_RUN_MS }
-    const read = await readDays(run)
-    const records = await readRecords(run)
-    const missing = present.length < sites.length ? 'site_missing' : null
-    const reason = read.reason ?? records ?? missing
-    if (reason !== null) return { outcome: 'partial', reason, facts, retryAfterMs: undefined }
-    if (read.mails === 0) return { outcome: 'empty', reason: 'run_empty', facts, retryAfterMs: undefined }
-    return { outcome: 'ok', reason: null, facts, retryAfterMs: undefined }
-  } catch (error) {
-    if (!(error instanceof ProviderFailure) || error.code !== 'provider_rate_limited') throw error
-    return { outcome: 'throttled', facts, reason: error.code, retryAfterMs: error.retryAfterMs }
-  }
-}
+export const pollResend = connectorOf(async (access, sites, tools) => {
+  const client = new ResendClient(access)
+  const domains = await client.domains()
+  const present = sites.filter(({ providerRef }) => domains.has(providerRef))
+  const run: Run = { client, domains, sites: present, tools, deadline: (await tools.clock()) + MAX_RUN_MS }
+  const read = await readDays(run)
+  const records = await readRecords(run)
+  const missing = present.length < sites.length ? 'site_missing' : null
+  const reason = read.reason ?? records ?? missing
+  if (reason !== null) return { outcome: 'partial', reason }
+  return read.mails === 0 ? { outcome: 'empty', reason: 'run_empty' } : { outcome: 'ok', reason: null }
+})
 
 /** Sites are asked about together, from the cursor that is furthest behind: one question then serves a whole team. */
 async function readDays(run: Run): Promise<Read> {

@@ -7,14 +7,8 @@ import {
   REVENUE_METRICS,
   type Revenue,
 } from '../../../domain/providers/stripe/revenue.ts'
-import {
-  type Connector,
-  type Fact,
-  type PolledSite,
-  ProviderFailure,
-  type RunReport,
-  type RunTools,
-} from './provider.ts'
+import { connectorOf, type RunEnd } from './connector.ts'
+import { type Fact, type PolledSite, ProviderFailure, type RunTools } from './provider.ts'
 import { StripeClient } from './stripe-client.ts'
 
 const DAY_MS = 24 * 3_600_000
@@ -31,30 +25,17 @@ const MOST_PAGES = 50
 const MAX_RUN_MS = 4 * 60_000
 
 /** One run over the accounts of a key, which is one: from its cursor on, day by day of its own time zone. */
-export const pollStripe: Connector = async (access, sites, tools) => {
+export const pollStripe = connectorOf(async (access, sites, tools) => {
   const deadline = (await tools.clock()) + MAX_RUN_MS
   const client = new StripeClient(access)
-  let facts = 0
-  const counted: RunTools = {
-    ...tools,
-    store: async (chunk) => {
-      await tools.store(chunk)
-      facts += chunk.facts.length
-    },
-  }
-  try {
-    const reasons: (string | null)[] = []
-    for (const site of sites) reasons.push(await readAccount(client, site, counted, deadline))
-    return { ...judge(reasons), facts, retryAfterMs: undefined }
-  } catch (error) {
-    if (!(error instanceof ProviderFailure) || error.code !== 'provider_rate_limited') throw error
-    return { outcome: 'throttled', facts, reason: error.code, retryAfterMs: error.retryAfterMs }
-  }
-}
+  const reasons: (string | null)[] = []
+  for (const site of sites) reasons.push(await readAccount(client, site, tools, deadline))
+  return judge(reasons)
+})
 
 const EMPTY = 'run_empty'
 
-function judge(reasons: readonly (string | null)[]): Pick<RunReport, 'outcome' | 'reason'> {
+function judge(reasons: readonly (string | null)[]): RunEnd {
   if (reasons.every((reason) => reason === EMPTY)) return { outcome: 'empty', reason: EMPTY }
   const reason = reasons.find((each) => each !== null) ?? null
   return { outcome: reason === null ? 'ok' : 'partial', reason }

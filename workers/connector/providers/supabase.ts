@@ -1,14 +1,8 @@
 import { METRICS, type MetricName } from '../../../domain/metrics/definitions.ts'
 import { STATEMENTS_SCHEMA } from '../../../domain/providers/supabase/queries.ts'
 import { isActive, type Project } from '../../../domain/providers/supabase/schemas.ts'
-import {
-  type Fact,
-  type PolledSite,
-  type ProviderAccess,
-  ProviderFailure,
-  type RunReport,
-  type RunTools,
-} from './provider.ts'
+import { connectorOf } from './connector.ts'
+import { type Fact, type PolledSite, ProviderFailure, type RunTools } from './provider.ts'
 import { SupabaseClient } from './supabase-client.ts'
 
 /** A reading is of a moment. It stands for the hour and the UTC day in which it was taken; a later one takes its place. */
@@ -30,70 +24,46 @@ type ProjectRead = { readonly readings: readonly Reading[]; readonly failure: Pr
 const OF_THE_TOKEN: ReadonlySet<string> = new Set(['provider_unauthorized', 'provider_rate_limited'])
 
 /** One run over all projects of a token: whether each is active, and how its database is now. */
-export async function pollSupabase(
-  access: ProviderAccess,
-  sites: readonly PolledSite[],
-  tools: RunTools,
-): Promise<RunReport> {
-  const run = new Run(new SupabaseClient(access), tools)
-  try {
-    const reason = await run.read(sites)
-    if (reason !== null) return { outcome: 'partial', reason, facts: run.facts, retryAfterMs: undefined }
-    if (run.facts === 0) return { outcome: 'empty', reason: 'run_empty', facts: 0, retryAfterMs: undefined }
-    return { outcome: 'ok', reason: null, facts: run.facts, retryAfterMs: undefined }
-  } catch (error) {
-    if (!(error instanceof ProviderFailure) || error.code !== 'provider_rate_limited') throw error
-    return { outcome: 'throttled', facts: run.facts, reason: error.code, retryAfterMs: error.retryAfterMs }
-  }
-}
-
-class Run {
-  facts = 0
-  readonly #client: SupabaseClient
-  readonly #tools: RunTools
-
-  constructor(client: SupabaseClient, tools: RunTools) {
-    this.#client = client
-    this.#tools = tools
-  }
-
-  /** Why it is not whole; null when it is. */
-  async read(sites: readonly PolledSite[]): Promise<string | null> {
-    const deadline = (await this.#tools.clock()) + MAX_RUN_MS
-    const projects = await this.#client.projects()
-    // A token that reaches nothing at all is no proof that each project was deleted.
-    if (projects.size === 0) return null
-    const failures: ProviderFailure[] = []
-    let missing = 0
-    let read = 0
-    for (const site of sites) {
-      if ((await this.#tools.clock()) > deadline) return 'run_too_long'
-      const project = projects.get(site.providerRef)
-      if (project === undefined) {
-        missing += 1
-        continue
-      }
-      const { readings, failure } = await readProject(this.#client, project)
-      await this.#store(site, readings)
-      if (failure !== null) failures.push(failure)
-      else if (isActive(project)) read += 1
+export const pollSupabase = connectorOf(async (access, sites, tools) => {
+  const client = new SupabaseClient(access)
+  const deadline = (await tools.clock()) + MAX_RUN_MS
+  const projects = await client.projects()
+  // A token that reaches nothing at all is no proof that each project was deleted.
+  if (projects.size === 0 || sites.length === 0) return { outcome: 'empty', reason: 'run_empty' }
+  const failures: ProviderFailure[] = []
+  let [missing, read] = [0, 0]
+  for (const site of sites) {
+    if ((await tools.clock()) > deadline) return { outcome: 'partial', reason: 'run_too_long' }
+    const project = projects.get(site.providerRef)
+    if (project === undefined) {
+      missing += 1
+      continue
     }
-    const [first] = failures
-    // One database that does not answer is that project's trouble; when none does, it is the token's or Supabase's.
-    if (first !== undefined && read === 0) throw first
-    if (first !== undefined) return first.code === 'provider_forbidden' ? 'project_forbidden' : 'project_unread'
-    return missing > 0 ? 'site_missing' : null
+    const { readings, failure } = await readProject(client, project)
+    await storeReadings(tools, site, readings)
+    if (failure !== null) failures.push(failure)
+    else if (isActive(project)) read += 1
   }
+  const [first] = failures
+  // One database that does not answer is that project's trouble; when none does, it is the token's or Supabase's.
+  if (first !== undefined && read === 0) throw first
+  if (first !== undefined) {
+    return { outcome: 'partial', reason: first.code === 'provider_forbidden' ? 'project_forbidden' : 'project_unread' }
+  }
+  return missing > 0 ? { outcome: 'partial', reason: 'site_missing' } : { outcome: 'ok', reason: null }
+})
 
-  async #store({ id: siteId }: PolledSite, readings: readonly Reading[]): Promise<void> {
-    const fetchedAt = await this.#tools.clock()
-    for (const { dataset, windowMs } of WINDOWS) {
-      const windowStart = Math.floor(fetchedAt / windowMs) * windowMs
-      const facts = readings.map((reading) => factOf(reading, windowStart, windowMs))
-      // No cursor: what was not read in its hour cannot be read later.
-      await this.#tools.store({ siteId, dataset, facts, completeUntil: null, fetchedAt })
-      this.facts += facts.length
-    }
+async function storeReadings(
+  { clock, store }: RunTools,
+  { id: siteId }: PolledSite,
+  readings: readonly Reading[],
+): Promise<void> {
+  const fetchedAt = await clock()
+  for (const { dataset, windowMs } of WINDOWS) {
+    const windowStart = Math.floor(fetchedAt / windowMs) * windowMs
+    const facts = readings.map((reading) => factOf(reading, windowStart, windowMs))
+    // No cursor: what was not read in its hour cannot be read later.
+    await store({ siteId, dataset, facts, completeUntil: null, fetchedAt })
   }
 }
 
