@@ -6,7 +6,6 @@ import { as, asGateway, connectAs, fromLiveSession, refusal, rolledBack, type Tx
 import { enrolTotp, NOW, seedWorld, type World } from './world.ts'
 
 const sql = connectAs('supabase_admin')
-const racers = connectAs('supabase_admin', 8)
 const DAY_MS = 86_400_000
 const FUNCTIONS = [
   'request_member_reset',
@@ -333,86 +332,4 @@ async function enrolLater(tx: Tx, user: string): Promise<void> {
   await tx`delete from auth.mfa_factors where user_id = ${user}`
   await enrolTotp(tx, user, 'verified')
   await tx`update auth.mfa_factors set created_at = ${at(1000)} where user_id = ${user}`
-}
-
-/** These commit, since one transaction cannot race itself. */
-describe('two owners at the same moment', () => {
-  async function twoOwners() {
-    const [tenant, one, two] = [randomUUID(), randomUUID(), randomUUID()]
-    await sql`insert into flarewatch.tenants (id, name, state, activated_at) values (${tenant}, 'Racing', 'active', ${NOW})`
-    for (const owner of [one, two]) {
-      await sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenant}, ${owner}, 'owner')`
-    }
-    return { tenant, one, two }
-  }
-  const requestOf = (tenant_id: string, user_id: string, member_id: string, role: string | null) => ({
-    tenant_id,
-    user_id,
-    member_id,
-    role,
-    idempotency: idempotency(),
-  })
-  const change = (request: ReturnType<typeof requestOf>) =>
-    racers`select privileged.change_member(${racers.json(request)})`.then(() => 'done', codeOf)
-  const ownersOf = async (tenant: string) => {
-    const rows = await sql`select user_id from flarewatch.members where tenant_id = ${tenant} and role = 'owner'`
-    return rows.map(({ user_id }) => user_id)
-  }
-
-  test.each([
-    ['remove', 'remove', null, null],
-    ['demote', 'demote', 'operator', 'operator'],
-    ['remove', 'demote', null, 'viewer'],
-  ] as const)('who %s and %s each other: one does, and is the owner who remains', async (_, __, first, second) => {
-    for (let round = 0; round < 8; round += 1) {
-      const { tenant, one, two } = await twoOwners()
-      const outcomes = await Promise.all([
-        change(requestOf(tenant, one, two, first)),
-        change(requestOf(tenant, two, one, second)),
-      ])
-      expect(outcomes.filter((outcome) => outcome === 'done')).toHaveLength(1)
-      expect(outcomes.filter((outcome) => ['not_a_member', 'role_insufficient'].includes(outcome))).toHaveLength(1)
-      expect(await ownersOf(tenant)).toEqual([outcomes[0] === 'done' ? one : two])
-    }
-  })
-
-  test('the second waits for the first to commit and is then judged as what it left', async () => {
-    const { tenant, one, two } = await twoOwners()
-    const second = await racers.begin(async (tx) => {
-      await tx`select privileged.change_member(${tx.json(requestOf(tenant, one, two, 'viewer'))})`
-      const [mine] = await tx<{ pid: number }[]>`select pg_backend_pid() as pid`
-      const waiting = change(requestOf(tenant, two, one, null))
-      await someoneWaitsFor(mine?.pid ?? 0)
-      return { waiting }
-    })
-    expect(await second.waiting).toBe('role_insufficient')
-    expect(await ownersOf(tenant)).toEqual([one])
-  })
-
-  test('A1: ask for one person’s reset: one request is open, and one is refused', async () => {
-    const { tenant, one, two } = await twoOwners()
-    const person = randomUUID()
-    await sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenant}, ${person}, 'viewer')`
-    await sql`
-      insert into auth.mfa_factors (id, user_id, factor_type, status, created_at, updated_at)
-      values (${randomUUID()}, ${person}, 'totp', 'verified', ${NOW}, ${NOW})`
-    const ask = (user_id: string) => {
-      const request = { tenant_id: tenant, user_id, member_id: person, idempotency: idempotency(), at: at() }
-      return racers`select privileged.request_member_reset(${racers.json(request)})`.then(() => 'done', codeOf)
-    }
-    const outcomes = await Promise.all([one, two, one, two].map(ask))
-    expect(outcomes.sort()).toEqual(['done', 'member_reset_open', 'member_reset_open', 'member_reset_open'])
-    const mails = await sql`select from flarewatch.mail_outbox where tenant_id = ${tenant}`
-    expect(mails).toHaveLength(3)
-    await sql`delete from flarewatch.mail_outbox where tenant_id = ${tenant}`
-    await sql`delete from auth.mfa_factors where user_id = ${person}`
-  })
-})
-
-async function someoneWaitsFor(pid: number): Promise<void> {
-  for (;;) {
-    const [row] = await sql<{ n: number }[]>`
-      select count(*)::int as n from pg_stat_activity where ${pid}::int = any (pg_blocking_pids(pid))`
-    if ((row?.n ?? 0) > 0) return
-  }
 }
