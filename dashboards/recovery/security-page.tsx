@@ -66,7 +66,11 @@ function RecoveryCodes({ left, onMade }: { readonly left: number; readonly onMad
   return (
     <Card title="Recovery codes">
       <p data-testid="codes-left">{leftText(left)}</p>
-      {left <= FEW && <Notice>Make new codes now: without one, a lost device keeps you out.</Notice>}
+      {left <= FEW && (
+        <Notice>
+          Make new codes now: without one, a lost device keeps you out until another owner resets it, which takes a day.
+        </Notice>
+      )}
       <p className="fine">New codes take the place of all that you have. They need a code from your app.</p>
       <button type="button" className="button" onClick={make} disabled={busy}>
         {busy ? 'Making…' : 'Make new codes'}
