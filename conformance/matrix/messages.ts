@@ -113,11 +113,12 @@ async function leaseBoth(sql: Sql, { place, otherTenantId, otherCredentialId }: 
     { tenantId: place.tenantId, credentialId: place.credentialId },
     { tenantId: otherTenantId, credentialId: otherCredentialId },
   ] as const
-  const ids = sides.map(({ credentialId }) => credentialId)
-  await sql`update flarewatch.credentials set next_poll_at = now() + interval '1 day' where tenant_id in ${sql(sides.map(({ tenantId }) => tenantId))}`
+  // Of any of their credentials: a poll that is still on its way would be counted for a message.
+  const tenants = sides.map(({ tenantId }) => tenantId)
+  await sql`update flarewatch.credentials set next_poll_at = now() + interval '1 day' where tenant_id in ${sql(tenants)}`
   await until(
     async () =>
-      (await sql`select from flarewatch.jobs where state = 'leased' and credential_id in ${sql(ids)}`).length === 0,
+      (await sql`select from flarewatch.jobs where state = 'leased' and tenant_id in ${sql(tenants)}`).length === 0,
     'no poll runs',
   )
   const [own, other] = await Promise.all(sides.map(async (side) => ({ ...side, jobId: await lease(sql, side) })))
