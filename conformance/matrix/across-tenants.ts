@@ -9,7 +9,7 @@ export const ACROSS_TENANTS: Readonly<Record<string, Partial<Record<Verb, readon
   flarewatch_scheduler: {
     select: ['flarewatch.credentials', 'flarewatch.jobs'],
     insert: ['flarewatch.jobs'],
-    update: ['flarewatch.credentials'],
+    update: ['flarewatch.credentials', 'flarewatch.jobs'],
   },
   // Policies hold each row to the tenant of the leased job; unleased, they let none in.
   flarewatch_connector: {
@@ -37,6 +37,7 @@ export const ACROSS_TENANTS: Readonly<Record<string, Partial<Record<Verb, readon
     update: [
       'flarewatch.audit_keys',
       'flarewatch.credentials',
+      'flarewatch.jobs',
       'flarewatch.rewrap_leases',
       'flarewatch.tenant_keys',
       'flarewatch.tenants',

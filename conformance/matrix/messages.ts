@@ -6,7 +6,7 @@ import type { Cell } from './document.ts'
 import type { Scene } from './visitors.ts'
 
 /** The two agencies, and a job of each that is leased. */
-type Sides = {
+export type Sides = {
   readonly own: { readonly tenantId: string; readonly credentialId: string; readonly jobId: string }
   readonly other: { readonly tenantId: string; readonly credentialId: string; readonly jobId: string }
 }
@@ -89,10 +89,9 @@ export const QUEUES: readonly {
 ]
 
 /** T4 behind the queues: messages and job rows with ids of another tenant, as whoever could write them would. */
-export async function playMessages(run: RunFile, scene: Scene): Promise<Cell[]> {
+export async function playMessages(run: RunFile, sides: Sides): Promise<Cell[]> {
   const sql = postgres(run.postgres_superuser_url, { max: 1, onnotice: () => {} })
   try {
-    const sides = await leaseBoth(sql, scene)
     const cells: Cell[] = []
     for (const { worker, queue, messages } of QUEUES) {
       for (const [what, expected, body] of messages) {
@@ -107,8 +106,17 @@ export async function playMessages(run: RunFile, scene: Scene): Promise<Cell[]> 
   }
 }
 
-/** Both are polled by nobody else meanwhile. */
-async function leaseBoth(sql: Sql, { place, otherTenantId, otherCredentialId }: Scene): Promise<Sides> {
+/** A job of each agency is leased, and nobody else polls for them meanwhile. */
+export async function leaseBoth(run: RunFile, scene: Scene): Promise<Sides> {
+  const sql = postgres(run.postgres_superuser_url, { max: 1, onnotice: () => {} })
+  try {
+    return await leaseIn(sql, scene)
+  } finally {
+    await sql.end()
+  }
+}
+
+async function leaseIn(sql: Sql, { place, otherTenantId, otherCredentialId }: Scene): Promise<Sides> {
   const sides = [
     { tenantId: place.tenantId, credentialId: place.credentialId },
     { tenantId: otherTenantId, credentialId: otherCredentialId },
