@@ -193,7 +193,7 @@ describe('a provider that fails', () => {
   ])('%s is retried with backoff, and the next try loses and doubles nothing', async (kind, code) => {
     await fault(kind, { match: 'httpRequestsAdaptiveGroups', times: 1 })
     const first = await pollOnce(3)
-    expect(first.delivery).toEqual({ retriedAfter: 8 })
+    expect(first.delivery).toEqual({ retriedAfter: 4 })
     expect(await job(first.jobId)).toMatchObject({ state: 'leased', outcome: code })
     expect(await deliver(INGEST, { job_id: first.jobId, credential_id: agency.credentialId }, 4)).toBe('acked')
     expect(await job(first.jobId)).toMatchObject({ state: 'done', outcome: 'ok' })
@@ -392,7 +392,7 @@ describe('keys that do not come', () => {
     const asked = await calls()
     await stack.sql`revoke usage on schema flarewatch from ${stack.sql(role)}`
     try {
-      expect(await deliver(INGEST, message, 2)).toEqual({ retriedAfter: 4 })
+      expect(await deliver(INGEST, message, 2)).toEqual({ retriedAfter: 2 })
     } finally {
       await stack.sql`grant usage on schema flarewatch to ${stack.sql(role)}`
     }

@@ -14,10 +14,10 @@ export type QueueMessage = {
 }
 
 /**
- * 2, 4, 8, 16, 32 seconds: together with the tries themselves well inside the lease. What lasts longer than a blip is for
- * the next poll, not for a queue.
+ * 1, 2, 4, 8, 16 seconds: together well inside the lease, and over before the shortest tier's credential is due again. What
+ * lasts longer than a blip is for the next poll, not for a queue.
  */
-const FIRST_RETRY_SECONDS = 2
+const FIRST_RETRY_SECONDS = 1
 const LONGEST_RETRY_SECONDS = 60
 
 export function retryDelaySeconds(attempts: number): number {

@@ -113,7 +113,7 @@ describe('V1: the road of a DEK rotation', () => {
     const id = await leaseJob('reseal')
     await stack.sql`revoke execute on function flarewatch.reseal_credential from flarewatch_connector`
     try {
-      expect(await deliver(INGEST, id, agency.credentialId, 2)).toEqual({ retriedAfter: 4 })
+      expect(await deliver(INGEST, id, agency.credentialId, 2)).toEqual({ retriedAfter: 2 })
     } finally {
       await stack.sql`grant execute on function flarewatch.reseal_credential to flarewatch_connector`
     }
