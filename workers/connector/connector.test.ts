@@ -205,7 +205,7 @@ describe('a provider that fails', () => {
   it('to the last try ends as a dead letter that says why, and the credential shows it and stays active', async () => {
     await fault('server_error', { times: 1000 })
     const { jobId, delivery } = await pollOnce(6)
-    expect(delivery).toEqual({ retriedAfter: 60 })
+    expect(delivery).toEqual({ retriedAfter: 32 })
     expect(await deliver(DEAD, { job_id: jobId, credential_id: agency.credentialId })).toBe('acked')
     expect(await job(jobId)).toMatchObject({ state: 'dead', outcome: 'provider_server_error' })
     expect(await credential()).toMatchObject({
