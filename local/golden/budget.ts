@@ -1,0 +1,35 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { ProviderLimitsApi } from '../../domain/contracts/durable-objects.ts'
+import { CallBudget } from '../../durable-objects/call-budget.ts'
+import type { LedgerSql } from '../../durable-objects/ledger/platform.ts'
+
+/** The bucket of one credential as its Durable Object keeps it, without workerd around it. */
+export function newBudget(): ProviderLimitsApi {
+  const budget = new CallBudget(memorySql())
+  return {
+    acquire: async (request) => budget.acquire(request),
+    blockUntil: async (request) => budget.blockUntil(request),
+  }
+}
+
+function memorySql(): LedgerSql {
+  const database = new DatabaseSync(':memory:')
+  const statements = new Map<string, StatementSync>()
+  return {
+    exec: <Columns extends Record<string, SqlStorageValue>>(query: string, ...bindings: (SqlStorageValue | Uint8Array)[]) => {
+      const statement = statements.get(query) ?? database.prepare(query)
+      statements.set(query, statement)
+      const values = bindings.map((value) => (value instanceof ArrayBuffer ? new Uint8Array(value) : value))
+      // Columns are told by the caller, as `SqlStorage.exec` has it too.
+      const rows = statement.all(...values) as Columns[]
+      return {
+        toArray: () => rows,
+        one: () => {
+          const [row] = rows
+          if (row === undefined || rows.length > 1) throw new Error('expected exactly one row')
+          return row
+        },
+      }
+    },
+  }
+}
