@@ -35,7 +35,8 @@ export class Agencies {
 
   async found(): Promise<TenantId> {
     const id = TenantId.parse(randomUUID())
-    await this.#sql`insert into flarewatch.tenants (id, name, state, activated_at) values (${id}, 'Agency', 'active', now())`
+    await this
+      .#sql`insert into flarewatch.tenants (id, name, state, activated_at) values (${id}, 'Agency', 'active', now())`
     await this.#sql`insert into flarewatch.tenant_keys (tenant_id, version, kek_version, wrapped_dek)
       values (${id}, 1, 1, ${randomBytes(60)})`
     return id
@@ -57,7 +58,8 @@ export class Agencies {
     this.providers.set(id, provider)
     for (const { ref, name, timeZone } of sites) {
       const site = SiteId.parse(randomUUID())
-      await this.#sql`insert into flarewatch.sites (id, tenant_id, credential_id, provider, provider_ref, name, time_zone)
+      await this
+        .#sql`insert into flarewatch.sites (id, tenant_id, credential_id, provider, provider_ref, name, time_zone)
         values (${site}, ${tenantId}, ${id}, ${provider}, ${ref}, ${name}, ${timeZone})`
       this.sites.push({ id: site, provider, credentialId: id, ref, timeZone, connectedAt: at })
     }

@@ -16,7 +16,10 @@ function memorySql(): LedgerSql {
   const database = new DatabaseSync(':memory:')
   const statements = new Map<string, StatementSync>()
   return {
-    exec: <Columns extends Record<string, SqlStorageValue>>(query: string, ...bindings: (SqlStorageValue | Uint8Array)[]) => {
+    exec: <Columns extends Record<string, SqlStorageValue>>(
+      query: string,
+      ...bindings: (SqlStorageValue | Uint8Array)[]
+    ) => {
       const statement = statements.get(query) ?? database.prepare(query)
       statements.set(query, statement)
       const values = bindings.map((value) => (value instanceof ArrayBuffer ? new Uint8Array(value) : value))

@@ -145,9 +145,10 @@ class SiteComparison {
     if (isRequired) this.expected += 1
     const note = (what: Difference['what']) =>
       this.#note(what, metric, windowStart, currency, fact?.value ?? null, value)
-    if (fact === undefined) return isRequired ? note('missing') : undefined
-    if (fact.completeness !== 'complete') return note('unfinished')
-    if (fact.value !== value || fact.end !== windowEnd) note('different')
+    if (fact === undefined) {
+      if (isRequired) note('missing')
+    } else if (fact.completeness !== 'complete') note('unfinished')
+    else if (fact.value !== value || fact.end !== windowEnd) note('different')
   }
 
   #note(
@@ -160,7 +161,17 @@ class SiteComparison {
   ): void {
     const { provider, ref: site } = this.#site
     const window = new Date(start).toISOString()
-    this.differences.push({ what, provider, site, dataset: this.#book.dataset, metric, window, currency, stored, books })
+    this.differences.push({
+      what,
+      provider,
+      site,
+      dataset: this.#book.dataset,
+      metric,
+      window,
+      currency,
+      stored,
+      books,
+    })
   }
 }
 

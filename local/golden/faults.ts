@@ -19,10 +19,7 @@ const STRIKES_THIS_CALL = 0.4
 /** The client gives up on the answer that never comes; ten seconds of it would prove nothing more. */
 const HUNG_FOR_MS = 15
 
-/**
- * Each try of a job draws each kind of fault with one chance in ten; what was drawn strikes one of this try's calls, or of a
- * later try's when the try ended before.
- */
+/** Each try of a job draws each kind of fault with one chance in ten; what was drawn strikes one of its calls, if it comes so far. */
 export class FaultPlan {
   readonly struck: Partial<Record<Fault['kind'], number>> = {}
   tries = 0
@@ -39,7 +36,8 @@ export class FaultPlan {
   beginTry(): void {
     if (this.#rate === 0) return
     this.tries += 1
-    this.#waiting.push(...FAULT_KINDS.filter(() => this.#random() < this.#rate))
+    this.#waiting = FAULT_KINDS.filter(() => this.#random() < this.#rate)
+    this.#waiting.sort(() => this.#random() - 0.5)
   }
 
   /** The provider has a good day from now on. */

@@ -1,6 +1,6 @@
 import type { EmbeddedPostgres } from '../postgres/postgres.ts'
-import { startGoldenPostgres } from './database.ts'
 import { type Comparison, compareWithBooks, type WholeRun } from './compare.ts'
+import { startGoldenPostgres } from './database.ts'
 import { FAULT_KINDS } from './faults.ts'
 import { GoldenStand } from './stand.ts'
 
@@ -14,7 +14,7 @@ const DAY_MS = 24 * HOUR_MS
 const ENDS_AT = Date.UTC(2026, 10, 24, 10, 30)
 
 /**
- * `full`: one agency is polled through two years, another stores its keys at the end of them and reads them back. `ci`: one agency that
+ * Steps are not a whole part of a day, so that each poll comes at another time of it. `full`: one agency is polled through two years, another stores its keys at the end of them and reads them back. `ci`: one agency that
  * reads sixty days back and is polled for sixty more.
  */
 const SCALES = {
@@ -23,9 +23,8 @@ const SCALES = {
 } as const
 /** Two years, and the month that they begin in. */
 const LONGEST_BACKFILL_MS = 762 * DAY_MS
-/** Two hours of a tick in five minutes after a key was stored; then not a whole part of a day, so that each poll comes at another time of it. */
-const FIRST_STEPS = 24
-const FIRST_STEP_MS = 5 * MINUTE_MS
+/** While a history is read: longer than a pause after a failure. */
+const HISTORY_STEP_MS = 16 * MINUTE_MS
 /** Polls of a good day until everything must have come. */
 const QUIET_STEPS = 12
 const QUIET_STEP_MS = 2 * HOUR_MS
@@ -41,7 +40,12 @@ export type SeedReport = Comparison & {
   readonly parked: number
   readonly ms: number
 }
-export type GoldenReport = { readonly ok: boolean; readonly scale: Scale; readonly seeds: readonly SeedReport[]; readonly ms: number }
+export type GoldenReport = {
+  readonly ok: boolean
+  readonly scale: Scale
+  readonly seeds: readonly SeedReport[]
+  readonly ms: number
+}
 
 export async function runGolden({ seed, scale, say }: GoldenOptions): Promise<GoldenReport> {
   const began = Date.now()
@@ -70,20 +74,32 @@ export async function runSeed(database: EmbeddedPostgres, { seed, scale, say }: 
     for (const [index, connectedAt] of connectAt.entries()) {
       await stand.foundAgency(connectedAt)
       const until = connectAt[index + 1] ?? ENDS_AT
-      for (let at = connectedAt, step = 0; at < until; step += 1, at += step < FIRST_STEPS ? FIRST_STEP_MS : stepMs) {
+      for (let at = connectedAt, step = 0; at < until; step += 1) {
         await history.step(at)
+        at += (await stand.readsHistory()) ? HISTORY_STEP_MS : stepMs
         if (step % 100 === 0) say(`seed ${seed}: ${new Date(at).toISOString().slice(0, 10)}, ${history.polls} polls`)
       }
     }
     await Promise.all(stand.lanes.map(({ faults }) => faults.end()))
     let at = ENDS_AT
     for (let step = 0; step < QUIET_STEPS; step += 1, at += QUIET_STEP_MS) await history.step(at)
-    say(`cpu ${JSON.stringify(process.cpuUsage())}`)
+    say(
+      JSON.stringify(
+        await stand.sql`select provider, dataset, b.state, b.reason, count(*), sum(slices) as slices from flarewatch.backfills b join flarewatch.sites s on s.id = b.site_id group by 1,2,3,4`,
+      ),
+    )
     const comparison = await compareWithBooks(stand, history.runs, at - QUIET_STEP_MS)
-    say(`cpu ${JSON.stringify(process.cpuUsage())}`)
     say(`seed ${seed}: ${comparison.facts} facts, ${comparison.differences.length} differences`)
     const days = Math.round((at - beginsAt) / DAY_MS)
-    return { seed, days, polls: history.polls, ...tally(stand), parked: history.parked, ...comparison, ms: Date.now() - began }
+    return {
+      seed,
+      days,
+      polls: history.polls,
+      ...tally(stand),
+      parked: history.parked,
+      ...comparison,
+      ms: Date.now() - began,
+    }
   } finally {
     await stand.stop()
   }

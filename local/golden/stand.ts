@@ -12,7 +12,11 @@ import { randomFrom } from './random.ts'
 
 const MONTH_STEP_MS = 28 * 86_400_000
 
-export type Connection = { readonly credentialId: string; readonly dueAt: number; readonly lastSuccessAt: number | null }
+export type Connection = {
+  readonly credentialId: string
+  readonly dueAt: number
+  readonly lastSuccessAt: number | null
+}
 
 /**
  * The scheduler's and the connector's own code over a real Postgres and simulated providers, without workerd between them: two
@@ -101,6 +105,11 @@ export class GoldenStand {
       }),
     )
     return claimed.length
+  }
+
+  async readsHistory(): Promise<boolean> {
+    const open = await this.sql`select from flarewatch.backfills where state = 'open' limit 1`
+    return open.length > 0
   }
 
   async connections(): Promise<Connection[]> {

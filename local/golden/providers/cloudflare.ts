@@ -1,3 +1,5 @@
+import { HISTORY_MS } from '../../../domain/backfill/retention.ts'
+import type { DatasetName } from '../../../workers/connector/providers/provider.ts'
 import { DATASETS } from '../../simulators/cloudflare/graphql.ts'
 import { startCloudflareSimulator } from '../../simulators/cloudflare/simulator.ts'
 import {
@@ -8,7 +10,7 @@ import {
   World,
   type WorldZone,
 } from '../../simulators/cloudflare/world.ts'
-import { type BookSite, type Entry, type Open, control } from '../books.ts'
+import { type BookSite, control, type Entry, type Open } from '../books.ts'
 
 /** A line a metric: where it stands in the world's own books. */
 const HOURLY = {
@@ -34,7 +36,7 @@ export const openCloudflare: Open = async (options, retentionDays) => {
     const limits = { notOlderThan: retentionDays * DAY_SECONDS, maxDuration: WIDEST_DAYS * DAY_SECONDS }
     await control(simulator, 'limits', { dataset, ...limits })
   }
-  const depthMs = retentionDays * DAY_MS
+  const depthOf = (dataset: DatasetName) => Math.min(retentionDays * DAY_MS, HISTORY_MS[dataset])
   const hour = (zone: WorldZone, begin: number) => world.hour(zone, begin, begin + HOUR_MS)
   const day = (zone: WorldZone, begin: number) => world.day(zone, begin, begin + DAY_MS)
   return {
@@ -48,9 +50,12 @@ export const openCloudflare: Open = async (options, retentionDays) => {
     books: [
       {
         dataset: 'hourly',
-        counted: { ...counted(world, HOUR_MS, HOURLY, hour), settlingMs: 10 * 60_000, depthMs },
+        counted: { ...counted(world, HOUR_MS, HOURLY, hour), settlingMs: 10 * 60_000, depthMs: depthOf('hourly') },
       },
-      { dataset: 'daily', counted: { ...counted(world, DAY_MS, DAILY, day), settlingMs: HOUR_MS, depthMs } },
+      {
+        dataset: 'daily',
+        counted: { ...counted(world, DAY_MS, DAILY, day), settlingMs: HOUR_MS, depthMs: depthOf('daily') },
+      },
     ],
   }
 }

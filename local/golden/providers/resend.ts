@@ -1,8 +1,9 @@
+import { HISTORY_MS } from '../../../domain/backfill/retention.ts'
 import type { MetricName } from '../../../domain/metrics/definitions.ts'
 import type { EventCount } from '../../../domain/providers/resend/schemas.ts'
 import { startResendSimulator } from '../../simulators/resend/simulator.ts'
 import { DAY_MS, World, type WorldDomain } from '../../simulators/resend/world.ts'
-import { type BookSite, type Entry, type Open, control } from '../books.ts'
+import { type BookSite, control, type Entry, type Open } from '../books.ts'
 
 /** A line a metric: the event that it counts, under the day of its mail. */
 const EVENTS = {
@@ -42,7 +43,7 @@ export const openResend: Open = async (options, retentionDays) => {
         counted: {
           metrics: namesOf(EVENTS),
           settlingMs: 3 * DAY_MS,
-          depthMs: retentionDays * DAY_MS,
+          depthMs: Math.min(retentionDays * DAY_MS, HISTORY_MS.daily),
           entries: (site, from, to) => mailsOf(world, domainOf(site), from, to),
         },
         read: { metrics: namesOf(RECORDS), entries: (site, at) => recordsOf(world, domainOf(site), at) },

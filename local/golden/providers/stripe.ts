@@ -1,3 +1,4 @@
+import { HISTORY_MS } from '../../../domain/backfill/retention.ts'
 import { type Day, dayOf } from '../../../domain/calendar/days.ts'
 import type { MetricName } from '../../../domain/metrics/definitions.ts'
 import { type DayTotals, ledgerOf } from '../../simulators/stripe/ledger.ts'
@@ -17,9 +18,6 @@ const COLUMNS = {
 type Column = keyof typeof COLUMNS
 const METRICS = Object.keys(COLUMNS) as Column[]
 
-/** Stripe keeps everything; facts have partitions for two years. */
-const DEPTH_MS = 730 * 24 * HOUR_MS
-
 /** An account in each of UTC+1, UTC-8, UTC+5:30 and UTC+12, which is UTC+13 in its summer. */
 export const openStripe: Open = async (options) => {
   const simulator = await startStripeSimulator(options)
@@ -36,7 +34,8 @@ export const openStripe: Open = async (options) => {
         counted: {
           metrics: METRICS,
           settlingMs: HOUR_MS,
-          depthMs: DEPTH_MS,
+          // Stripe keeps everything.
+          depthMs: HISTORY_MS.daily,
           entries: ({ ref }, from, to) => {
             const account = world.accounts.find(({ id }) => id === ref)
             if (account === undefined) throw new Error(`no account ${ref}`)

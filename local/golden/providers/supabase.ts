@@ -1,7 +1,7 @@
 import type { MetricName } from '../../../domain/metrics/definitions.ts'
 import { startSupabaseSimulator } from '../../simulators/supabase/simulator.ts'
 import { DAY_MS, HOUR_MS, type Reading, World, type WorldProject } from '../../simulators/supabase/world.ts'
-import type { Books, BookSite, Entry, Open } from '../books.ts'
+import type { BookSite, Books, Entry, Open } from '../books.ts'
 
 type Read = { readonly project: WorldProject; readonly reading: Reading; readonly isActive: boolean }
 /** A line a metric: what its reading gives; undefined where a project has no such figure. */
