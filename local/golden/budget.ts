@@ -3,17 +3,17 @@ import type { ProviderLimitsApi } from '../../domain/contracts/durable-objects.t
 import { CallBudget } from '../../durable-objects/call-budget.ts'
 import type { LedgerSql } from '../../durable-objects/ledger/platform.ts'
 
-/** The bucket of one credential as its Durable Object keeps it, without workerd around it. */
-export function newBudget(): ProviderLimitsApi {
-  const budget = new CallBudget(memorySql())
+/** The bucket of one credential as its Durable Object keeps it, without workerd around it. A file survives whoever is killed. */
+export function openBudget(file: string): ProviderLimitsApi {
+  const budget = new CallBudget(sqliteOf(file))
   return {
     acquire: async (request) => budget.acquire(request),
     blockUntil: async (request) => budget.blockUntil(request),
   }
 }
 
-function memorySql(): LedgerSql {
-  const database = new DatabaseSync(':memory:')
+function sqliteOf(file: string): LedgerSql {
+  const database = new DatabaseSync(file)
   const statements = new Map<string, StatementSync>()
   return {
     exec: <Columns extends Record<string, SqlStorageValue>>(

@@ -15,12 +15,19 @@ export const FAULT_KINDS: readonly Fault['kind'][] = [
 /** Of each kind, a part of all tries. */
 export const FAULT_RATE = 0.1
 /** So that a fault meets the third call of a run as well as the first. */
-const STRIKES_THIS_CALL = 0.4
+const STRIKES_THIS_CALL = 0.5
 /** The client gives up on the answer that never comes; ten seconds of it would prove nothing more. */
 const HUNG_FOR_MS = 15
 
+/** What stands between a lane and its provider. */
+export type CallFaults = {
+  beginTry(): void
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>
+}
+export const NO_FAULTS: CallFaults = { beginTry: () => {}, fetch: (url, init) => fetch(url, init) }
+
 /** Each try of a job draws each kind of fault with one chance in ten; what was drawn strikes one of its calls, if it comes so far. */
-export class FaultPlan {
+export class FaultPlan implements CallFaults {
   readonly struck: Partial<Record<Fault['kind'], number>> = {}
   tries = 0
   #rate = FAULT_RATE

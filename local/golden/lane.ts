@@ -7,23 +7,23 @@ import { consumeIngest, type QueueMessage } from '../../workers/connector/ingest
 import { JobStore } from '../../workers/connector/job-store.ts'
 import type { PollParts } from '../../workers/connector/poll.ts'
 import type { Sql } from '../../workers/runtime/database.ts'
-import type { ProviderSimulator } from '../simulators/provider-simulator.ts'
-import type { Agencies } from './agency.ts'
-import { newBudget } from './budget.ts'
-import { FaultPlan } from './faults.ts'
+import { openBudget } from './budget.ts'
+import type { CallFaults } from './faults.ts'
 
 /** `max_retries` of the queue in workers/connector/wrangler.toml. */
 const MAX_RETRIES = 5
 
 export type LaneClock = { now: number }
-type LaneOptions = {
-  readonly provider: Provider
-  readonly simulator: ProviderSimulator
+export type LaneOptions = {
   readonly clock: LaneClock
   readonly sql: Sql
-  readonly agencies: Agencies
+  readonly vault: PollParts['vault']
   readonly apiUrls: ApiUrls
-  readonly random: () => number
+  readonly faults: CallFaults
+  /** Where a credential's bucket is kept. */
+  readonly budgetFile: (credentialId: string) => string
+  /** Told of each wait, which takes no time but on the clock. */
+  readonly waited?: (ms: number) => Promise<void>
 }
 
 /**
@@ -33,7 +33,7 @@ type LaneOptions = {
 export class Lane {
   readonly provider: Provider
   readonly clock: LaneClock
-  readonly faults: FaultPlan
+  readonly #options: LaneOptions
   /** Calls that the provider refused for their number. */
   refusals = 0
   calls = 0
@@ -41,21 +41,20 @@ export class Lane {
   readonly #parts: PollParts
   readonly #limits = new Map<string, ProviderLimitsApi>()
 
-  constructor({ provider, simulator, clock, sql, agencies, apiUrls, random }: LaneOptions) {
+  constructor(provider: Provider, options: LaneOptions) {
+    const { clock, sql, vault, apiUrls } = options
     this.provider = provider
     this.clock = clock
-    this.faults = new FaultPlan(random, simulator.controlUrl)
+    this.#options = options
     this.#store = new JobStore(sql, async () => clock.now)
     this.#parts = {
       store: this.#store,
-      vault: agencies.vault,
+      vault,
       limitsOf: (id) => this.#limitsOf(id),
       clock: async () => clock.now,
       fetch: (url, init) => this.#fetch(url, init),
       apiUrls,
-      wait: async (ms) => {
-        clock.now += ms
-      },
+      wait: (ms) => this.#pass(ms),
     }
   }
 
@@ -65,27 +64,32 @@ export class Lane {
 
   async #deliver(body: IngestMessage): Promise<void> {
     for (let attempts = 1; attempts <= 1 + MAX_RETRIES; attempts += 1) {
-      this.faults.beginTry()
+      this.#options.faults.beginTry()
       const delivery = deliveryOf(body, attempts)
       await consumeIngest(this.#parts, [delivery.message])
       const delaySeconds = delivery.retriedAfter()
       if (delaySeconds === undefined) return
-      this.clock.now += delaySeconds * 1000
+      await this.#pass(delaySeconds * 1000)
     }
     const letter = deliveryOf(body, 1)
     await consumeDeadLetters(this.#store, [letter.message])
     if (letter.retriedAfter() !== undefined) throw new Error(`a dead letter of ${this.provider} was not taken`)
   }
 
+  async #pass(ms: number): Promise<void> {
+    this.clock.now += ms
+    await this.#options.waited?.(ms)
+  }
+
   async #fetch(url: string, init: RequestInit): Promise<Response> {
     this.calls += 1
-    const response = await this.faults.fetch(url, init)
+    const response = await this.#options.faults.fetch(url, init)
     if (response.status === 429) this.refusals += 1
     return response
   }
 
   #limitsOf(credentialId: string): ProviderLimitsApi {
-    const limits = this.#limits.get(credentialId) ?? newBudget()
+    const limits = this.#limits.get(credentialId) ?? openBudget(this.#options.budgetFile(credentialId))
     this.#limits.set(credentialId, limits)
     return limits
   }

@@ -7,6 +7,7 @@ import { fanOut } from '../../workers/scheduler/fan-out.ts'
 import type { EmbeddedPostgres } from '../postgres/postgres.ts'
 import { Agencies } from './agency.ts'
 import { type OpenProvider, PROVIDER_BOOKS } from './books.ts'
+import { FaultPlan } from './faults.ts'
 import { Lane } from './lane.ts'
 import { randomFrom } from './random.ts'
 
@@ -18,6 +19,8 @@ export type Connection = {
   readonly lastSuccessAt: number | null
 }
 
+type LaneParts = { readonly lane: Lane; readonly open: OpenProvider; readonly client: Sql; readonly faults: FaultPlan }
+
 /**
  * The scheduler's and the connector's own code over a real Postgres and simulated providers, without workerd between them: two
  * years of polls in minutes, all on a simulated clock.
@@ -26,22 +29,27 @@ export class GoldenStand {
   readonly sql: postgres.Sql
   readonly agencies: Agencies
   readonly lanes: readonly Lane[]
+  readonly faults: readonly FaultPlan[]
   readonly providers: ReadonlyMap<Provider, OpenProvider>
-  readonly scheduler: Sql
+  readonly apiUrls: ApiUrls
+  readonly #scheduler: Sql
   readonly #clients: readonly Sql[]
 
   private constructor(
     sql: postgres.Sql,
     scheduler: Sql,
     agencies: Agencies,
-    lanes: readonly (readonly [Lane, OpenProvider, Sql])[],
+    apiUrls: ApiUrls,
+    parts: readonly LaneParts[],
   ) {
     this.sql = sql
-    this.scheduler = scheduler
+    this.#scheduler = scheduler
+    this.apiUrls = apiUrls
     this.agencies = agencies
-    this.lanes = lanes.map(([lane]) => lane)
-    this.providers = new Map(lanes.map(([lane, open]) => [lane.provider, open]))
-    this.#clients = [scheduler, ...lanes.map(([, , client]) => client)]
+    this.lanes = parts.map(({ lane }) => lane)
+    this.faults = parts.map(({ faults }) => faults)
+    this.providers = new Map(parts.map(({ lane, open }) => [lane.provider, open]))
+    this.#clients = [scheduler, ...parts.map(({ client }) => client)]
   }
 
   static async open(
@@ -64,11 +72,12 @@ export class GoldenStand {
     const apiUrls: ApiUrls = Object.fromEntries(urls)
     const lanes = opened.map(({ provider, clock, open, random }) => {
       const client = clientOf('flarewatch_connector')
-      const { simulator } = open
-      const lane = new Lane({ provider, simulator, clock, sql: client, agencies, apiUrls, random })
-      return [lane, open, client] as const
+      const faults = new FaultPlan(random, open.simulator.controlUrl)
+      const parts = { vault: agencies.vault, apiUrls, budgetFile: () => ':memory:' }
+      const lane = new Lane(provider, { ...parts, clock, sql: client, faults })
+      return { lane, open, client, faults }
     })
-    return new GoldenStand(sql, clientOf('flarewatch_scheduler'), agencies, lanes)
+    return new GoldenStand(sql, clientOf('flarewatch_scheduler'), agencies, apiUrls, lanes)
   }
 
   /** As the verifier does each night, for the whole time that is simulated. */
@@ -78,16 +87,23 @@ export class GoldenStand {
     }
   }
 
-  /** Every account of every provider, in an agency of its own. */
-  async foundAgency(at: number): Promise<void> {
+  /** An agency of its own with every account of every provider, or with the first ones alone. */
+  async foundAgency(at: number, accountsEach = Number.POSITIVE_INFINITY): Promise<void> {
     const tenant = await this.agencies.found()
     for (const [provider, { accounts }] of this.providers) {
-      for (const account of accounts) await this.agencies.connect(tenant, provider, account, at)
+      for (const account of accounts.slice(0, accountsEach)) await this.agencies.connect(tenant, provider, account, at)
     }
   }
 
   /** The minute's tick: what is due is claimed, goes through the queue and is polled, each provider on its own clock from here. */
   async tick(at: number): Promise<number> {
+    const claimed = await this.claim(at)
+    await Promise.all(this.lanes.map((lane) => lane.consume(this.of(lane.provider, claimed))))
+    return claimed.length
+  }
+
+  /** What the scheduler sends for this minute. */
+  async claim(at: number): Promise<readonly IngestMessage[]> {
     const claimed: IngestMessage[] = []
     const queue = {
       sendBatch: async (batch: Iterable<MessageSendRequest<IngestMessage>>) => {
@@ -95,21 +111,24 @@ export class GoldenStand {
         return { metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } }
       },
     }
-    await fanOut(this.scheduler, queue, new Date(at))
-    for (const { job_id, credential_id } of claimed) this.agencies.leased(job_id, credential_id)
-    await Promise.all(
-      this.lanes.map(async (lane) => {
-        lane.clock.now = Math.max(lane.clock.now, at)
-        const own = claimed.filter(({ credential_id }) => this.agencies.providers.get(credential_id) === lane.provider)
-        await lane.consume(own)
-      }),
-    )
-    return claimed.length
+    await fanOut(this.#scheduler, queue, new Date(at))
+    for (const { job_id, credential_id } of claimed) this.agencies.vault.leased(job_id, credential_id)
+    for (const { clock } of this.lanes) clock.now = Math.max(clock.now, at)
+    return claimed
   }
 
-  async readsHistory(): Promise<boolean> {
-    const open = await this.sql`select from flarewatch.backfills where state = 'open' limit 1`
-    return open.length > 0
+  of(provider: Provider, messages: readonly IngestMessage[]): readonly IngestMessage[] {
+    return messages.filter(({ credential_id }) => this.agencies.providers.get(credential_id) === provider)
+  }
+
+  /** Of sites' datasets: whose history is being read, and whose was given up as well. */
+  async historiesOpen(): Promise<number> {
+    const rows = await this.sql`select from flarewatch.backfills where state = 'open'`
+    return rows.length
+  }
+  async historiesLeft(): Promise<number> {
+    const rows = await this.sql`select from flarewatch.backfills where state <> 'done'`
+    return rows.length
   }
 
   async connections(): Promise<Connection[]> {
