@@ -19,6 +19,8 @@ export type Connection = {
   readonly lastSuccessAt: number | null
 }
 
+/** The scheduler's part of a tick: fills the queue. */
+export type SendDue = (queue: Pick<Queue<IngestMessage>, 'sendBatch'>, at: number) => Promise<unknown>
 type LaneParts = { readonly lane: Lane; readonly open: OpenProvider; readonly client: Sql; readonly faults: FaultPlan }
 
 /**
@@ -96,14 +98,14 @@ export class GoldenStand {
   }
 
   /** The minute's tick: what is due is claimed, goes through the queue and is polled, each provider on its own clock from here. */
-  async tick(at: number): Promise<number> {
-    const claimed = await this.claim(at)
+  async tick(at: number, send?: SendDue): Promise<number> {
+    const claimed = await this.claim(at, send)
     await Promise.all(this.lanes.map((lane) => lane.consume(this.of(lane.provider, claimed))))
     return claimed.length
   }
 
   /** What the scheduler sends for this minute. */
-  async claim(at: number): Promise<readonly IngestMessage[]> {
+  async claim(at: number, send: SendDue = this.#fanOut): Promise<readonly IngestMessage[]> {
     const claimed: IngestMessage[] = []
     const queue = {
       sendBatch: async (batch: Iterable<MessageSendRequest<IngestMessage>>) => {
@@ -111,11 +113,13 @@ export class GoldenStand {
         return { metadata: { metrics: { backlogCount: 0, backlogBytes: 0 } } }
       },
     }
-    await fanOut(this.#scheduler, queue, new Date(at))
+    await send(queue, at)
     for (const { job_id, credential_id } of claimed) this.agencies.vault.leased(job_id, credential_id)
     for (const { clock } of this.lanes) clock.now = Math.max(clock.now, at)
     return claimed
   }
+
+  readonly #fanOut: SendDue = (queue, at) => fanOut(this.#scheduler, queue, new Date(at))
 
   of(provider: Provider, messages: readonly IngestMessage[]): readonly IngestMessage[] {
     return messages.filter(({ credential_id }) => this.agencies.providers.get(credential_id) === provider)
