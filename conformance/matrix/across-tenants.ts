@@ -84,6 +84,7 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
   ],
   flarewatch_gateway: [
     'flarewatch.bind_claims',
+    'flarewatch.budget_days',
     'flarewatch.claim',
     'flarewatch.claim_is_aal2',
     'flarewatch.claim_may',
@@ -91,6 +92,8 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
     'flarewatch.claim_tenant',
     'flarewatch.claim_user',
     'flarewatch.claimed_memberships',
+    'flarewatch.credential_health',
+    'flarewatch.dead_letters',
     'flarewatch.hooks_seen',
     'flarewatch.is_member',
     'flarewatch.mail_status',
@@ -98,6 +101,7 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
     'flarewatch.own_sessions',
     'flarewatch.people',
     'flarewatch.receive_webhook',
+    'flarewatch.run_objective',
     'flarewatch.stack_status',
     'flarewatch.totp_enrolled',
     'flarewatch.use_session',
@@ -112,6 +116,7 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
   flarewatch_scheduler: [
     'flarewatch.claim_due',
     'flarewatch.drop_old_events',
+    'flarewatch.drop_old_runs',
     'flarewatch.max_attempts',
     'flarewatch.next_poll',
     'flarewatch.requeue_events',

@@ -108,6 +108,18 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
     },
   },
   {
+    // Of a job that never was: whoever may replay learns that there is none.
+    name: 'dead-letter-replay',
+    demand: 'step-up',
+    action: 'dead_letter.replay',
+    roles: MANAGERS,
+    answers: 'dead_letter_unknown',
+    call: async ({ tenantId }) => {
+      const id = randomUUID()
+      return { targetId: id, body: { tenant_id: tenantId, job_id: id } }
+    },
+  },
+  {
     name: 'operator-key',
     act: 'list',
     demand: 'aal2',

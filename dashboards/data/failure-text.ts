@@ -97,6 +97,8 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   webhook_unsupported: 'This key is not one of an account that delivers such webhooks.',
   webhook_secrets_full:
     'Two signing secrets are valid for this account already. Delete the one that the provider no longer signs with.',
+  dead_letter_unknown: 'This dead letter is gone, or was never here. Reload the page.',
+  credential_parked: 'Its credential is parked or deleted, so it would fail again. Connect a new token first.',
   too_many_invitations: 'As many invitations are open as an agency may have. Wait until some have expired.',
   invitation_unknown: 'This invitation is not open any more: it was accepted, withdrawn or replaced. Reload the page.',
   reset_of_oneself:

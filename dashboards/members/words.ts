@@ -17,4 +17,5 @@ export const ACT_NAMES: Readonly<Record<JudgedAct, string>> = {
   'operator_key.enrol': 'Enrol a key that reveals',
   'provider.purge_cache': 'Purge a site’s cache',
   'console.query': 'Ask the SQL console',
+  'dead_letter.replay': 'Replay a run that was given up',
 }

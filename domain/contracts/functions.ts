@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { MAX_PURGED_FILES } from '../providers/cloudflare/schemas.ts'
 import { WebhookProvider } from '../webhooks/judge.ts'
 import { EdgeOperations } from './edge-door.ts'
-import { CredentialId, SiteId, TenantId, UserId, WebhookEndpointId } from './ids.ts'
+import { CredentialId, JobId, SiteId, TenantId, UserId, WebhookEndpointId } from './ids.ts'
 import { Provider } from './providers.ts'
 import { RecoveryCode } from './recovery-code.ts'
 import { Role } from './roles.ts'
@@ -178,6 +178,14 @@ export const CredentialDelete = {
   response: z.object({ credential: z.object({ id: CredentialId, deleted_at: z.iso.datetime({ offset: true }) }) }),
 }
 
+/** `dead-letter-replay`: AAL2 fresh and a step-up token for this job. Once a dead letter; repeated, it answers with the same job. */
+export const DeadLetterReplay = {
+  request: z.strictObject({ tenant_id: TenantId, job_id: JobId }),
+  response: z.object({
+    dead_letter: z.object({ id: JobId, replayed_at: Instant, replayed_by: UserId, job_id: JobId }),
+  }),
+}
+
 const MAX_URL = 1024
 /** Exactly what the provider is sent, so that a confirmation can show it and a step-up token stands for it. */
 export const Purge = z.union([
@@ -219,6 +227,8 @@ export const FUNCTION_ERRORS = {
   credential_without_zones: 422,
   webhook_unsupported: 409,
   webhook_secrets_full: 409,
+  dead_letter_unknown: 404,
+  credential_parked: 409,
   too_many_invitations: 409,
   invitation_unknown: 404,
   member_unknown: 404,

@@ -20,6 +20,7 @@ export const ROLES_OF_ACT = {
   'operator_key.enrol': ['owner'],
   'provider.purge_cache': ['owner', 'operator'],
   'console.query': ['owner', 'operator'],
+  'dead_letter.replay': ['owner', 'operator'],
 } as const satisfies Record<StepUpAction | WithdrawAction | 'console.query', readonly Role[]>
 export type JudgedAct = keyof typeof ROLES_OF_ACT
 export const JUDGED_ACTS = Object.keys(ROLES_OF_ACT) as readonly JudgedAct[]

@@ -30,6 +30,8 @@ const NEXT_STEP: Record<ErrorCode, string> = {
     'This key is not one of an account that delivers such webhooks. Choose the key of the same account.',
   webhook_secrets_full:
     'Two signing secrets are valid for this account already. Delete the one that the provider no longer signs with.',
+  dead_letter_unknown: 'There is no such dead letter any more. Reload the list.',
+  credential_parked: 'Its credential is parked or deleted, so it would fail again. Connect a new token first.',
   service_token_invalid:
     'The vault did not accept this function. Nothing was changed; ask the operator to check the service key.',
   service_token_replayed: 'The vault saw this request twice. Try again.',

@@ -3,6 +3,7 @@ import {
   CredentialDelete,
   CredentialRotate,
   CredentialStore,
+  DeadLetterReplay,
   InvitationAccept,
   InvitationWithdraw,
   MemberInvite,
@@ -46,6 +47,7 @@ const ANSWERS = {
   withdraw_invitation: InvitationWithdraw.response,
   rotate_credential: CredentialRotate.response,
   delete_credential: CredentialDelete.response,
+  replay_dead_letter: DeadLetterReplay.response,
   sealed_credential: z.object({
     ciphertext: z.base64url().max(MAX_CIPHERTEXT_TEXT),
     provider: Provider,

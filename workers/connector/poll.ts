@@ -1,6 +1,7 @@
 import type { ConnectorDoorApi } from '../../domain/contracts/connector-door.ts'
 import type { ProviderLimitsApi } from '../../domain/contracts/durable-objects.ts'
 import { type ApiUrls, apiUrlOf } from '../../domain/providers/registry.ts'
+import type { RunReason } from '../../domain/runs/words.ts'
 import type { Secret } from '../../domain/secret.ts'
 import { type JobStore, type LeasedJob, LeaseLost } from './job-store.ts'
 import { type ProviderAccess, ProviderFailure, type RunReport } from './providers/provider.ts'
@@ -23,9 +24,9 @@ export type PollParts = {
 export type Verdict =
   | { readonly kind: 'ran'; readonly report: RunReport; readonly used: boolean }
   /** The provider no longer accepts the credential: it is parked, and nothing is tried again. */
-  | { readonly kind: 'parked'; readonly code: string }
-  | { readonly kind: 'failed'; readonly code: string; readonly used: boolean; readonly incident?: string }
-  | { readonly kind: 'retry'; readonly code: string }
+  | { readonly kind: 'parked'; readonly code: RunReason; readonly used: boolean }
+  | { readonly kind: 'failed'; readonly code: RunReason; readonly used: boolean; readonly incident?: string }
+  | { readonly kind: 'retry'; readonly code: RunReason }
   | { readonly kind: 'lease_lost' }
 
 class LimitsUnreachable extends Error {}
@@ -39,7 +40,7 @@ const PARKING: ReadonlySet<string> = new Set(['provider_unauthorized', 'provider
 
 /** One try of one leased job: quota, release, provider, outcome row. */
 export async function pollJob(parts: PollParts, job: LeasedJob): Promise<Verdict> {
-  if (job.credential_state === 'parked') return { kind: 'failed', code: 'credential_parked', used: false }
+  if (job.credential_state === 'parked') return { kind: 'parked', code: 'credential_parked', used: false }
   // Asked before the release: a provider that told us to wait is no reason to open a key.
   const wait = await quotaWait(parts, job)
   if (wait > 0) return throttled(wait)
@@ -66,7 +67,9 @@ async function run(parts: PollParts, job: LeasedJob, secret: Secret): Promise<Ve
   } catch (error) {
     if (error instanceof LeaseLost) return { kind: 'lease_lost' }
     if (!(error instanceof ProviderFailure)) return { kind: 'retry', code: unreachableCode(error) }
-    return { kind: PARKING.has(error.code) ? 'parked' : 'retry', code: error.code }
+    return PARKING.has(error.code)
+      ? { kind: 'parked', code: error.code, used: true }
+      : { kind: 'retry', code: error.code }
   }
 }
 
@@ -87,7 +90,7 @@ async function callProvider(
   }
   const tools = { clock: parts.clock, store: parts.store.store.bind(parts.store, job) }
   const report = await CONNECTORS[job.provider](access, sites, tools)
-  if (report.outcome === 'throttled') await remember(parts, job, report.retryAfterMs)
+  if (report.state === 'throttled') await remember(parts, job, report.retryAfterMs)
   return report
 }
 
@@ -114,14 +117,14 @@ async function remember(parts: PollParts, job: LeasedJob, waitMs: number | undef
 }
 
 function throttled(retryAfterMs: number): Verdict {
-  const report: RunReport = { outcome: 'throttled', facts: 0, reason: 'provider_rate_limited', retryAfterMs }
+  const report: RunReport = { state: 'throttled', facts: 0, reason: 'provider_rate_limited', retryAfterMs }
   return { kind: 'ran', report, used: false }
 }
 
 function outcomeOf(verdict: Verdict): { succeeded: boolean; code: string } {
   switch (verdict.kind) {
     case 'ran':
-      return { succeeded: verdict.report.outcome === 'ok', code: verdict.report.reason ?? verdict.report.outcome }
+      return { succeeded: verdict.report.state === 'complete', code: verdict.report.reason ?? verdict.report.state }
     case 'lease_lost':
       return { succeeded: false, code: 'lease_lost' }
     default:

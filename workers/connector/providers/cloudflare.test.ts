@@ -87,7 +87,7 @@ async function queries(): Promise<number> {
 
 describe('a first poll', () => {
   it('reads what the provider keeps, hour by hour and day by day, and says which windows are not over', async () => {
-    expect(await poll()).toMatchObject({ outcome: 'ok', reason: null })
+    expect(await poll()).toMatchObject({ state: 'complete', reason: null })
     const hours = store.requests('hourly')
     expect(hours.length).toBeGreaterThan(30 * 24)
     expect(hours.every((hour, index) => index === 0 || hour.windowStart === (hours[index - 1]?.windowEnd ?? 0))).toBe(
@@ -120,13 +120,13 @@ describe('a first poll', () => {
       maxDuration: 36_000,
       notOlderThan: 93_600,
     })
-    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    expect(await poll()).toMatchObject({ state: 'complete' })
     expect(store.requests('hourly')).toHaveLength(25)
   })
   it('asks for no more than two years of days, whatever the plan would give', async () => {
     const tenYears = 10 * 365 * 86_400
     await control('limits', { dataset: 'httpRequests1dGroups', notOlderThan: tenYears, maxDuration: tenYears })
-    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    expect(await poll()).toMatchObject({ state: 'complete' })
     expect(store.requests('daily')[0]?.windowStart).toBeGreaterThan(START - 730 * DAY_MS)
     expect(store.requests('daily').length).toBeGreaterThan(700)
   })
@@ -138,7 +138,7 @@ describe('a later poll', () => {
     const before = store.facts.size
     const asked = await queries()
     now = START + HOUR_MS
-    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    expect(await poll()).toMatchObject({ state: 'complete' })
     expect((await queries()) - asked).toBe(1 + 2 * world.zones.length)
     expect(store.facts.size - before).toBe(3 * world.zones.length)
     const [last, first] = [store.requests('hourly').at(-2), world.zones[0]]
@@ -159,7 +159,7 @@ describe('a later poll', () => {
       await poll().catch(() => {})
       now += 10 * 60_000
     }
-    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    expect(await poll()).toMatchObject({ state: 'complete' })
     const faulted = store.requests('hourly').filter(({ completeness }) => completeness === 'complete')
     store = new Store()
     await poll()
@@ -174,7 +174,7 @@ describe('a run in the first minutes of an hour', () => {
   it('reads the hour that has just ended, however the pages are cut, and calls it unfinished', async () => {
     now = Date.UTC(2026, 10, 24, 11, 2)
     await fault('partial', { times: 1000 })
-    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    expect(await poll()).toMatchObject({ state: 'complete' })
     const ended = store.requests('hourly').find(({ windowStart }) => windowStart === Date.UTC(2026, 10, 24, 10))
     expect(ended).toMatchObject({ completeness: 'partial' })
   })
@@ -183,23 +183,23 @@ describe('a run in the first minutes of an hour', () => {
 describe('a run that is not whole', () => {
   it('is empty when nothing comes, and moves no cursor into the last two days', async () => {
     await fault('empty_result', { times: 1000 })
-    expect(await poll()).toMatchObject({ outcome: 'empty', reason: 'run_empty', facts: 0 })
+    expect(await poll()).toMatchObject({ state: 'empty', reason: 'run_empty', facts: 0 })
     expect([...store.cursors.values()].every((cursor) => cursor <= START - 2 * DAY_MS)).toBe(true)
   })
   it('is partial when one dataset stays empty', async () => {
     await poll()
     now += HOUR_MS
     await fault('empty_result', { times: 1000, match: 'httpRequestsAdaptiveGroups' })
-    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'dataset_empty' })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'dataset_empty' })
   })
   it('is partial when the token has lost one of the zones, and the others are read', async () => {
     token = simulator.issueToken({ scope: 'read', zones: ['northwind-bakery.example', 'harbor-yoga.example'] })
-    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'provider_zone_forbidden' })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'provider_zone_forbidden' })
     expect(store.requests('hourly').length).toBeGreaterThan(700)
   })
   it('is throttled with the wait that the provider gave, and keeps what was read', async () => {
     await fault('rate_limited', { match: 'httpRequestsAdaptiveGroups(', retry_after: 77 })
-    expect(await poll()).toMatchObject({ outcome: 'throttled', retryAfterMs: 77_000 })
+    expect(await poll()).toMatchObject({ state: 'throttled', retryAfterMs: 77_000 })
     expect(store.requests('daily').length).toBeGreaterThan(360)
   })
 })

@@ -99,7 +99,7 @@ function ledger(site: number, from: number, to: number): Record<EventCount, numb
 describe('a first poll', () => {
   it('reads every day of two years, and calls those of the last three unfinished', async () => {
     await control('retention', { days: 1100 })
-    expect(await poll()).toMatchObject({ outcome: 'ok', reason: null })
+    expect(await poll()).toMatchObject({ state: 'complete', reason: null })
     const sent = store.of(0, 'emails_sent')
     expect(sent[0]?.windowStart).toBeLessThan(START - 725 * DAY_MS)
     expect(sent.at(-1)).toMatchObject({ source: 'resend.emails.metrics', unit: 'count', sampling: 1 })
@@ -109,7 +109,7 @@ describe('a first poll', () => {
   })
 
   it('asks for no day that the team’s plan no longer keeps', async () => {
-    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    expect(await poll()).toMatchObject({ state: 'complete' })
     const first = [0, 1, 2].map((site) => store.of(site, 'emails_sent')[0]?.windowStart ?? 0)
     expect(Math.min(...first)).toBe(Date.UTC(2026, 9, 26))
   })
@@ -158,8 +158,8 @@ describe('golden totals', () => {
       return fetch(url, init)
     }
     while (now < to + 5 * DAY_MS) {
-      const run = await poll({ fetch: withFaults, timeoutMs: 80 }).catch((error: Error) => ({ outcome: error.message }))
-      outcomes.add(run.outcome)
+      const run = await poll({ fetch: withFaults, timeoutMs: 80 }).catch((error: Error) => ({ state: error.message }))
+      outcomes.add(run.state)
       now += 5 * HOUR_MS
     }
     expect([...struck].sort()).toEqual(kinds.toSorted())
@@ -208,7 +208,7 @@ describe('the records of a domain', () => {
 describe('a run that is not whole', () => {
   it.each(['empty_result', 'partial'])('is partial when rows are missing of what its totals say: %s', async (kind) => {
     await fault(kind, { match: 'dimensions', times: 100 })
-    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'rows_incomplete' })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'rows_incomplete' })
     expect(store.cursors.size).toBe(0)
     expect([...store.facts.values()].filter(({ source }) => source === 'resend.emails.metrics')).not.toContainEqual(
       expect.objectContaining({ completeness: 'complete' }),
@@ -216,18 +216,18 @@ describe('a run that is not whole', () => {
   })
   it('is empty when the totals themselves say that no mail was sent', async () => {
     now = Date.UTC(2024, 8, 20)
-    expect(await poll()).toMatchObject({ outcome: 'empty', reason: 'run_empty' })
+    expect(await poll()).toMatchObject({ state: 'empty', reason: 'run_empty' })
   })
   it('is partial when one of the domains is gone, and the others are read', async () => {
     const gone = { ...store.sites()[0], id: SiteId.parse('00000000-0000-4000-8000-000000000009') } as PolledSite
     const known = store.sites()
     store.sites = () => [...known, { ...gone, providerRef: '00000000-0000-4000-8000-00000000dead' }]
-    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'site_missing' })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'site_missing' })
     expect(store.of(0, 'emails_sent').length).toBeGreaterThan(25)
   })
   it('is throttled with the wait that Resend gave, and keeps what was read', async () => {
     await fault('rate_limited', { match: 'dimensions', retry_after: 7 })
-    expect(await poll()).toMatchObject({ outcome: 'throttled', retryAfterMs: 7000 })
+    expect(await poll()).toMatchObject({ state: 'throttled', retryAfterMs: 7000 })
   })
 })
 
