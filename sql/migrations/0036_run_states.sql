@@ -148,7 +148,9 @@ begin atomic
     last.reason,
     last.finished_at,
     final.until,
-    greatest(extract(epoch from credential_health.at - final.until), 0)::double precision,
+    (
+      select greatest(extract(epoch from credential_health.at - final.until), 0) where final.until is not null
+    )::double precision,
     (select credential.next_poll_at where credential.state = 'active'),
     budget.runs,
     budget.incomplete,
