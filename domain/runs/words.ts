@@ -80,6 +80,11 @@ export const REASON_WORDS = {
   ),
   project_unread: told('The database of one project gave no reading; the others did.'),
   run_too_long: told('The last run was cut short by its time limit.', 'The next one goes on where it stopped.'),
+  quota_left_to_polls: told(
+    'What is left of the provider’s quota is kept for polls.',
+    'Nothing to do: the history is read on when there is room.',
+  ),
+  history_unsupported: told('This provider keeps no history to read.', 'Nothing to do.'),
   tenant_frozen: told('Use of keys is frozen for this agency, as a precaution.', 'Contact support to lift it.'),
   budget_exceeded: told(
     'Keys were used more often in this hour than they may.',

@@ -275,6 +275,11 @@ begin
       where jobs.credential_id = letter.credential_id and jobs.kind = letter.kind and jobs.state = 'leased';
       exit when found;
     end loop;
+    -- History that waits after a failure goes on with it.
+    update flarewatch.backfills as waiting set next_at = least(waiting.next_at, at)
+    from flarewatch.sites as site
+    where letter.kind = 'backfill' and waiting.state = 'open' and waiting.tenant_id = of_tenant
+      and site.tenant_id = of_tenant and site.id = waiting.site_id and site.credential_id = letter.credential_id;
     update flarewatch.jobs set
       replayed_at = at, replayed_by = (request ->> 'user_id')::uuid, replayed_as = next_job
     where jobs.id = letter.id
@@ -334,6 +339,7 @@ declare
   lease_end constant timestamptz := at + pg_catalog.make_interval(secs => lease_seconds);
   claimed integer;
   polled integer;
+  resealed integer;
 begin
   return query
     with lost as (
@@ -396,6 +402,14 @@ begin
     insert into flarewatch.jobs as job (tenant_id, credential_id, kind, state, attempt, lease_until, created_at)
     select behind.tenant_id, behind.credential_id, 'reseal', 'leased', 1, lease_end, claim_due.at
     from flarewatch.resealable(claim_due.at, greatest(batch - claimed - polled, 0)) as behind
+    on conflict do nothing
+    returning job.id, job.credential_id, job.attempt;
+  get diagnostics resealed = row_count;
+
+  return query
+    insert into flarewatch.jobs as job (tenant_id, credential_id, kind, state, attempt, lease_until, created_at)
+    select unread.tenant_id, unread.credential_id, 'backfill', 'leased', 1, lease_end, claim_due.at
+    from flarewatch.backfillable(claim_due.at, greatest(batch - claimed - polled - resealed, 0)) as unread
     on conflict do nothing
     returning job.id, job.credential_id, job.attempt;
 end
@@ -507,6 +521,8 @@ return (role, act) in (
   ('operator', 'credential.rotate'),
   ('owner', 'credential.delete'),
   ('owner', 'credential.reveal'),
+  ('owner', 'credential.resync'),
+  ('operator', 'credential.resync'),
   ('owner', 'member.invite'),
   ('owner', 'invitation.withdraw'),
   ('owner', 'member.role'),
