@@ -27,12 +27,12 @@ const AT_ONCE: readonly Case[] = [
   { kind: 'rate_limited', zones: [2], badge: 'throttled', words: 'The provider asked to slow down.' },
 ]
 const GIVEN_UP: readonly Case[] = [
-  { kind: 'server_error', zones: [0], badge: 'failing', words: 'The provider had an error of its own.' },
-  { kind: 'cut', zones: [1], badge: 'failing', words: 'could not be reached, or broke off its answer' },
-  { kind: 'invalid_json', zones: [2], badge: 'failing', words: 'answer could not be read' },
+  { kind: 'server_error', zones: [0], badge: 'failed', words: 'The provider had an error of its own.' },
+  { kind: 'cut', zones: [1], badge: 'failed', words: 'could not be reached, or broke off its answer' },
+  { kind: 'invalid_json', zones: [2], badge: 'failed', words: 'answer could not be read' },
 ]
-const TIMEOUT: Case = { kind: 'timeout', zones: [0, 1], badge: 'failing', words: 'did not answer in time' }
-const EMPTY: Case = { kind: 'empty_result', zones: [0, 2], badge: 'incomplete', words: 'brought no numbers' }
+const TIMEOUT: Case = { kind: 'timeout', zones: [0, 1], badge: 'failed', words: 'did not answer in time' }
+const EMPTY: Case = { kind: 'empty_result', zones: [0, 2], badge: 'empty', words: 'has no numbers for any site' }
 /** What is missing from a page is asked for again: the numbers are whole, and nothing is to be said. */
 const PARTIAL: Case = { kind: 'partial', zones: [1, 2], badge: 'active', words: '' }
 

@@ -5,6 +5,7 @@ import {
   CredentialReveal,
   CredentialRotate,
   CredentialStore,
+  DeadLetterReplay,
   type EdgeOperations,
   IDEMPOTENCY_HEADER,
   InvitationAccept,
@@ -199,6 +200,14 @@ export class Functions {
   ): Promise<Answer<z.output<typeof ProviderAction.response>>> {
     const act = { action: 'provider.purge_cache', name: 'provider-action', target_id: request.credential_id } as const
     return this.#act(act, request, key, ProviderAction.response)
+  }
+
+  replayDeadLetter(
+    request: z.output<typeof DeadLetterReplay.request>,
+    key: string,
+  ): Promise<Answer<z.output<typeof DeadLetterReplay.response>>> {
+    const act = { action: 'dead_letter.replay', name: 'dead-letter-replay', target_id: request.job_id } as const
+    return this.#act(act, request, key, DeadLetterReplay.response)
   }
 
   /** A token for exactly this request, and then the request. */

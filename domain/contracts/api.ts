@@ -204,6 +204,7 @@ export const DeadLetterLine = z.object({
   provider: Provider,
   label: z.string(),
   reason: z.string().nullable(),
+  /** How often it was leased; each lease is up to six tries. */
   tries: z.int(),
   created_at: z.iso.datetime(),
   died_at: z.iso.datetime(),

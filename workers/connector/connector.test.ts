@@ -70,6 +70,16 @@ const facts = async () => {
            (select count(*) from flarewatch.facts_daily where tenant_id = ${agency.tenantId})::int as daily`
   return { hourly: Number(row?.hourly), daily: Number(row?.daily) }
 }
+/** As the Edge Function does it for a member. */
+async function replay(jobId: string): Promise<string> {
+  const user_id = randomUUID()
+  await stack.sql`insert into flarewatch.members (tenant_id, user_id, role) values (${agency.tenantId}, ${user_id}, 'operator')`
+  const idempotency = { key: randomUUID(), function: 'dead-letter-replay', request_digest: 'A'.repeat(43) }
+  const at = new Date(stack.now).toISOString()
+  const request = { tenant_id: agency.tenantId, user_id, job_id: jobId, at, idempotency }
+  const [row] = await stack.sql`select privileged.replay_dead_letter(${stack.sql.json(request)}) as answer`
+  return row?.answer.dead_letter.job_id
+}
 const openBackfills = async () =>
   (await stack.sql`select from flarewatch.backfills where tenant_id = ${agency.tenantId} and state = 'open'`).length
 /** Rows that the ledger holds for this agency: intent and outcome of each release, after the row of its birth. */
@@ -225,6 +235,21 @@ describe('a provider that fails', () => {
     stack.now += HOUR
     expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', run_state: 'complete' })
     expect(await credential()).toMatchObject({ reason: null })
+  })
+
+  it('L1: and a dead letter that is replayed is a release of its own, sent by the scheduler within the minute', async () => {
+    await fault('server_error', { times: 1000 })
+    const { jobId } = await pollOnce(6)
+    await deliver(DEAD, { job_id: jobId, credential_id: agency.credentialId })
+    await control('DELETE', 'faults')
+    const before = await auditRows()
+    const replayedAs = await replay(jobId)
+    expect(await job(replayedAs)).toMatchObject({ kind: 'poll', state: 'leased', attempt: 0 })
+    expect(await lease()).toBe(replayedAs)
+    expect(await deliver(INGEST, { job_id: replayedAs, credential_id: agency.credentialId })).toBe('acked')
+    expect(await job(replayedAs)).toMatchObject({ state: 'done', run_state: 'complete', attempt: 1 })
+    expect(await job(jobId)).toMatchObject({ state: 'dead', replayed_as: replayedAs })
+    expect(await auditRows()).toBe(before + 2)
   })
 })
 
