@@ -47,7 +47,7 @@ const CREDENTIAL_LINE = {
     last_run: { state: 'failed', reason: 'provider_timeout', ended_at: DIED },
     complete_until: '2026-11-26T00:00:00.000Z',
     lag_seconds: 8100,
-    next_run_at: '2026-11-26T02:16:00.000Z',
+    next_run_at: '2020-01-01T00:00:00.000Z',
     error_budget: { runs: 400, incomplete: 1, left: 0.75 },
   },
 }
