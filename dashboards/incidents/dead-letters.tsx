@@ -2,7 +2,7 @@
 
 import { useState } from 'react'
 import { roleMay } from '../../domain/contracts/roles.ts'
-import { kindText, replayText } from '../../domain/runs/dead-letters.ts'
+import { kindText, leasesText, replayText } from '../../domain/runs/dead-letters.ts'
 import { runWords } from '../../domain/runs/words.ts'
 import { ActDialog } from '../credentials/act-dialog.tsx'
 import { type DeadLetterLine, DeadLettersResponse, type z } from '../data/schemas.ts'
@@ -83,7 +83,7 @@ function DeadLetterTable({ lines, now, onReplay }: TableProps) {
             <td data-label="Why">
               {runWords('failed', line.reason).meaning}
               <span className="fine">
-                <code>{line.reason ?? 'none'}</code>, {line.tries} {line.tries === 1 ? 'lease' : 'leases'}
+                <code>{line.reason ?? 'none'}</code>, {leasesText(line.tries)}
               </span>
             </td>
             <td className="end" data-label="Given up">
@@ -115,7 +115,7 @@ function Standing({ line, onReplay, now }: { readonly line: Line } & Pick<TableP
       {replay === null && onReplay !== null && (
         <button
           type="button"
-          className="button button-quiet"
+          className="button-link"
           aria-label={`Replay the ${kindText(line.kind)} of ${line.label}`}
           onClick={() => onReplay(line)}
         >

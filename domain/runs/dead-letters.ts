@@ -11,6 +11,11 @@ export function kindText(kind: string): string {
   return KINDS[kind] ?? kind
 }
 
+/** Each lease is up to six tries. */
+export function leasesText(leases: number): string {
+  return leases === 1 ? 'leased once' : `leased ${leases} times`
+}
+
 /** What the job that took a dead letter's place came to. */
 export function replayText({ state, reason }: Pick<Replay, 'state' | 'reason'>): string {
   if (state === 'under_way') return 'under way'

@@ -109,7 +109,7 @@ describe('dlq', () => {
     expect(shown).toBe(
       [
         `2026-11-26 02:15:00 UTC  poll of Shop (stripe)  ${JOB}`,
-        '  The provider did not answer in time. (provider_timeout, 2 leases)',
+        '  The provider did not answer in time. (provider_timeout, leased 2 times)',
         '  A later run was complete: nothing is missing.',
         `  Replayed 2026-11-26 02:15:00 UTC as ${AGAIN}: throttled. The provider asked to slow down.`,
         '',

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import type { DeadLetterLine } from '../../../domain/contracts/api.ts'
 import { JobId } from '../../../domain/contracts/ids.ts'
-import { kindText, replayText } from '../../../domain/runs/dead-letters.ts'
+import { kindText, leasesText, replayText } from '../../../domain/runs/dead-letters.ts'
 import { runWords } from '../../../domain/runs/words.ts'
 import { CommandRefused, EXIT } from '../../command.ts'
 
@@ -19,7 +19,7 @@ export function deadLetterText(line: DeadLetter): string {
   const { meaning, next } = runWords('failed', reason)
   return [
     `${utc(died_at)}  ${kindText(kind)} of ${label} (${provider})  ${id}`,
-    `  ${meaning} (${reason ?? 'no reason'}, ${tries} ${tries === 1 ? 'lease' : 'leases'})`,
+    `  ${meaning} (${reason ?? 'no reason'}, ${leasesText(tries)})`,
     ...(made_good ? ['  A later run was complete: nothing is missing.'] : [`  ${next}`]),
     ...(replay === null ? [] : [`  Replayed ${utc(replay.at)} as ${replay.job_id}: ${replayText(replay)}`]),
   ].join('\n')
