@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { CredentialHealth, CredentialLine } from '../../../domain/contracts/api.ts'
 import type { Tenancy } from '../with-tenant.ts'
+import { listHistories } from './histories.ts'
 import { instant } from './instant.ts'
 
 const MAX_CREDENTIALS = 1000
 
-const Row = CredentialLine.extend({
+const Row = CredentialLine.omit({ history: true }).extend({
   last_used_at: instant.nullable(),
   last_success_at: instant.nullable(),
   created_at: instant,
@@ -20,7 +21,8 @@ const Row = CredentialLine.extend({
 })
 
 /** The credential line of V6: last four characters and scope. What is sealed is not granted to this Worker's role at all. */
-export async function listCredentials({ sql, tenantId }: Tenancy, at: Date): Promise<z.input<typeof CredentialLine>[]> {
+export async function listCredentials(tenancy: Tenancy, at: Date): Promise<z.input<typeof CredentialLine>[]> {
+  const { sql, tenantId } = tenancy
   const rows = await sql`
     select c.id, c.provider, c.label, c.last4, c.scope, c.grade, to_jsonb(c.can) as can, to_jsonb(c.excess) as excess, c.state,
       c.reason, c.last_used_at, c.last_success_at, c.created_at, c.rotated_at, c.deleted_at, c.webhook_of,
@@ -32,7 +34,11 @@ export async function listCredentials({ sql, tenantId }: Tenancy, at: Date): Pro
       left join flarewatch.credential_health(${at}) h on h.credential_id = c.id
     where c.tenant_id = ${tenantId}
     order by c.created_at, c.id limit ${MAX_CREDENTIALS}`
-  return z.array(Row).parse(rows.map(nested))
+  const histories = await listHistories(tenancy)
+  return z
+    .array(Row)
+    .parse(rows.map(nested))
+    .map((line) => ({ ...line, history: histories.get(line.id) ?? null }))
 }
 
 function nested({ endpoint_id, webhook_provider, accepted, last_received_at, ...row }: Record<string, unknown>) {
