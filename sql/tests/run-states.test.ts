@@ -58,10 +58,10 @@ test('SQL and the domain agree on states, objective and days', async () => {
 
 test('every reason that SQL ends a run with has words', async () => {
   const rows = await sql<{ reason: string }[]>`
-    select distinct (regexp_matches(prosrc, $pattern$run_state = '?[a-z ().]*[^;]*?reason = (?:case [^;]*?else )?'([a-z_]+)'$pattern$, 'g'))[1] as reason
+    select distinct (regexp_matches(prosrc, $pattern$[ ,]reason = (?:case [^,;]* else )?'([a-z_]+)'$pattern$, 'g'))[1] as reason
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('flarewatch', 'privileged')`
   const found = rows.map(({ reason }) => reason)
-  expect(found).toEqual(expect.arrayContaining(['credential_deleted', 'tenant_deleted']))
+  expect(found).toEqual(expect.arrayContaining(['credential_deleted', 'lease_expired', 'tenant_deleted']))
   expect(found.filter((reason) => !isRunReason(reason))).toEqual([])
 })
 
