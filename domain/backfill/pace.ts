@@ -1,3 +1,5 @@
+import type { RunState } from '../contracts/runs.ts'
+
 const MINUTE_MS = 60_000
 
 /** Of each key's quota, kept for its polls: a history that finds less left goes on later. */
@@ -11,9 +13,9 @@ const LONGEST_PAUSE_MS = 60 * MINUTE_MS
 const PAUSE_AFTER_FAILURE_MS = 15 * MINUTE_MS
 
 /** How long all of a credential's history waits after a job that ended like this, at least. */
-export function pauseAfter(state: 'done' | 'failed' | 'dead', outcome: string): number {
+export function pauseAfter(state: 'done' | 'failed' | 'dead', runState: RunState): number {
   if (state !== 'done') return PAUSE_AFTER_FAILURE_MS
-  return outcome === 'throttled' ? MINUTE_MS : 0
+  return runState === 'throttled' ? MINUTE_MS : 0
 }
 
 /** Failures that no waiting mends: the site is closed to the key, or gone. */

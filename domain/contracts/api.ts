@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { WebhookProvider } from '../webhooks/judge.ts'
 import { CredentialGrade } from './functions.ts'
-import { AuditRowId, CredentialId, SessionId, SiteId, TenantId, UserId, WebhookEndpointId } from './ids.ts'
+import { AuditRowId, CredentialId, JobId, SessionId, SiteId, TenantId, UserId, WebhookEndpointId } from './ids.ts'
 import { Provider } from './providers.ts'
 import { Role } from './roles.ts'
+import { RunState } from './runs.ts'
 import { Tier } from './tiers.ts'
 
 /** The gateway's `/api`. The tenant is named by this header; without it, the user's oldest membership. */
@@ -140,6 +141,43 @@ export const MetricsResponse = z.object({
   series: z.array(MetricSeries),
 })
 
+/** How a credential that is polled fares. What is counted and how is in docs/run-states.md. */
+export const CredentialHealth = z.object({
+  /** The last run that ended; null before the first. What a reason means is in `domain/runs/words.ts`. */
+  last_run: z
+    .object({ state: RunState.nullable(), reason: z.string().nullable(), ended_at: z.iso.datetime() })
+    .nullable(),
+  /** Up to here the site that is furthest behind is read to its end; null while one of them is not read at all. */
+  complete_until: z.iso.datetime().nullable(),
+  lag_seconds: z.number().nullable(),
+  /** Null while it is parked. */
+  next_run_at: z.iso.datetime().nullable(),
+  error_budget: z.object({
+    runs: z.int(),
+    incomplete: z.int(),
+    /** 1: untouched, 0: used up, below: overdrawn. Null where no run counts. */
+    left: z.number().nullable(),
+  }),
+})
+export type CredentialHealth = z.infer<typeof CredentialHealth>
+
+/** How far what lies before an account's first poll is read, or a window that somebody had read again. */
+export const CredentialHistory = z.object({
+  /** `stopped`: of some site the rest was given up. */
+  state: z.enum(['open', 'done', 'stopped']),
+  /** 100 only when nothing is open. */
+  percent: z.int().min(0).max(100),
+  /** At the pace so far; null before there is one, and at the end. */
+  remaining_seconds: z.int().nullable(),
+  /** From here on the figures of all its sites are stored. */
+  oldest_at: z.iso.datetime(),
+  /** Whether it is a window that is read again. */
+  resync: z.boolean(),
+  /** Why it waits or was stopped: a stable word. */
+  reason: z.string().nullable(),
+})
+export type CredentialHistory = z.infer<typeof CredentialHistory>
+
 export const CredentialLine = z.object({
   id: CredentialId,
   provider: Provider,
@@ -170,8 +208,45 @@ export const CredentialLine = z.object({
       last_received_at: z.iso.datetime().nullable(),
     })
     .nullable(),
+  /** Null for what signs webhooks and for what was deleted: neither is polled. */
+  health: CredentialHealth.nullable(),
+  /** Null where nothing was polled yet, and where the provider keeps no history. */
+  history: CredentialHistory.nullable(),
 })
 export const CredentialsResponse = z.object({ credentials: z.array(CredentialLine) })
+
+/** `GET /api/dead-letters` and `/api/dead-letters/{id}` (AAL2): runs that every try failed of, the newest first, at most 100. */
+export const DeadLetterLine = z.object({
+  id: JobId,
+  kind: z.string(),
+  credential_id: CredentialId,
+  provider: Provider,
+  label: z.string(),
+  reason: z.string().nullable(),
+  /** How often it was leased; each lease is up to six tries. */
+  tries: z.int(),
+  created_at: z.iso.datetime(),
+  died_at: z.iso.datetime(),
+  /** A later run of this kind was complete, so that nothing is missing. */
+  made_good: z.boolean(),
+  /** By whom, when, and what the job that took its place came to. */
+  replay: z
+    .object({
+      at: z.iso.datetime(),
+      by: UserId,
+      job_id: JobId,
+      /** `gone`: its job is older than a week, and was dropped. */
+      state: z.enum(['under_way', 'gone', ...RunState.options]),
+      reason: z.string().nullable(),
+    })
+    .nullable(),
+})
+export const DeadLettersResponse = z.object({
+  dead_letters: z.array(DeadLetterLine),
+  /** Whether there are older ones than those listed. */
+  more: z.boolean(),
+})
+export const DeadLetterResponse = z.object({ dead_letter: DeadLetterLine })
 
 /**
  * `GET /api/audit?after_seq=&before_seq=&order=oldest|newest&actor=&action=&target=&limit=` (AAL2): rows strictly between the two

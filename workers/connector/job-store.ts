@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { pauseAfter } from '../../domain/backfill/pace.ts'
 import { CredentialId, JobId, SiteId, TenantId } from '../../domain/contracts/ids.ts'
 import { Provider } from '../../domain/contracts/providers.ts'
+import type { RunState } from '../../domain/contracts/runs.ts'
+import { isRunReason, type RunReason } from '../../domain/runs/words.ts'
 import type { Sql, Transaction } from '../runtime/database.ts'
 import { insertIncident, planHistory, saveCursor, upsertFacts } from './facts-store.ts'
 import type { Chunk, PolledSite } from './providers/provider.ts'
@@ -21,7 +23,11 @@ const LeasedJob = z.object({
   credential_id: CredentialId,
   kind: z.enum(['poll', 'reseal', 'backfill']),
   attempt: z.int(),
-  outcome: z.string().nullable(),
+  /** Of the last try that failed. A word of a newer version of ours is none that this one knows. */
+  reason: z
+    .string()
+    .transform((word) => (isRunReason(word) ? word : null))
+    .nullable(),
   provider: Provider,
   credential_state: z.enum(['active', 'parked']),
   dek_version: z.int(),
@@ -55,7 +61,7 @@ export class JobStore {
   leased(jobId: JobId): Promise<LeasedJob | undefined> {
     return this.#bound(jobId, async (sql) => {
       const [row] = await sql`
-        select j.id, j.tenant_id, j.credential_id, j.kind, j.attempt, j.outcome, c.provider, c.state as credential_state,
+        select j.id, j.tenant_id, j.credential_id, j.kind, j.attempt, j.reason, c.provider, c.state as credential_state,
                c.dek_version, c.ciphertext
           from flarewatch.jobs j join flarewatch.credentials c on (c.tenant_id, c.id) = (j.tenant_id, j.credential_id)
          where j.id = ${jobId}`
@@ -111,9 +117,9 @@ export class JobStore {
   }
 
   /** A failed try of a job that stays leased: the reason waits here for the dead letter, and shows meanwhile. */
-  noteRetry(job: LeasedJob, code: string): Promise<void> {
+  noteRetry(job: LeasedJob, code: RunReason): Promise<void> {
     return this.#bound(job.id, async (sql) => {
-      await sql`update flarewatch.jobs set outcome = ${code} where id = ${job.id}`
+      await sql`update flarewatch.jobs set reason = ${code} where id = ${job.id}`
     })
   }
 
@@ -125,13 +131,16 @@ export class JobStore {
           ${job.dek_version}, ${dekVersion}, ${kekVersion}, ${wrappedDek}, ${salt}, ${ciphertext}
         ) as swapped`
       const swapped = row?.swapped === true
-      await endJob(sql, job, { state: swapped ? 'done' : 'failed', outcome: swapped ? 'resealed' : 'record_moved' }, at)
+      const end: RunEnd = swapped
+        ? { state: 'done', runState: 'complete', reason: null }
+        : { state: 'failed', runState: 'failed', reason: 'record_moved' }
+      await endJob(sql, job, end, at)
       return swapped
     })
   }
 
   /** The end of a job that leaves its credential as it is. */
-  finishReseal(job: LeasedJob, end: Pick<JobEnd, 'state' | 'outcome' | 'incident'>): Promise<void> {
+  finishReseal(job: LeasedJob, end: RunEnd): Promise<void> {
     return this.#bound(job.id, (sql, at) => endJob(sql, job, end, at))
   }
 
@@ -158,7 +167,7 @@ export class JobStore {
   finishBackfill(job: LeasedJob, end: JobEnd): Promise<void> {
     return this.#bound(job.id, async (sql, at) => {
       const { parked, reason, used, notBefore } = end.credential
-      const pause = pauseAfter(end.state, end.outcome)
+      const pause = pauseAfter(end.state, end.runState)
       await sql`
         update flarewatch.credentials
            set state = case when ${parked} then 'parked' else state end,
@@ -171,7 +180,7 @@ export class JobStore {
         await sql`
           update flarewatch.backfills
              set next_at = greatest(next_at, ${new Date(at.getTime() + pause)}, ${notBefore}),
-                 reason = ${end.detail ?? end.outcome}
+                 reason = ${end.reason}
            where state = 'open'`
       }
       await endJob(sql, job, end, at)
@@ -202,20 +211,16 @@ export class JobStore {
 async function endJob(
   sql: Transaction,
   job: LeasedJob,
-  {
-    state,
-    outcome,
-    detail = null,
-    incident,
-  }: Omit<JobEnd, 'credential' | 'detail'> & { readonly detail?: string | null },
+  { state, runState, reason, incident }: RunEnd,
   at: Date,
 ): Promise<void> {
   const ended = await sql`
-    update flarewatch.jobs set state = ${state}, outcome = ${outcome}, detail = ${detail}, finished_at = ${at}
+    update flarewatch.jobs set state = ${state}, run_state = ${runState}, reason = ${reason}, finished_at = ${at}
     where id = ${job.id}`
   if (ended.count === 0) throw new LeaseLost()
   if (incident === undefined) return
-  await insertIncident(sql, { kind: incident, tenantId: job.tenant_id, detail: { job_id: job.id, code: outcome }, at })
+  const detail = { job_id: job.id, code: reason ?? runState }
+  await insertIncident(sql, { kind: incident, tenantId: job.tenant_id, detail, at })
 }
 
 export type ResealedRecord = {
@@ -226,14 +231,17 @@ export type ResealedRecord = {
   readonly ciphertext: Uint8Array
 }
 
-export type JobEnd = {
+/** How the queue sees it, how the run ended, and why it is not complete. */
+export type RunEnd = {
   readonly state: 'done' | 'failed' | 'dead'
-  readonly outcome: string
-  readonly detail: string | null
+  readonly runState: RunState
+  readonly reason: RunReason | null
   readonly incident?: string
+}
+export type JobEnd = RunEnd & {
   readonly credential: {
     readonly parked: boolean
-    readonly reason: string | null
+    readonly reason: RunReason | null
     readonly used: boolean
     readonly succeeded: boolean
     readonly notBefore: Date | null

@@ -1,6 +1,7 @@
 import type { ConnectorDoorApi } from '../../domain/contracts/connector-door.ts'
 import type { ProviderLimitsApi } from '../../domain/contracts/durable-objects.ts'
 import { type ApiUrls, apiUrlOf } from '../../domain/providers/registry.ts'
+import type { RunReason } from '../../domain/runs/words.ts'
 import type { Secret } from '../../domain/secret.ts'
 import { type JobStore, type LeasedJob, LeaseLost } from './job-store.ts'
 import { type PolledSite, type ProviderAccess, ProviderFailure, type RunReport } from './providers/provider.ts'
@@ -23,9 +24,9 @@ export type PollParts = {
 export type Verdict =
   | { readonly kind: 'ran'; readonly report: RunReport; readonly used: boolean }
   /** The provider no longer accepts the credential: it is parked, and nothing is tried again. */
-  | { readonly kind: 'parked'; readonly code: string }
-  | { readonly kind: 'failed'; readonly code: string; readonly used: boolean; readonly incident?: string }
-  | { readonly kind: 'retry'; readonly code: string }
+  | { readonly kind: 'parked'; readonly code: RunReason; readonly used: boolean }
+  | { readonly kind: 'failed'; readonly code: RunReason; readonly used: boolean; readonly incident?: string }
+  | { readonly kind: 'retry'; readonly code: RunReason }
   | { readonly kind: 'lease_lost' }
 
 class LimitsUnreachable extends Error {}
@@ -61,7 +62,7 @@ export function pollJob(parts: PollParts, job: LeasedJob): Promise<Verdict> {
 
 /** One try of one leased job: quota, release, provider, outcome row. */
 export async function runJob(parts: PollParts, job: LeasedJob, task: ProviderTask): Promise<Verdict> {
-  if (job.credential_state === 'parked') return { kind: 'failed', code: 'credential_parked', used: false }
+  if (job.credential_state === 'parked') return { kind: 'parked', code: 'credential_parked', used: false }
   // Asked before the release: a provider that told us to wait is no reason to open a key.
   const wait = await quotaWait(parts, job, task.reserved)
   if (wait > 0) return throttled(wait)
@@ -87,7 +88,9 @@ async function run(parts: PollParts, job: LeasedJob, task: ProviderTask, secret:
   } catch (error) {
     if (error instanceof LeaseLost) return { kind: 'lease_lost' }
     if (!(error instanceof ProviderFailure)) return { kind: 'retry', code: unreachableCode(error) }
-    return { kind: isParking(error.code) ? 'parked' : 'retry', code: error.code }
+    return isParking(error.code)
+      ? { kind: 'parked', code: error.code, used: true }
+      : { kind: 'retry', code: error.code }
   }
 }
 
@@ -133,14 +136,14 @@ async function remember(parts: PollParts, job: LeasedJob, waitMs: number | undef
 }
 
 function throttled(retryAfterMs: number): Verdict {
-  const report: RunReport = { outcome: 'throttled', facts: 0, reason: 'provider_rate_limited', retryAfterMs }
+  const report: RunReport = { state: 'throttled', facts: 0, reason: 'provider_rate_limited', retryAfterMs }
   return { kind: 'ran', report, used: false }
 }
 
 function outcomeOf(verdict: Verdict): { succeeded: boolean; code: string } {
   switch (verdict.kind) {
     case 'ran':
-      return { succeeded: verdict.report.outcome === 'ok', code: verdict.report.reason ?? verdict.report.outcome }
+      return { succeeded: verdict.report.state === 'complete', code: verdict.report.reason ?? verdict.report.state }
     case 'lease_lost':
       return { succeeded: false, code: 'lease_lost' }
     default:

@@ -46,6 +46,7 @@ const TENANT_ROUTES = [
   '/api/status',
   '/api/audit',
   '/api/members',
+  '/api/dead-letters',
 ]
 
 describe('T4: a user of one tenant', () => {
@@ -101,6 +102,25 @@ describe('A2: a user at AAL1', () => {
 
   it('reads no audit content', async () => {
     expect(await codeOf(await ask('/api/audit', { user: own.user, aal: 'aal1' }))).toEqual([403, 'aal2_required'])
+  })
+
+  it('reads no dead letter, which names who replayed it; at AAL2 those of the own tenant', async () => {
+    const [job] = await stand.sql<{ id: string }[]>`
+      insert into flarewatch.jobs (tenant_id, credential_id, state, run_state, reason, lease_until, created_at, finished_at)
+      select tenant_id, id, 'dead', 'failed', 'provider_timeout', now(), now(), now() from flarewatch.credentials
+      where tenant_id = ${own.tenant} returning id`
+    for (const path of ['/api/dead-letters', `/api/dead-letters/${job?.id}`]) {
+      expect(await codeOf(await ask(path, { user: own.user, aal: 'aal1' }))).toEqual([403, 'aal2_required'])
+    }
+    const listed = await (await ask('/api/dead-letters', { user: own.user })).json()
+    const line = { id: job?.id, label: own.marker, reason: 'provider_timeout', made_good: false, replay: null }
+    expect(listed).toMatchObject({ dead_letters: [line], more: false })
+    expect(await (await ask(`/api/dead-letters/${job?.id}`, { user: own.user })).json()).toMatchObject({
+      dead_letter: line,
+    })
+    expect(await codeOf(await ask(`/api/dead-letters/${job?.id}`, { user: other.user }))).toEqual([404, 'not_found'])
+    expect(await codeOf(await ask('/api/dead-letters/x', { user: own.user }))).toEqual([404, 'not_found'])
+    await stand.sql`delete from flarewatch.jobs where id = ${job?.id ?? ''}`
   })
 })
 
@@ -168,6 +188,7 @@ describe('V6: the credential line', () => {
     const text = await answer.text()
     const [line] = CredentialsResponse.parse(JSON.parse(text)).credentials
     expect(line).toMatchObject({ last4: 'wXyZ', scope: 'Zone:Analytics:Read', grade: 'read_only', label: own.marker })
+    expect(line?.health).toMatchObject({ last_run: null, complete_until: null, error_budget: { runs: 0, left: null } })
     expect(Object.keys(JSON.parse(text).credentials[0]).sort()).toEqual(Object.keys(line ?? {}).sort())
   })
 })

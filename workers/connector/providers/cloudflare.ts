@@ -6,6 +6,7 @@ import {
   type HourlyGroup,
   MAX_PAGE_ROWS,
 } from '../../../domain/providers/cloudflare/schemas.ts'
+import type { RunReason } from '../../../domain/runs/words.ts'
 import { CloudflareClient, ZONES_PER_QUERY, type ZoneSettings } from './cloudflare-client.ts'
 import { connectorOf, type RunEnd } from './connector.ts'
 import {
@@ -95,14 +96,16 @@ type Read = {
   readonly rows: number
   /** Windows that have ended were asked for, recent ones alone, and nothing came. */
   readonly silent: boolean
+  /** Whether the zone's plan has it. */
+  readonly enabled: boolean
   /** Why it was not read to its end; null when it was. */
-  readonly reason: string | null
+  readonly reason: RunReason | null
 }
 
 const ZONE_FORBIDDEN = 'provider_zone_forbidden'
 
 function forbidden({ id }: PolledSite, dataset: DatasetName): Read {
-  return { site: id, dataset, rows: 0, silent: false, reason: ZONE_FORBIDDEN }
+  return { site: id, dataset, rows: 0, silent: false, enabled: true, reason: ZONE_FORBIDDEN }
 }
 
 /** One run over all sites of a credential: hourly and daily traffic, each from its own cursor. */
@@ -127,14 +130,18 @@ export const pollCloudflare = connectorOf(async (access, sites, tools) => {
   return judgeReads(reads)
 })
 
-/** An empty or incomplete run is named as what it is: only a run that read every dataset to its end is `ok`. */
+/**
+ * An empty or incomplete run is named as what it is: only a run that read every dataset to its end is `complete`, and only one in which
+ * every answer was whole and without a row is `empty`.
+ */
 function judgeReads(reads: readonly Read[]): RunEnd {
-  if (rowsOf(reads) === 0) return { outcome: 'empty', reason: 'run_empty' }
   const cutShort = reads.find(({ reason }) => reason !== null)
-  if (cutShort !== undefined) return { outcome: 'partial', reason: cutShort.reason }
-  if (anyGroupSilent(reads, ({ dataset }) => dataset)) return { outcome: 'partial', reason: 'dataset_empty' }
-  if (anyGroupSilent(reads, ({ site }) => site)) return { outcome: 'partial', reason: 'site_empty' }
-  return { outcome: 'ok', reason: null }
+  if (cutShort !== undefined) return { state: 'partial', reason: cutShort.reason }
+  if (!reads.some(({ enabled }) => enabled)) return { state: 'partial', reason: 'dataset_unavailable' }
+  if (rowsOf(reads) === 0) return { state: 'empty', reason: 'run_empty' }
+  if (anyGroupSilent(reads, ({ dataset }) => dataset)) return { state: 'partial', reason: 'dataset_empty' }
+  if (anyGroupSilent(reads, ({ site }) => site)) return { state: 'partial', reason: 'site_empty' }
+  return { state: 'complete', reason: null }
 }
 
 /** One quiet site in one dataset is everyday; a dataset without any row of any site, or a site without any row, is not. */
@@ -181,7 +188,7 @@ async function readDataset<Row>(
   tools: RunTools,
   deadline: number,
 ): Promise<Read> {
-  const read = { site: site.id, dataset: dataset.name, silent: false }
+  const read = { site: site.id, dataset: dataset.name, silent: false, enabled: settings.enabled }
   // Not in the zone's plan: there is nothing to wait for.
   if (!settings.enabled) return { ...read, rows: 0, reason: null }
   const { windowMs } = dataset

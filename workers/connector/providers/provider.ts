@@ -1,5 +1,7 @@
 import type { SiteId } from '../../../domain/contracts/ids.ts'
+import type { RunState } from '../../../domain/contracts/runs.ts'
 import type { MetricName, Unit } from '../../../domain/metrics/definitions.ts'
+import type { RunReason } from '../../../domain/runs/words.ts'
 
 /** Why a call to a provider gave nothing. Stable words: they reach the job, the credential line and the audit log. */
 export type ProviderFailureCode =
@@ -68,12 +70,11 @@ export type Chunk = {
   readonly fetchedAt: number
 }
 
-export type RunOutcome = 'ok' | 'empty' | 'partial' | 'throttled'
 export type RunReport = {
-  readonly outcome: RunOutcome
+  readonly state: Exclude<RunState, 'parked' | 'failed'>
   readonly facts: number
-  /** Why it is not `ok`: a stable word; null when it is. */
-  readonly reason: string | null
+  /** Why it is not `complete`; null when it is. */
+  readonly reason: RunReason | null
   /** Set when the provider, or our own count of its quota, said how long to wait. */
   readonly retryAfterMs: number | undefined
 }

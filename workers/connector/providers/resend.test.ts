@@ -121,7 +121,7 @@ function ledger(site: number, from: number, to: number): Record<EventCount, numb
 describe('a first poll and the history before it', () => {
   it('are every day of two years, the last week at once, and those of the last three are unfinished', async () => {
     await control('retention', { days: 1100 })
-    expect(await poll()).toMatchObject({ outcome: 'ok', reason: null })
+    expect(await poll()).toMatchObject({ state: 'complete', reason: null })
     expect(store.of(0, 'emails_sent')).toHaveLength(7)
     await readHistory()
     const sent = store.of(0, 'emails_sent')
@@ -133,7 +133,7 @@ describe('a first poll and the history before it', () => {
   })
 
   it('ask for no day that the team’s plan no longer keeps', async () => {
-    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    expect(await poll()).toMatchObject({ state: 'complete' })
     await readHistory()
     const first = [0, 1, 2].map((site) => store.of(site, 'emails_sent')[0]?.windowStart ?? 0)
     expect(Math.min(...first)).toBe(Date.UTC(2026, 9, 26))
@@ -184,8 +184,8 @@ describe('golden totals', () => {
     }
     let isHistoryRead = false
     while (now < to + 5 * DAY_MS) {
-      const run = await poll({ fetch: withFaults, timeoutMs: 80 }).catch((error: Error) => ({ outcome: error.message }))
-      outcomes.add(run.outcome)
+      const run = await poll({ fetch: withFaults, timeoutMs: 80 }).catch((error: Error) => ({ state: error.message }))
+      outcomes.add(run.state)
       if (store.until.size === sites.length && !isHistoryRead) {
         const read = readHistory({ fetch: withFaults, timeoutMs: 80 }).then(() => true)
         isHistoryRead = await read.catch(() => false)
@@ -238,7 +238,7 @@ describe('the records of a domain', () => {
 describe('a run that is not whole', () => {
   it.each(['empty_result', 'partial'])('is partial when rows are missing of what its totals say: %s', async (kind) => {
     await fault(kind, { match: 'dimensions', times: 100 })
-    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'rows_incomplete' })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'rows_incomplete' })
     expect(store.cursors).toEqual(store.until)
     expect([...store.facts.values()].filter(({ source }) => source === 'resend.emails.metrics')).not.toContainEqual(
       expect.objectContaining({ completeness: 'complete' }),
@@ -246,18 +246,18 @@ describe('a run that is not whole', () => {
   })
   it('is empty when the totals themselves say that no mail was sent', async () => {
     now = Date.UTC(2024, 8, 20)
-    expect(await poll()).toMatchObject({ outcome: 'empty', reason: 'run_empty' })
+    expect(await poll()).toMatchObject({ state: 'empty', reason: 'run_empty' })
   })
   it('is partial when one of the domains is gone, and the others are read', async () => {
     const gone = { ...store.sites()[0], id: SiteId.parse('00000000-0000-4000-8000-000000000009') } as PolledSite
     const known = store.sites()
     store.sites = () => [...known, { ...gone, providerRef: '00000000-0000-4000-8000-00000000dead' }]
-    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'site_missing' })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'site_missing' })
     expect(store.of(0, 'emails_sent').length).toBe(7)
   })
   it('is throttled with the wait that Resend gave, and keeps what was read', async () => {
     await fault('rate_limited', { match: 'dimensions', retry_after: 7 })
-    expect(await poll()).toMatchObject({ outcome: 'throttled', retryAfterMs: 7000 })
+    expect(await poll()).toMatchObject({ state: 'throttled', retryAfterMs: 7000 })
   })
 })
 

@@ -10,6 +10,7 @@ import {
   MAX_METRICS_ROWS,
   VERIFIED,
 } from '../../../domain/providers/resend/schemas.ts'
+import type { RunReason } from '../../../domain/runs/words.ts'
 import { connectorOf } from './connector.ts'
 import {
   type Fact,
@@ -57,7 +58,7 @@ type Run = {
   readonly deadline: number
 }
 /** `reason`: why it was not read to its end; null when it was. */
-type Read = { readonly mails: number; readonly reason: string | null }
+type Read = { readonly mails: number; readonly reason: RunReason | null }
 
 /** One run over all domains of a team: whether their records still verify, and what became of their mail, by UTC day. */
 export const pollResend = connectorOf(async (access, sites, tools) => {
@@ -69,8 +70,8 @@ export const pollResend = connectorOf(async (access, sites, tools) => {
   const records = await readRecords(run)
   const missing = present.length < sites.length ? 'site_missing' : null
   const reason = read.reason ?? records ?? missing
-  if (reason !== null) return { outcome: 'partial', reason }
-  return read.mails === 0 ? { outcome: 'empty', reason: 'run_empty' } : { outcome: 'ok', reason: null }
+  if (reason !== null) return { state: 'partial', reason }
+  return read.mails === 0 ? { state: 'empty', reason: 'run_empty' } : { state: 'complete', reason: null }
 })
 
 /** Sites are asked about together, from the cursor that is furthest behind: one question then serves a whole team. */
@@ -226,7 +227,7 @@ function factsOf(counts: Counts, day: number, completeUntil: number): Fact[] {
 }
 
 /** What its records say today: a figure of the state, read anew with each run, and left as the day's last word. */
-async function readRecords({ client, domains, sites, tools, deadline }: Run): Promise<string | null> {
+async function readRecords({ client, domains, sites, tools, deadline }: Run): Promise<RunReason | null> {
   for (const { id: siteId, providerRef } of sites) {
     const fetchedAt = await tools.clock()
     if (fetchedAt > deadline) return 'run_too_long'

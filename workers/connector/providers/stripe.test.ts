@@ -150,7 +150,7 @@ describe('sixty days of an account, polled while everything goes wrong', () => {
     }
     now = START
     await fetch(`${simulator.controlUrl}/faults`, { method: 'DELETE' })
-    expect(await poll(store)).toMatchObject({ outcome: 'ok', reason: null })
+    expect(await poll(store)).toMatchObject({ state: 'complete', reason: null })
     expect([...struck].sort()).toEqual([...FAULTS].sort())
     expect(store.cursor).toBe(dayOf(timeZone, START).from)
     expect(Object.keys(store.books()).length).toBeGreaterThan(90)
@@ -159,13 +159,13 @@ describe('sixty days of an account, polled while everything goes wrong', () => {
 
   it('L1: from the beginning: a week at once, then its history as far back as facts are kept, and later runs ask for what is new alone', async () => {
     const store = new Store(0, null)
-    expect(await poll(store)).toMatchObject({ outcome: 'ok' })
+    expect(await poll(store)).toMatchObject({ state: 'complete' })
     expect(store.books()).toEqual(goldenOf(store, START - 7 * DAY))
     expect(await readHistory(store)).toBeGreaterThan(20)
     expect(store.books()).toEqual(goldenOf(store, START - 729 * DAY))
     const [asked, chunks, kept] = [await calls(), store.chunks, store.facts.size]
     now += HOUR
-    expect(await poll(store)).toMatchObject({ outcome: 'ok' })
+    expect(await poll(store)).toMatchObject({ state: 'complete' })
     expect((await calls()) - asked).toBeLessThanOrEqual(2)
     expect([store.chunks - chunks, store.facts.size - kept]).toEqual([1, 0])
   })
@@ -202,7 +202,7 @@ describe('an answer that is no success is not taken for one', () => {
   it('an account without any transaction is empty, and is looked through again', async () => {
     const store = new Store(0, START - 3 * DAY)
     await fault('empty_result', { times: 100 })
-    expect(await poll(store)).toMatchObject({ outcome: 'empty', reason: 'run_empty', facts: 0 })
+    expect(await poll(store)).toMatchObject({ state: 'empty', reason: 'run_empty', facts: 0 })
     expect(store.facts.size).toBe(0)
   })
 
@@ -212,11 +212,11 @@ describe('an answer that is no success is not taken for one', () => {
     await poll(store).catch(() => {})
     await fault('rate_limited', { match: 'starting_after' })
     expect(await poll(store)).toMatchObject({
-      outcome: 'throttled',
+      state: 'throttled',
       reason: 'provider_rate_limited',
       retryAfterMs: 30_000,
     })
-    expect(await poll(store)).toMatchObject({ outcome: 'ok' })
+    expect(await poll(store)).toMatchObject({ state: 'complete' })
     expect(store.books()).toEqual(goldenOf(store, START - 90 * DAY))
   })
 

@@ -8,6 +8,7 @@ import {
   REVENUE_METRICS,
   type Revenue,
 } from '../../../domain/providers/stripe/revenue.ts'
+import type { RunReason } from '../../../domain/runs/words.ts'
 import { connectorOf, type RunEnd } from './connector.ts'
 import {
   type Fact,
@@ -40,17 +41,17 @@ const MAX_RUN_MS = 4 * 60_000
 export const pollStripe = connectorOf(async (access, sites, tools) => {
   const deadline = (await tools.clock()) + MAX_RUN_MS
   const client = new StripeClient(access)
-  const reasons: (string | null)[] = []
+  const reasons: (RunReason | null)[] = []
   for (const site of sites) reasons.push(await readAccount(client, site, tools, deadline))
   return judge(reasons)
 })
 
 const EMPTY = 'run_empty'
 
-function judge(reasons: readonly (string | null)[]): RunEnd {
-  if (reasons.every((reason) => reason === EMPTY)) return { outcome: 'empty', reason: EMPTY }
-  const reason = reasons.find((each) => each !== null) ?? null
-  return { outcome: reason === null ? 'ok' : 'partial', reason }
+function judge(reasons: readonly (RunReason | null)[]): RunEnd {
+  const cutShort = reasons.find((reason) => reason !== null && reason !== EMPTY)
+  if (cutShort !== undefined) return { state: 'partial', reason: cutShort }
+  return reasons.includes(null) ? { state: 'complete', reason: null } : { state: 'empty', reason: EMPTY }
 }
 
 /** Null when it was read to now; else why not. */
@@ -59,7 +60,7 @@ async function readAccount(
   site: PolledSite,
   tools: RunTools,
   deadline: number,
-): Promise<string | null> {
+): Promise<RunReason | null> {
   const now = await tools.clock()
   const cursor = site.cursors.daily
   const days = daysBetween(site.timeZone, Math.max(cursor ?? now - RECENT_MS, oldestDay(site, now)), now)

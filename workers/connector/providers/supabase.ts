@@ -28,12 +28,10 @@ export const pollSupabase = connectorOf(async (access, sites, tools) => {
   const client = new SupabaseClient(access)
   const deadline = (await tools.clock()) + MAX_RUN_MS
   const projects = await client.projects()
-  // A token that reaches nothing at all is no proof that each project was deleted.
-  if (projects.size === 0 || sites.length === 0) return { outcome: 'empty', reason: 'run_empty' }
   const failures: ProviderFailure[] = []
   let [missing, read] = [0, 0]
   for (const site of sites) {
-    if ((await tools.clock()) > deadline) return { outcome: 'partial', reason: 'run_too_long' }
+    if ((await tools.clock()) > deadline) return { state: 'partial', reason: 'run_too_long' }
     const project = projects.get(site.providerRef)
     if (project === undefined) {
       missing += 1
@@ -48,9 +46,9 @@ export const pollSupabase = connectorOf(async (access, sites, tools) => {
   // One database that does not answer is that project's trouble; when none does, it is the token's or Supabase's.
   if (first !== undefined && read === 0) throw first
   if (first !== undefined) {
-    return { outcome: 'partial', reason: first.code === 'provider_forbidden' ? 'project_forbidden' : 'project_unread' }
+    return { state: 'partial', reason: first.code === 'provider_forbidden' ? 'project_forbidden' : 'project_unread' }
   }
-  return missing > 0 ? { outcome: 'partial', reason: 'site_missing' } : { outcome: 'ok', reason: null }
+  return missing > 0 ? { state: 'partial', reason: 'site_missing' } : { state: 'complete', reason: null }
 })
 
 async function storeReadings(
