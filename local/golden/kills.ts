@@ -13,7 +13,11 @@ import { randomFrom } from './random.ts'
 import { ENDS_AT, type GoldenOptions, LONGEST_BACKFILL_MS } from './scale.ts'
 import { GoldenStand } from './stand.ts'
 
-const KILLS = { ci: 3, full: 50 } as const
+/** `accounts`: of each provider, in each agency. */
+const SCALES = {
+  ci: { kills: 3, accounts: 1 },
+  full: { kills: 50, accounts: Number.POSITIVE_INFINITY },
+} as const
 const MINUTE_MS = 60_000
 const RETENTION_DAYS = 90
 /** A lost job's lease has run out by then. */
@@ -40,10 +44,11 @@ export async function proveKills({ seed, scale, say }: GoldenOptions): Promise<K
   try {
     await stand.openMonths(ENDS_AT - LONGEST_BACKFILL_MS, ENDS_AT + LONGEST_BACKFILL_MS / 12)
     await Promise.all(stand.faults.map((faults) => faults.end()))
-    const road = new Road(stand, database, budgetDir, randomFrom(seed))
-    while (road.kills < KILLS[scale]) {
+    const { kills: planned, accounts } = SCALES[scale]
+    const road = new Road(stand, database, { budgetDir, accounts, random: randomFrom(seed) })
+    while (road.kills < planned) {
       const struck = await road.round()
-      if (struck) say(`kill ${road.kills} of ${KILLS[scale]}, ${road.agencies} agencies`)
+      if (struck) say(`kill ${road.kills} of ${planned}, ${road.agencies} agencies`)
     }
     const endedAt = await road.close()
     const comparison = await compareWithBooks(stand, [], endedAt)
@@ -60,26 +65,26 @@ export async function proveKills({ seed, scale, say }: GoldenOptions): Promise<K
   }
 }
 
+type RoadOptions = { readonly budgetDir: string; readonly accounts: number; readonly random: () => number }
+
 class Road {
   kills = 0
   agencies = 0
   #at = ENDS_AT
   readonly #stand: GoldenStand
   readonly #database: EmbeddedPostgres
-  readonly #budgetDir: string
-  readonly #random: () => number
+  readonly #options: RoadOptions
 
-  constructor(stand: GoldenStand, database: EmbeddedPostgres, budgetDir: string, random: () => number) {
+  constructor(stand: GoldenStand, database: EmbeddedPostgres, options: RoadOptions) {
     this.#stand = stand
     this.#database = database
-    this.#budgetDir = budgetDir
-    this.#random = random
+    this.#options = options
   }
 
   /** Gives a new connector what is due, and kills it on the way while histories are read. Whether there was something to kill. */
   async round(): Promise<boolean> {
     if ((await this.#stand.historiesOpen()) === 0) {
-      await this.#stand.foundAgency(this.#at)
+      await this.#stand.foundAgency(this.#at, this.#options.accounts)
       this.agencies += 1
       // Histories are planned by a first poll.
       await this.#stand.tick(this.#at)
@@ -89,7 +94,7 @@ class Road {
     const connector = new KillableConnector(this.#stand)
     await connector.ready
     connector.give(this.#workOf(claimed))
-    const end = await Promise.race([connector.done, sleep(this.#random() * LATEST_KILL_MS, 'strike' as const)])
+    const end = await Promise.race([connector.done, sleep(this.#options.random() * LATEST_KILL_MS, 'strike' as const)])
     await connector.kill()
     if (end === 'strike') this.kills += 1
     this.#at += end === 'strike' ? PAST_THE_LEASE_MS : MINUTE_MS
@@ -118,7 +123,7 @@ class Road {
       messages: [...this.#stand.of(provider, messages)],
     }))
     const databaseUrl = this.#database.urlFor('flarewatch_connector')
-    return { databaseUrl, apiUrls: this.#stand.apiUrls, budgetDir: this.#budgetDir, keys, lanes }
+    return { databaseUrl, apiUrls: this.#stand.apiUrls, budgetDir: this.#options.budgetDir, keys, lanes }
   }
 }
 
