@@ -76,10 +76,12 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
     'flarewatch.bind_job',
     'flarewatch.bound_at',
     'flarewatch.bound_job_id',
+    'flarewatch.is_correction',
     'flarewatch.leased_credential',
     'flarewatch.leased_sites',
     'flarewatch.leased_tenant',
     'flarewatch.reseal_credential',
+    'flarewatch.roll_up',
     'flarewatch.waiting_event',
   ],
   flarewatch_gateway: [
@@ -135,5 +137,6 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
     'flarewatch.keys_left',
     'flarewatch.mail_receipt',
     'flarewatch.open_month',
+    'flarewatch.prune_hours',
   ],
 }
