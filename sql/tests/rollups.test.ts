@@ -1,12 +1,14 @@
-import { describe, expect, test } from 'vitest'
-import { SiteId, TenantId } from '../../domain/contracts/ids.ts'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { afterAll, describe, expect, test } from 'vitest'
+import { JobId, SiteId, TenantId } from '../../domain/contracts/ids.ts'
 import { FOLDS } from '../../domain/metrics/aggregation.fixture.ts'
 import { aggregate, type MetricName, rollupOf } from '../../domain/metrics/definitions.ts'
 import { hoursKeptFrom, utcDay } from '../../domain/metrics/retention.ts'
 import { upsertFacts } from '../../workers/connector/facts-store.ts'
+import { JobStore, type LeasedJob } from '../../workers/connector/job-store.ts'
 import type { Chunk, Fact } from '../../workers/connector/providers/provider.ts'
 import { as, asConnector, connectAs, refusal, rolledBack, type Tx } from './database.ts'
-import { NOW, seedWorld, type Tenant } from './world.ts'
+import { LEASE_END, NOW, seedCredential, seedWorld, type Tenant } from './world.ts'
 
 const sql = connectAs('supabase_admin')
 const HOUR = 3_600_000
@@ -265,4 +267,91 @@ describe('hours older than 90 days', () => {
       expect(await refusal(tx, 'flarewatch_verifier', prune)).toBe('FW134')
     }),
   )
+})
+
+/** These commit, since one transaction can neither race itself nor be broken off. */
+describe('facts, their day and the cursor', () => {
+  const connectors = connectAs('flarewatch_connector', 2)
+  const tenantId = randomUUID()
+  const siteId = SiteId.parse(randomUUID())
+  const jobId = JobId.parse(randomUUID())
+  const day = TODAY - DAY
+  afterAll(async () => {
+    for (const table of [
+      'facts_hourly',
+      'facts_daily',
+      'cursors',
+      'jobs',
+      'sites',
+      'credentials',
+      'tenant_keys',
+    ] as const) {
+      await sql`delete from ${sql(`flarewatch.${table}`)} where tenant_id = ${tenantId}`
+    }
+    await sql`delete from flarewatch.tenants where id = ${tenantId}`
+  })
+
+  async function lease(): Promise<{ store: JobStore; job: LeasedJob }> {
+    await sql.begin(async (tx) => {
+      const credentialId = randomUUID()
+      await tx`insert into flarewatch.tenants (id, name, state, activated_at) values (${tenantId}, 'Racing', 'active', ${NOW})`
+      await tx`insert into flarewatch.tenant_keys (tenant_id, version, kek_version, wrapped_dek)
+        values (${tenantId}, 1, 1, ${randomBytes(60)})`
+      await seedCredential(tx, tenantId, credentialId, NOW)
+      await tx`insert into flarewatch.sites (id, tenant_id, credential_id, provider, provider_ref, name)
+        values (${siteId}, ${tenantId}, ${credentialId}, 'cloudflare', 'zone', 'racing.example')`
+      await tx`insert into flarewatch.jobs (id, tenant_id, credential_id, lease_until, created_at)
+        values (${jobId}, ${tenantId}, ${credentialId}, ${LEASE_END}, ${NOW})`
+      await tx`insert into flarewatch.cursors (site_id, dataset, tenant_id, complete_until, updated_at)
+        values (${siteId}, 'hourly', ${tenantId}, ${new Date(day)}, ${NOW})`
+    })
+    const store = new JobStore(connectors, async () => NOW.getTime())
+    return { store, job: (await store.leased(jobId)) ?? expect.fail() }
+  }
+  async function stored() {
+    const [row] = await sql`
+      select (select count(*)::int from flarewatch.facts_hourly where site_id = ${siteId}) as hours,
+        (select value::int from flarewatch.facts_daily where site_id = ${siteId}) as day,
+        (select complete_until from flarewatch.cursors where site_id = ${siteId}) as cursor`
+    return { ...row }
+  }
+  async function waiting(count: number): Promise<number[]> {
+    for (;;) {
+      const rows = await sql<{ pid: number }[]>`
+        select pid from pg_stat_activity where usename = 'flarewatch_connector' and wait_event_type = 'Lock'`
+      if (rows.length >= count) return rows.map(({ pid }) => pid)
+      await new Promise((passed) => setTimeout(passed, 5))
+    }
+  }
+  const chunkOf = (at: number, value: number, completeUntil: number | null): Chunk => {
+    return { siteId, dataset: 'hourly', facts: [hour(at, value)], completeUntil, fetchedAt: NOW.getTime() }
+  }
+  const holder = connectAs('supabase_admin')
+  /** Whoever stores has written facts and day then, and waits for the cursor. */
+  const whileCursorIsHeld = (act: () => Promise<void>) =>
+    holder.begin(async (tx) => {
+      await tx`select from flarewatch.cursors where site_id = ${siteId} for update`
+      await act()
+    })
+
+  test('L1: are stored together or not at all, and no two who store hours of one day miss the other’s', async () => {
+    const { store, job } = await lease()
+    await whileCursorIsHeld(async () => {
+      const broken = store.store(job, chunkOf(day, 7, day + HOUR)).catch(() => 'broken off')
+      for (const pid of await waiting(1)) await sql`select pg_cancel_backend(${pid})`
+      expect(await broken).toBe('broken off')
+    })
+    expect(await stored()).toEqual({ hours: 0, day: null, cursor: new Date(day) })
+
+    let both: Promise<unknown> = Promise.resolve()
+    await whileCursorIsHeld(async () => {
+      const poll = store.store(job, chunkOf(day, 7, day + HOUR))
+      await waiting(1)
+      const backfill = store.store(job, chunkOf(day + HOUR, 5, null))
+      both = Promise.all([poll, backfill])
+      await waiting(2)
+    })
+    await both
+    expect(await stored()).toEqual({ hours: 2, day: 12, cursor: new Date(day + HOUR) })
+  })
 })
