@@ -76,7 +76,6 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
     'flarewatch.bind_job',
     'flarewatch.bound_at',
     'flarewatch.bound_job_id',
-    'flarewatch.is_correction',
     'flarewatch.leased_credential',
     'flarewatch.leased_sites',
     'flarewatch.leased_tenant',

@@ -44,17 +44,15 @@ create function flarewatch.hours_kept_from(at timestamptz) returns timestamptz
   language sql immutable strict parallel safe security invoker set search_path = ''
 return flarewatch.utc_day(at) - interval '2160 hours';
 
--- What was fetched before its window had ended was not final yet: that it changes is no correction.
-create function flarewatch.is_correction(stored_value numeric, new_value numeric, completeness text, fetched_at timestamptz, window_end timestamptz)
-returns boolean
-  language sql immutable parallel safe security invoker set search_path = ''
-return completeness = 'complete' and fetched_at >= window_end and stored_value <> new_value;
-
 -- Makes the days anew, from what is stored of their hours. Called in the transaction that stores hours, and after it did. A day that the
 -- provider gave itself is left alone.
 create function flarewatch.roll_up(site_id uuid, metrics text[], days timestamptz[]) returns void
   language plpgsql volatile security invoker set search_path = ''
 as $$
+declare
+  -- Of no use to the result: they tell the planner which months it need not look at.
+  first constant timestamptz := (select min(day) from pg_catalog.unnest(roll_up.days) as day);
+  behind constant timestamptz := (select max(day) + interval '24 hours' from pg_catalog.unnest(roll_up.days) as day);
 begin
   -- One at a time, and before the hours are read: two who store hours of one day would each miss the other's.
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('flarewatch.roll_up ' || roll_up.site_id, 0));
@@ -87,7 +85,7 @@ begin
       join flarewatch.facts_hourly as hour
         on hour.site_id = roll_up.site_id and hour.metric = each_metric.metric
         and hour.window_start >= each_day.day and hour.window_start < each_day.day + interval '24 hours'
-    where hour.rollup is not null
+    where hour.rollup is not null and hour.window_start >= first and hour.window_start < behind
     group by hour.metric, hour.currency, each_day.day
   ) as made
   on conflict on constraint facts_daily_pkey do update set
@@ -98,13 +96,14 @@ begin
     fetched_at = excluded.fetched_at,
     sampling = excluded.sampling,
     completeness = excluded.completeness,
+    -- As the connector marks what it replaces.
     corrected_at = case
-      when flarewatch.is_correction(stored.value, excluded.value, stored.completeness, stored.fetched_at, stored.window_end)
+      when stored.completeness = 'complete' and stored.fetched_at >= stored.window_end and stored.value <> excluded.value
         then excluded.fetched_at
       else stored.corrected_at
     end,
     previous_value = case
-      when flarewatch.is_correction(stored.value, excluded.value, stored.completeness, stored.fetched_at, stored.window_end)
+      when stored.completeness = 'complete' and stored.fetched_at >= stored.window_end and stored.value <> excluded.value
         then stored.value
       else stored.previous_value
     end
@@ -177,14 +176,10 @@ revoke execute on function
   flarewatch.utc_day(timestamptz),
   flarewatch.next_month(timestamptz),
   flarewatch.hours_kept_from(timestamptz),
-  flarewatch.is_correction(numeric, numeric, text, timestamptz, timestamptz),
   flarewatch.roll_up(uuid, text[], timestamptz[]),
   flarewatch.prune_hours(timestamptz, integer)
 from public;
-grant execute on function
-  flarewatch.is_correction(numeric, numeric, text, timestamptz, timestamptz),
-  flarewatch.roll_up(uuid, text[], timestamptz[])
-to flarewatch_connector;
+grant execute on function flarewatch.roll_up(uuid, text[], timestamptz[]) to flarewatch_connector;
 grant execute on function flarewatch.prune_hours(timestamptz, integer) to flarewatch_verifier;
 
 -- What was stored before hours said how they make a day. Supabase's days were the last of the same readings that its hours are.

@@ -248,7 +248,6 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.bind_job',
     'flarewatch.bound_at',
     'flarewatch.bound_job_id',
-    'flarewatch.is_correction',
     'flarewatch.leased_credential',
     'flarewatch.leased_sites',
     'flarewatch.leased_tenant',

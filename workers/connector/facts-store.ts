@@ -24,10 +24,11 @@ async function replaceFacts(sql: Transaction, owner: Owner, chunk: Chunk): Promi
   const table = sql(isHourly ? 'flarewatch.facts_hourly' : 'flarewatch.facts_daily')
   const rollup = isHourly ? sql`, rollup` : sql``
   const replacedRollup = isHourly ? sql`, rollup = excluded.rollup` : sql``
-  const isCorrection = sql`
-    stored.source = excluded.source and flarewatch.is_correction(
-      stored.value, excluded.value, stored.completeness, stored.fetched_at, stored.window_end
-    )`
+  // What was fetched before its window had ended was not final yet, and a day of the provider's own is no correction of one made of hours.
+  const isCorrection = sql`(
+    stored.completeness = 'complete' and stored.fetched_at >= stored.window_end and stored.source = excluded.source
+    and stored.value <> excluded.value
+  )`
   await sql`
     insert into ${table} as stored (
       site_id, tenant_id, provider, metric, window_start, window_end, value, unit, currency, source, fetched_at,
