@@ -254,7 +254,7 @@ describe('hours older than 90 days', () => {
     }))
 
   test.each(['flarewatch_connector', 'flarewatch_gateway', 'flarewatch_scheduler', 'anon', 'service_role'] as const)(
-    'are not for %s to remove',
+    'T4: are not for %s to remove',
     (role) =>
       inAsh(async (tx) => {
         expect(await refusal(tx, role, (inner) => inner`select flarewatch.prune_hours(${NOW}, 10)`)).toBe('42501')
