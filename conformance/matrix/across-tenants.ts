@@ -86,6 +86,7 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
     'flarewatch.leased_sites',
     'flarewatch.leased_tenant',
     'flarewatch.reseal_credential',
+    'flarewatch.roll_up',
     'flarewatch.waiting_event',
   ],
   flarewatch_gateway: [
@@ -146,5 +147,6 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
     'flarewatch.keys_left',
     'flarewatch.mail_receipt',
     'flarewatch.open_month',
+    'flarewatch.prune_hours',
   ],
 }

@@ -164,6 +164,7 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   query_invalid: 'This page asked for a window that the server does not give. Choose another range.',
   row_pruned:
     'This row was pruned a year after its month. The certificate that is named on the audit page speaks for it.',
+  hours_not_kept: 'Figures by the hour are kept for 90 days. Choose a range of days.',
   not_signed_yet: 'No receipt covers this yet. One is signed within minutes; try again then.',
   not_found: 'This is gone, or was never here. Go back to the overview.',
   method_not_allowed: OUR_FAULT,

@@ -113,12 +113,22 @@ export const MetricName = z.enum([
 ])
 /** `minor`: money, in the smallest unit of its series' currency. */
 export const Unit = z.enum(['count', 'bytes', 'minor'])
-/** Where a number comes from: dataset, when it was fetched, sampling (1 = every event counted) and whether the window had ended. */
+/**
+ * Where a number comes from: dataset, when it was fetched, sampling (1 = every event counted) and whether the window had ended. A day that
+ * is made of the hours of its UTC day has the source `rollup:` and the hours' dataset.
+ */
 export const Provenance = z.object({
   source: z.string(),
   fetched_at: z.iso.datetime(),
   sampling: z.number(),
   completeness: z.enum(['complete', 'partial']),
+})
+export const MetricPoint = z.object({
+  at: z.iso.datetime(),
+  value: z.number(),
+  completeness: Provenance.shape.completeness,
+  /** Only where a figure was final and the provider changed it later: when that was fetched, and what it was before. */
+  corrected: z.object({ at: z.iso.datetime(), previous_value: z.number() }).optional(),
 })
 export const MetricSeries = z.object({
   metric: MetricName,
@@ -128,11 +138,11 @@ export const MetricSeries = z.object({
   total: z.number(),
   /** The same metric over the window of equal length just before; null where no fact covers it. */
   previous_total: z.number().nullable(),
-  points: z.array(z.object({ at: z.iso.datetime(), value: z.number(), completeness: Provenance.shape.completeness })),
-  /** The newest point's provenance; null for a series without points. */
+  points: z.array(MetricPoint),
+  /** The newest point's provenance, with the coarsest sampling of any; null for a series without points. */
   provenance: Provenance.nullable(),
 })
-/** `GET /api/sites/{id}/metrics?grain=hour|day&from=&to=`: half-open window in UTC. */
+/** `GET /api/sites/{id}/metrics?grain=hour|day&from=&to=`: half-open window in UTC, of hours none that begins more than 90 days ago. */
 export const MetricsResponse = z.object({
   site_id: SiteId,
   grain: Grain,
@@ -377,6 +387,7 @@ export const API_ERRORS = {
   login_answered: 409,
   not_signed_yet: 409,
   row_pruned: 410,
+  hours_not_kept: 410,
   request_too_large: 413,
   query_invalid: 422,
   request_invalid: 422,

@@ -12,7 +12,9 @@ export const RELATIONS: ReadonlyMap<string, ReadonlySet<string>> = new Map([
     (name) =>
       [
         name,
-        words('site_id provider metric window_start window_end value unit source fetched_at sampling completeness'),
+        words(
+          'site_id provider metric window_start window_end value unit source fetched_at sampling completeness corrected_at previous_value',
+        ),
       ] as const,
   ),
 ])

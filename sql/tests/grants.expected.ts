@@ -20,7 +20,17 @@ const HASHED_COLUMNS = [
   'hash',
 ]
 const NEW_INCIDENT = ['id', 'tenant_id', 'kind', 'seq', 'part', 'detail', 'at']
-const FIGURE = ['window_end', 'value', 'unit', 'source', 'fetched_at', 'sampling', 'completeness']
+const FIGURE = [
+  'window_end',
+  'value',
+  'unit',
+  'source',
+  'fetched_at',
+  'sampling',
+  'completeness',
+  'corrected_at',
+  'previous_value',
+]
 
 export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<string, Verbs>>>> = {
   tenants: {
@@ -165,7 +175,7 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
   facts_hourly: {
     flarewatch_gateway: { select: 'all' },
     flarewatch_console: { select: 'all' },
-    flarewatch_connector: { select: 'all', insert: 'all', update: FIGURE },
+    flarewatch_connector: { select: 'all', insert: 'all', update: [...FIGURE, 'rollup'] },
   },
   facts_daily: {
     flarewatch_gateway: { select: 'all' },
@@ -275,6 +285,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.leased_sites',
     'flarewatch.leased_tenant',
     'flarewatch.reseal_credential',
+    'flarewatch.roll_up',
     'flarewatch.waiting_event',
   ],
   flarewatch_scheduler: [
@@ -305,6 +316,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.keys_left',
     'flarewatch.mail_receipt',
     'flarewatch.open_month',
+    'flarewatch.prune_hours',
   ],
   flarewatch_ledger: ['flarewatch.refeed_audit_row'],
   flarewatch_notifier: [

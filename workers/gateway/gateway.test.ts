@@ -203,12 +203,29 @@ describe('metrics', () => {
     expect(byName.requests?.points.map(({ value }) => value)).toEqual([3, 4])
     expect(byName.unique_visitors).toMatchObject({ total: 35, previous_total: 15 })
     expect(byName.requests?.provenance).toMatchObject({ source: 'test', sampling: 1, completeness: 'partial' })
+    expect(byName.requests?.points[0]).not.toHaveProperty('corrected')
     expect(byName.bytes).toMatchObject({ total: 0, previous_total: null, points: [], provenance: null })
   })
 
   it('compare with nothing where history does not reach back to', async () => {
     const { series } = MetricsResponse.parse(await (await metrics(lastDays(3))).json())
     expect(series.find(({ metric }) => metric === 'requests')).toMatchObject({ total: 9, previous_total: null })
+  })
+
+  it('say of a figure that was corrected when that was and what it had been, and of a window its coarsest sampling', async () => {
+    await stand.sql`
+      update flarewatch.facts_daily set corrected_at = ${at(-1)}, previous_value = 2, sampling = 4
+      where site_id = ${own.site} and metric = 'requests' and window_start = ${at(-2)}`
+    const { series } = MetricsResponse.parse(await (await metrics(lastDays(2))).json())
+    const requests = series.find(({ metric }) => metric === 'requests')
+    expect(requests?.points).toMatchObject([{ value: 3, corrected: { at: at(-1), previous_value: 2 } }, { value: 4 }])
+    expect(requests?.provenance).toMatchObject({ sampling: 4 })
+  })
+
+  it('by the hour begin 90 days ago: a window that begins earlier is refused by name, never cut', async () => {
+    const hours = (day: number) => metrics(`grain=hour&from=${at(day)}&to=${at(day + 7)}`)
+    expect((await hours(-89)).status).toBe(200)
+    expect(await codeOf(await hours(-92))).toEqual([410, 'hours_not_kept'])
   })
 
   it.each([

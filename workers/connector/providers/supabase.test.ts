@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SiteId } from '../../../domain/contracts/ids.ts'
 import type { MetricName } from '../../../domain/metrics/definitions.ts'
 import { type SupabaseSimulator, startSupabaseSimulator } from '../../../local/simulators/supabase/simulator.ts'
-import { DAY_MS, HOUR_MS, World } from '../../../local/simulators/supabase/world.ts'
+import { HOUR_MS, World } from '../../../local/simulators/supabase/world.ts'
 import type { Chunk, DatasetName, Fact, PolledSite, ProviderAccess } from './provider.ts'
 import { pollSupabase } from './supabase.ts'
 
@@ -68,8 +68,8 @@ function poll(more: Partial<ProviderAccess> = {}) {
 }
 
 describe('a reading', () => {
-  it('belongs to the hour and the day in which it was taken, each with its source', async () => {
-    expect(await poll()).toEqual({ state: 'complete', reason: null, facts: 20, retryAfterMs: undefined })
+  it('belongs to the hour in which it was taken, each with its source', async () => {
+    expect(await poll()).toEqual({ state: 'complete', reason: null, facts: 10, retryAfterMs: undefined })
     const { databaseBytes, connections, slowStatements } = world.reading(world.projects[BAKERY] ?? expect.fail(), START)
     const complete = { sampling: 1, completeness: 'complete', currency: null }
     const hour = { windowStart: HOUR, windowEnd: HOUR + HOUR_MS }
@@ -83,11 +83,6 @@ describe('a reading', () => {
     expect(ofHour('slow_statements')).toMatchObject({
       value: slowStatements,
       source: 'supabase.pg_stat_statements',
-    })
-    const day = Math.floor(START / DAY_MS) * DAY_MS
-    expect(factAt(BAKERY, 'daily', 'database_bytes', day)).toMatchObject({
-      value: databaseBytes,
-      windowEnd: day + DAY_MS,
     })
   })
 
@@ -122,7 +117,7 @@ describe('a paused project', () => {
   })
   it('alone behind a token makes a run that is whole', async () => {
     for (const { ref } of world.projects) await control('status', { ref, status: 'INACTIVE' })
-    expect(await poll()).toMatchObject({ state: 'complete', facts: 6 })
+    expect(await poll()).toMatchObject({ state: 'complete', facts: 3 })
   })
 })
 

@@ -5,11 +5,8 @@ import { connectorOf } from './connector.ts'
 import { type Fact, type PolledSite, ProviderFailure, type RunTools } from './provider.ts'
 import { SupabaseClient } from './supabase-client.ts'
 
-/** A reading is of a moment. It stands for the hour and the UTC day in which it was taken; a later one takes its place. */
-const WINDOWS = [
-  { dataset: 'hourly', windowMs: 3_600_000 },
-  { dataset: 'daily', windowMs: 86_400_000 },
-] as const
+/** A reading is of a moment. It stands for the hour in which it was taken; a later one takes its place, and the last of a day is the day's. */
+const HOUR_MS = 3_600_000
 /** A run that takes longer ends as partial; the next one reads all anew. */
 const MAX_RUN_MS = 4 * 60_000
 
@@ -57,12 +54,10 @@ async function storeReadings(
   readings: readonly Reading[],
 ): Promise<void> {
   const fetchedAt = await clock()
-  for (const { dataset, windowMs } of WINDOWS) {
-    const windowStart = Math.floor(fetchedAt / windowMs) * windowMs
-    const facts = readings.map((reading) => factOf(reading, windowStart, windowMs))
-    // No cursor: what was not read in its hour cannot be read later.
-    await store({ siteId, dataset, facts, completeUntil: null, fetchedAt })
-  }
+  const windowStart = Math.floor(fetchedAt / HOUR_MS) * HOUR_MS
+  const facts = readings.map((reading) => factOf(reading, windowStart))
+  // No cursor: what was not read in its hour cannot be read later.
+  await store({ siteId, dataset: 'hourly', facts, completeUntil: null, fetchedAt })
 }
 
 async function readProject(client: SupabaseClient, project: Project): Promise<ProjectRead> {
@@ -86,8 +81,8 @@ async function readProject(client: SupabaseClient, project: Project): Promise<Pr
   }
 }
 
-function factOf({ metric, value, source }: Reading, windowStart: number, windowMs: number): Fact {
+function factOf({ metric, value, source }: Reading, windowStart: number): Fact {
   const { unit } = METRICS[metric]
-  const window = { windowStart, windowEnd: windowStart + windowMs }
+  const window = { windowStart, windowEnd: windowStart + HOUR_MS }
   return { metric, unit, currency: null, ...window, value, source, sampling: 1, completeness: 'complete' }
 }
