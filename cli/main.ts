@@ -7,7 +7,11 @@ import { auditProve } from './commands/audit/prove.ts'
 import { auditVerify } from './commands/audit/verify.ts'
 import { backupGenerateKey } from './commands/backup/generate-key.ts'
 import { backupKeys } from './commands/backup/keys.ts'
+import { credentialList } from './commands/credential/list.ts'
 import { credentialReveal } from './commands/credential/reveal.ts'
+import { dlqList } from './commands/dlq/list.ts'
+import { dlqReplay } from './commands/dlq/replay.ts'
+import { dlqShow } from './commands/dlq/show.ts'
 import { incidentsList } from './commands/incidents/list.ts'
 import { keysDeny } from './commands/keys/deny.ts'
 import { keysGenerate } from './commands/keys/generate.ts'
@@ -39,7 +43,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'incidents list': incidentsList,
   'backup generate-key': backupGenerateKey,
   'backup keys': backupKeys,
+  'credential list': credentialList,
   'credential reveal': credentialReveal,
+  'dlq list': dlqList,
+  'dlq replay': dlqReplay,
+  'dlq show': dlqShow,
   freeze,
   'keys deny': keysDeny,
   'ledger adopt': ledgerAdopt,

@@ -13,7 +13,13 @@ export const ACROSS_TENANTS: Readonly<Record<string, Partial<Record<Verb, readon
   },
   // Policies hold each row to the tenant of the leased job; unleased, they let none in.
   flarewatch_connector: {
-    insert: ['flarewatch.cursors', 'flarewatch.facts_daily', 'flarewatch.facts_hourly', 'flarewatch.incidents'],
+    insert: [
+      'flarewatch.backfills',
+      'flarewatch.cursors',
+      'flarewatch.facts_daily',
+      'flarewatch.facts_hourly',
+      'flarewatch.incidents',
+    ],
   },
   // Wraps and sealed rows of every tenant: it opens none of them without the ledger's share (V2).
   flarewatch_vault: {
@@ -81,10 +87,12 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
     'flarewatch.leased_sites',
     'flarewatch.leased_tenant',
     'flarewatch.reseal_credential',
+    'flarewatch.roll_up',
     'flarewatch.waiting_event',
   ],
   flarewatch_gateway: [
     'flarewatch.bind_claims',
+    'flarewatch.budget_days',
     'flarewatch.claim',
     'flarewatch.claim_is_aal2',
     'flarewatch.claim_may',
@@ -92,6 +100,8 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
     'flarewatch.claim_tenant',
     'flarewatch.claim_user',
     'flarewatch.claimed_memberships',
+    'flarewatch.credential_health',
+    'flarewatch.dead_letters',
     'flarewatch.hooks_seen',
     'flarewatch.is_member',
     'flarewatch.mail_status',
@@ -99,6 +109,7 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
     'flarewatch.own_sessions',
     'flarewatch.people',
     'flarewatch.receive_webhook',
+    'flarewatch.run_objective',
     'flarewatch.stack_status',
     'flarewatch.totp_enrolled',
     'flarewatch.use_session',
@@ -113,6 +124,7 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
   flarewatch_scheduler: [
     'flarewatch.claim_due',
     'flarewatch.drop_old_events',
+    'flarewatch.drop_old_runs',
     'flarewatch.max_attempts',
     'flarewatch.next_poll',
     'flarewatch.requeue_events',
@@ -136,5 +148,6 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
     'flarewatch.keys_left',
     'flarewatch.mail_receipt',
     'flarewatch.open_month',
+    'flarewatch.prune_hours',
   ],
 }

@@ -108,6 +108,18 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
     },
   },
   {
+    // Of a job that never was: whoever may replay learns that there is none.
+    name: 'dead-letter-replay',
+    demand: 'step-up',
+    action: 'dead_letter.replay',
+    roles: MANAGERS,
+    answers: 'dead_letter_unknown',
+    call: async ({ tenantId }) => {
+      const id = randomUUID()
+      return { targetId: id, body: { tenant_id: tenantId, job_id: id } }
+    },
+  },
+  {
     name: 'operator-key',
     act: 'list',
     demand: 'aal2',
@@ -183,6 +195,18 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
     call: async ({ tenantId, memberId }) => {
       const body = { act: 'member.role', tenant_id: tenantId, member_id: memberId, role: 'viewer' }
       return { targetId: memberId, body }
+    },
+  },
+  {
+    // Of an account that nobody has polled: the last thing that is judged.
+    name: 'credential-resync',
+    demand: 'fresh',
+    action: null,
+    roles: MANAGERS,
+    answers: 'resync_nothing',
+    call: async ({ tenantId, credentialId }) => {
+      const day = new Date().toISOString().slice(0, 10)
+      return { targetId: credentialId, body: { tenant_id: tenantId, credential_id: credentialId, from: day, to: day } }
     },
   },
   {

@@ -256,7 +256,7 @@ async function putBack(tx: postgres.TransactionSql, { own, other }: Sides): Prom
   for (const { jobId, tenantId, credentialId } of [own, other]) {
     await tx`
       update flarewatch.jobs set tenant_id = ${tenantId}, credential_id = ${credentialId}, intent_row = null, state = 'leased',
-        outcome = null, detail = null, finished_at = null where id = ${jobId}`
+        run_state = null, reason = null, finished_at = null where id = ${jobId}`
   }
 }
 

@@ -54,6 +54,14 @@ export const ROUTES: readonly Route[] = [
   fixed('/api/incidents', 'enrolment'),
   fixed('/api/status', 'enrolment'),
   fixed('/api/members', 'aal2'),
+  fixed('/api/dead-letters', 'aal2'),
+  {
+    pattern: '/api/dead-letters/:id',
+    demand: 'aal2',
+    // A credential's id is no dead letter's.
+    answers: 'not_found',
+    path: ({ credentialId }) => `/api/dead-letters/${credentialId}`,
+  },
   { ...fixed('/api/sessions', 'aal2'), isPersonal: true },
   // Neither ends a session: the visitors have need of theirs.
   {

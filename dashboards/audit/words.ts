@@ -27,6 +27,7 @@ export function targetText(target: string, { credentials }: Pick<Names, 'credent
   if (kind === 'operator_key') return `operator key ${id.slice(0, SHORT_ID)}`
   if (kind === 'invitation') return `invitation ${id.slice(0, SHORT_ID)}`
   if (kind === 'webhook_endpoint') return `address ····${id.slice(-4)}`
+  if (kind === 'job') return `run ${id.slice(0, SHORT_ID)}`
   if (kind === 'webhook_event') return `event ${id.slice(0, SHORT_ID)}`
   if (kind === 'member') return `member ${id.slice(0, SHORT_ID)}`
   if (kind !== 'credential') return target
@@ -58,11 +59,13 @@ const PHRASES: Readonly<Record<string, Phrase>> = {
     label: 'Old key destroyed',
     onTarget: false,
   },
+  'dead_letter.replay': { did: 'replayed', label: 'Dead letter replayed', onTarget: true },
   'tenant.tier': { did: "set the agency's tier", label: 'Tier set', onTarget: false },
   'tenant.freeze': { did: "froze the agency's keys", label: 'Frozen', onTarget: false },
   'tenant.unfreeze': { did: "let the agency's keys go on", label: 'Unfrozen', onTarget: false },
   'member.invite': { did: 'invited a person to the agency', label: 'Person invited', onTarget: false },
   'invitation.withdraw': { did: 'withdrew', label: 'Invitation withdrawn', onTarget: true },
+  'credential.resync': { did: 'had read again', label: 'Window read again', onTarget: true },
   'member.join': { did: 'accepted an invitation to the agency', label: 'Person joined', onTarget: false },
   'member.role': { did: 'changed the role of', label: 'Role changed', onTarget: true },
   'member.remove': { did: 'removed', label: 'Person removed', onTarget: true },
@@ -88,10 +91,12 @@ export const ACTIONS = [
   'credential.rotate',
   'credential.delete',
   'provider.purge_cache',
+  'dead_letter.replay',
   'webhook.judge',
   'webhook.open',
   'credential.reseal',
   'credential.reveal',
+  'credential.resync',
   'operator_key.enrol',
   'operator_key.remove',
   'tenant_dek.rotate',

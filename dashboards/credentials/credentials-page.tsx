@@ -14,6 +14,7 @@ import { GradeBadge } from './badges.tsx'
 import { CredentialActs } from './credential-acts.tsx'
 import { healthOf, type Line } from './health.ts'
 import { HealthBadge, HealthWords } from './health-notice.tsx'
+import { HealthTable } from './health-table.tsx'
 import { WebhookTable } from './webhook-table.tsx'
 
 const CREDENTIAL_POLL_MS = 60_000
@@ -62,6 +63,7 @@ export function CredentialsPage() {
           }
         </CredentialTable>
       )}
+      {value !== null && <HealthTable lines={value.credentials} now={now} />}
       {value !== null && tenant !== null && (
         <WebhookTable lines={value.credentials} tenant={tenant} now={now} onDone={done} />
       )}

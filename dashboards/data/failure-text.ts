@@ -97,6 +97,12 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   webhook_unsupported: 'This key is not one of an account that delivers such webhooks.',
   webhook_secrets_full:
     'Two signing secrets are valid for this account already. Delete the one that the provider no longer signs with.',
+  dead_letter_unknown: 'This dead letter is gone, or was never here. Reload the page.',
+  credential_parked: 'Its credential is parked or deleted, so it would fail again. Connect a new token first.',
+  resync_window_invalid: 'Choose two days of the last two years, the earlier one first.',
+  resync_nothing:
+    'There is nothing to read again: the account was not read yet, its provider keeps no history, or hours are no longer kept so far back.',
+  resync_running: 'A window of this account is being read again. Wait until that is done, or choose another site.',
   too_many_invitations: 'As many invitations are open as an agency may have. Wait until some have expired.',
   invitation_unknown: 'This invitation is not open any more: it was accepted, withdrawn or replaced. Reload the page.',
   reset_of_oneself:
@@ -158,6 +164,7 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   query_invalid: 'This page asked for a window that the server does not give. Choose another range.',
   row_pruned:
     'This row was pruned a year after its month. The certificate that is named on the audit page speaks for it.',
+  hours_not_kept: 'Figures by the hour are kept for 90 days. Choose a range of days.',
   not_signed_yet: 'No receipt covers this yet. One is signed within minutes; try again then.',
   not_found: 'This is gone, or was never here. Go back to the overview.',
   method_not_allowed: OUR_FAULT,

@@ -2,9 +2,11 @@ import { type DigestedRequest, requestDigest } from '../../domain/contracts/requ
 import type { AccessToken, Config } from './gateway.ts'
 import {
   CredentialDelete,
+  CredentialResync,
   CredentialReveal,
   CredentialRotate,
   CredentialStore,
+  DeadLetterReplay,
   type EdgeOperations,
   IDEMPOTENCY_HEADER,
   InvitationAccept,
@@ -132,6 +134,14 @@ export class Functions {
     return this.#post({ name: 'invitation-withdraw', body }, InvitationWithdraw.response)
   }
 
+  resyncCredential(
+    body: z.output<typeof CredentialResync.request>,
+    key: string,
+  ): Promise<Answer<z.output<typeof CredentialResync.response>>> {
+    const headers = { [IDEMPOTENCY_HEADER]: key }
+    return this.#post({ name: 'credential-resync', body, headers }, CredentialResync.response)
+  }
+
   operatorKeys(tenantId: TenantId): Promise<Answer<z.output<typeof OperatorKey.listed>>> {
     return this.#post({ name: 'operator-key', body: { act: 'list', tenant_id: tenantId } }, OperatorKey.listed)
   }
@@ -199,6 +209,14 @@ export class Functions {
   ): Promise<Answer<z.output<typeof ProviderAction.response>>> {
     const act = { action: 'provider.purge_cache', name: 'provider-action', target_id: request.credential_id } as const
     return this.#act(act, request, key, ProviderAction.response)
+  }
+
+  replayDeadLetter(
+    request: z.output<typeof DeadLetterReplay.request>,
+    key: string,
+  ): Promise<Answer<z.output<typeof DeadLetterReplay.response>>> {
+    const act = { action: 'dead_letter.replay', name: 'dead-letter-replay', target_id: request.job_id } as const
+    return this.#act(act, request, key, DeadLetterReplay.response)
   }
 
   /** A token for exactly this request, and then the request. */

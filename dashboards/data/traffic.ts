@@ -1,4 +1,4 @@
-import { METRICS, type MetricName } from '../../domain/metrics/definitions.ts'
+import { isKeptBy, METRICS, type MetricName } from '../../domain/metrics/definitions.ts'
 import { type Figure, figureOf, isSettled, newestFetch, pointsOf, type Series } from '../view/figures.ts'
 import { PANELS } from '../view/panels.ts'
 import { daysBehind, metricsQuery, type Range, siteDays, type Window, windowBefore, windowOf } from '../view/ranges.ts'
@@ -46,7 +46,7 @@ export async function readTraffic(
   const pair = { current: current.value, previous: previous.value }
   const dayPair = { current: currentDays?.value ?? pair.current, previous: previousDays?.value ?? pair.previous }
   const inRange = (metric: MetricName) =>
-    METRICS[metric].grains.includes(window.grain)
+    isKeptBy(window.grain, metric)
       ? { within: window, ...seriesOf(metric, pair) }
       : { within: days, ...seriesOf(metric, dayPair) }
   const figures = shown.map((metric) => {

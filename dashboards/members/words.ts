@@ -9,6 +9,7 @@ export const ACT_NAMES: Readonly<Record<JudgedAct, string>> = {
   'credential.delete': 'Delete a credential',
   'credential.reveal': 'Reveal a credential’s secret',
   'member.invite': 'Invite a person',
+  'credential.resync': 'Have a window of a key read again',
   'invitation.withdraw': 'Withdraw an invitation',
   'member.role': 'Change a role',
   'member.remove': 'Remove a person',
@@ -17,4 +18,5 @@ export const ACT_NAMES: Readonly<Record<JudgedAct, string>> = {
   'operator_key.enrol': 'Enrol a key that reveals',
   'provider.purge_cache': 'Purge a site’s cache',
   'console.query': 'Ask the SQL console',
+  'dead_letter.replay': 'Replay a run that was given up',
 }

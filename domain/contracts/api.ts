@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { WebhookProvider } from '../webhooks/judge.ts'
 import { CredentialGrade } from './functions.ts'
-import { AuditRowId, CredentialId, SessionId, SiteId, TenantId, UserId, WebhookEndpointId } from './ids.ts'
+import { AuditRowId, CredentialId, JobId, SessionId, SiteId, TenantId, UserId, WebhookEndpointId } from './ids.ts'
 import { Provider } from './providers.ts'
 import { Role } from './roles.ts'
+import { RunState } from './runs.ts'
 import { Tier } from './tiers.ts'
 
 /** The gateway's `/api`. The tenant is named by this header; without it, the user's oldest membership. */
@@ -112,12 +113,22 @@ export const MetricName = z.enum([
 ])
 /** `minor`: money, in the smallest unit of its series' currency. */
 export const Unit = z.enum(['count', 'bytes', 'minor'])
-/** Where a number comes from: dataset, when it was fetched, sampling (1 = every event counted) and whether the window had ended. */
+/**
+ * Where a number comes from: dataset, when it was fetched, sampling (1 = every event counted) and whether the window had ended. A day that
+ * is made of the hours of its UTC day has the source `rollup:` and the hours' dataset.
+ */
 export const Provenance = z.object({
   source: z.string(),
   fetched_at: z.iso.datetime(),
   sampling: z.number(),
   completeness: z.enum(['complete', 'partial']),
+})
+export const MetricPoint = z.object({
+  at: z.iso.datetime(),
+  value: z.number(),
+  completeness: Provenance.shape.completeness,
+  /** Only where a figure was final and the provider changed it later: when that was fetched, and what it was before. */
+  corrected: z.object({ at: z.iso.datetime(), previous_value: z.number() }).optional(),
 })
 export const MetricSeries = z.object({
   metric: MetricName,
@@ -127,11 +138,11 @@ export const MetricSeries = z.object({
   total: z.number(),
   /** The same metric over the window of equal length just before; null where no fact covers it. */
   previous_total: z.number().nullable(),
-  points: z.array(z.object({ at: z.iso.datetime(), value: z.number(), completeness: Provenance.shape.completeness })),
-  /** The newest point's provenance; null for a series without points. */
+  points: z.array(MetricPoint),
+  /** The newest point's provenance, with the coarsest sampling of any; null for a series without points. */
   provenance: Provenance.nullable(),
 })
-/** `GET /api/sites/{id}/metrics?grain=hour|day&from=&to=`: half-open window in UTC. */
+/** `GET /api/sites/{id}/metrics?grain=hour|day&from=&to=`: half-open window in UTC, of hours none that begins more than 90 days ago. */
 export const MetricsResponse = z.object({
   site_id: SiteId,
   grain: Grain,
@@ -139,6 +150,43 @@ export const MetricsResponse = z.object({
   to: z.iso.datetime(),
   series: z.array(MetricSeries),
 })
+
+/** How a credential that is polled fares. What is counted and how is in docs/run-states.md. */
+export const CredentialHealth = z.object({
+  /** The last run that ended; null before the first. What a reason means is in `domain/runs/words.ts`. */
+  last_run: z
+    .object({ state: RunState.nullable(), reason: z.string().nullable(), ended_at: z.iso.datetime() })
+    .nullable(),
+  /** Up to here the site that is furthest behind is read to its end; null while one of them is not read at all. */
+  complete_until: z.iso.datetime().nullable(),
+  lag_seconds: z.number().nullable(),
+  /** Null while it is parked. */
+  next_run_at: z.iso.datetime().nullable(),
+  error_budget: z.object({
+    runs: z.int(),
+    incomplete: z.int(),
+    /** 1: untouched, 0: used up, below: overdrawn. Null where no run counts. */
+    left: z.number().nullable(),
+  }),
+})
+export type CredentialHealth = z.infer<typeof CredentialHealth>
+
+/** How far what lies before an account's first poll is read, or a window that somebody had read again. */
+export const CredentialHistory = z.object({
+  /** `stopped`: of some site the rest was given up. */
+  state: z.enum(['open', 'done', 'stopped']),
+  /** 100 only when nothing is open. */
+  percent: z.int().min(0).max(100),
+  /** At the pace so far; null before there is one, and at the end. */
+  remaining_seconds: z.int().nullable(),
+  /** From here on the figures of all its sites are stored. */
+  oldest_at: z.iso.datetime(),
+  /** Whether it is a window that is read again. */
+  resync: z.boolean(),
+  /** Why it waits or was stopped: a stable word. */
+  reason: z.string().nullable(),
+})
+export type CredentialHistory = z.infer<typeof CredentialHistory>
 
 export const CredentialLine = z.object({
   id: CredentialId,
@@ -170,8 +218,45 @@ export const CredentialLine = z.object({
       last_received_at: z.iso.datetime().nullable(),
     })
     .nullable(),
+  /** Null for what signs webhooks and for what was deleted: neither is polled. */
+  health: CredentialHealth.nullable(),
+  /** Null where nothing was polled yet, and where the provider keeps no history. */
+  history: CredentialHistory.nullable(),
 })
 export const CredentialsResponse = z.object({ credentials: z.array(CredentialLine) })
+
+/** `GET /api/dead-letters` and `/api/dead-letters/{id}` (AAL2): runs that every try failed of, the newest first, at most 100. */
+export const DeadLetterLine = z.object({
+  id: JobId,
+  kind: z.string(),
+  credential_id: CredentialId,
+  provider: Provider,
+  label: z.string(),
+  reason: z.string().nullable(),
+  /** How often it was leased; each lease is up to six tries. */
+  tries: z.int(),
+  created_at: z.iso.datetime(),
+  died_at: z.iso.datetime(),
+  /** A later run of this kind was complete, so that nothing is missing. */
+  made_good: z.boolean(),
+  /** By whom, when, and what the job that took its place came to. */
+  replay: z
+    .object({
+      at: z.iso.datetime(),
+      by: UserId,
+      job_id: JobId,
+      /** `gone`: its job is older than a week, and was dropped. */
+      state: z.enum(['under_way', 'gone', ...RunState.options]),
+      reason: z.string().nullable(),
+    })
+    .nullable(),
+})
+export const DeadLettersResponse = z.object({
+  dead_letters: z.array(DeadLetterLine),
+  /** Whether there are older ones than those listed. */
+  more: z.boolean(),
+})
+export const DeadLetterResponse = z.object({ dead_letter: DeadLetterLine })
 
 /**
  * `GET /api/audit?after_seq=&before_seq=&order=oldest|newest&actor=&action=&target=&limit=` (AAL2): rows strictly between the two
@@ -302,6 +387,7 @@ export const API_ERRORS = {
   login_answered: 409,
   not_signed_yet: 409,
   row_pruned: 410,
+  hours_not_kept: 410,
   request_too_large: 413,
   query_invalid: 422,
   request_invalid: 422,

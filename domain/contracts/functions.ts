@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { MAX_PURGED_FILES } from '../providers/cloudflare/schemas.ts'
 import { WebhookProvider } from '../webhooks/judge.ts'
 import { EdgeOperations } from './edge-door.ts'
-import { CredentialId, SiteId, TenantId, UserId, WebhookEndpointId } from './ids.ts'
+import { CredentialId, JobId, SiteId, TenantId, UserId, WebhookEndpointId } from './ids.ts'
 import { Provider } from './providers.ts'
 import { RecoveryCode } from './recovery-code.ts'
 import { Role } from './roles.ts'
@@ -97,6 +97,23 @@ export const InvitationAccept = {
   response: z.object({ tenant: z.object({ id: TenantId, name: z.string() }), role: Role }),
 }
 
+/**
+ * `credential-resync`: an owner or operator, AAL2 fresh. Whole days, both included, each of the site's own zone; all sites of the key
+ * where none is named. What is stored of that window is read again and replaced where it differs.
+ */
+export const CredentialResync = {
+  request: z.strictObject({
+    tenant_id: TenantId,
+    credential_id: CredentialId,
+    site_id: SiteId.optional(),
+    from: z.iso.date(),
+    to: z.iso.date(),
+  }),
+  response: z.object({
+    resync: z.object({ credential_id: CredentialId, from: z.iso.date(), to: z.iso.date(), sites: z.int() }),
+  }),
+}
+
 /** `invitation-withdraw`: an owner, AAL2 fresh. An invitation that nobody has accepted yet. */
 export const InvitationWithdraw = {
   request: z.strictObject({ tenant_id: TenantId, invitation_id: z.uuid().lowercase() }),
@@ -178,6 +195,14 @@ export const CredentialDelete = {
   response: z.object({ credential: z.object({ id: CredentialId, deleted_at: z.iso.datetime({ offset: true }) }) }),
 }
 
+/** `dead-letter-replay`: AAL2 fresh and a step-up token for this job. Once a dead letter; repeated, it answers with the same job. */
+export const DeadLetterReplay = {
+  request: z.strictObject({ tenant_id: TenantId, job_id: JobId }),
+  response: z.object({
+    dead_letter: z.object({ id: JobId, replayed_at: Instant, replayed_by: UserId, job_id: JobId }),
+  }),
+}
+
 const MAX_URL = 1024
 /** Exactly what the provider is sent, so that a confirmation can show it and a step-up token stands for it. */
 export const Purge = z.union([
@@ -219,6 +244,11 @@ export const FUNCTION_ERRORS = {
   credential_without_zones: 422,
   webhook_unsupported: 409,
   webhook_secrets_full: 409,
+  dead_letter_unknown: 404,
+  credential_parked: 409,
+  resync_window_invalid: 422,
+  resync_nothing: 409,
+  resync_running: 409,
   too_many_invitations: 409,
   invitation_unknown: 404,
   member_unknown: 404,

@@ -11,6 +11,7 @@ export const ROLES_OF_ACT = {
   'credential.rotate': ['owner', 'operator'],
   'credential.delete': ['owner'],
   'credential.reveal': ['owner'],
+  'credential.resync': ['owner', 'operator'],
   'member.invite': ['owner'],
   'invitation.withdraw': ['owner'],
   'member.role': ['owner'],
@@ -20,6 +21,7 @@ export const ROLES_OF_ACT = {
   'operator_key.enrol': ['owner'],
   'provider.purge_cache': ['owner', 'operator'],
   'console.query': ['owner', 'operator'],
+  'dead_letter.replay': ['owner', 'operator'],
 } as const satisfies Record<StepUpAction | WithdrawAction | 'console.query', readonly Role[]>
 export type JudgedAct = keyof typeof ROLES_OF_ACT
 export const JUDGED_ACTS = Object.keys(ROLES_OF_ACT) as readonly JudgedAct[]

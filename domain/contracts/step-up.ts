@@ -12,6 +12,7 @@ export const StepUpAction = z.enum([
   'member.reset',
   'operator_key.enrol',
   'provider.purge_cache',
+  'dead_letter.replay',
 ])
 export type StepUpAction = z.infer<typeof StepUpAction>
 
@@ -23,6 +24,7 @@ export const KeylessAction = StepUpAction.extract([
   'member.remove',
   'member.reset',
   'operator_key.enrol',
+  'dead_letter.replay',
 ])
 export type KeylessAction = z.infer<typeof KeylessAction>
 
@@ -38,6 +40,7 @@ const TARGET_KIND: Record<StepUpAction, string> = {
   'member.reset': 'member',
   'operator_key.enrol': 'operator_key',
   'provider.purge_cache': 'credential',
+  'dead_letter.replay': 'job',
 }
 
 /** An act's target as the audit log names it. */

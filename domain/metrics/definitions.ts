@@ -18,14 +18,14 @@ export type MetricDefinition = {
   readonly provider: Provider
   readonly unit: Unit
   readonly aggregation: Aggregation
-  /** The grains that the provider gives it in. */
+  /** The grains that the provider gives it in. A day that it does not give is made of the day's hours. */
   readonly grains: readonly Grain[]
 }
 
 const TRAFFIC = { provider: 'cloudflare', unit: 'count', aggregation: 'sum', grains: ['hour', 'day'] } as const
 const MAIL = { provider: 'resend', unit: 'count', aggregation: 'sum', grains: ['day'] } as const
 const REVENUE = { provider: 'stripe', unit: 'minor', aggregation: 'sum', grains: ['day'] } as const
-const STATE = { provider: 'supabase', unit: 'count', aggregation: 'last', grains: ['hour', 'day'] } as const
+const STATE = { provider: 'supabase', unit: 'count', aggregation: 'last', grains: ['hour'] } as const
 
 export const METRICS: { readonly [Name in MetricName]: MetricDefinition & { readonly name: Name } } = {
   requests: { name: 'requests', label: 'Requests', ...TRAFFIC },
@@ -67,13 +67,28 @@ export const METRICS: { readonly [Name in MetricName]: MetricDefinition & { read
 }
 
 export function metricsOf(provider: Provider, grain: Grain): readonly MetricDefinition[] {
-  return Object.values(METRICS).filter((metric) => metric.provider === provider && metric.grains.includes(grain))
+  return Object.values(METRICS).filter((metric) => metric.provider === provider && isKeptBy(grain, metric.name))
+}
+
+export function isKeptBy(grain: Grain, metric: MetricName): boolean {
+  return METRICS[metric].grains.includes(grain) || (grain === 'day' && rollupOf(metric) !== null)
+}
+
+/** How a day is made of a metric's hours; null where the provider gives the days itself. */
+export function rollupOf(metric: MetricName): Aggregation | null {
+  const { grains, aggregation } = METRICS[metric]
+  return grains.includes('day') ? null : aggregation
 }
 
 /** The one figure for a window's points; 0 for none. */
 export function aggregate(metric: MetricName, values: readonly number[]): number {
+  return fold(METRICS[metric].aggregation, values)
+}
+
+/** `flarewatch.roll_up` folds alike: both are held against aggregation.fixture.ts. */
+export function fold(aggregation: Aggregation, values: readonly number[]): number {
   const sum = values.reduce((total, value) => total + value, 0)
-  switch (METRICS[metric].aggregation) {
+  switch (aggregation) {
     case 'sum':
       return sum
     case 'last':

@@ -1,8 +1,10 @@
 import { createClient } from '@supabase/supabase-js'
 import {
   CredentialDelete,
+  CredentialResync,
   CredentialRotate,
   CredentialStore,
+  DeadLetterReplay,
   InvitationAccept,
   InvitationWithdraw,
   MemberInvite,
@@ -44,8 +46,10 @@ const ANSWERS = {
   close_member_reset: z.object({ closed: z.boolean() }),
   start_reset_finish: z.object({ state: z.enum(['started', 'unknown', 'not_due', 'running']) }),
   withdraw_invitation: InvitationWithdraw.response,
+  resync_credential: CredentialResync.response,
   rotate_credential: CredentialRotate.response,
   delete_credential: CredentialDelete.response,
+  replay_dead_letter: DeadLetterReplay.response,
   sealed_credential: z.object({
     ciphertext: z.base64url().max(MAX_CIPHERTEXT_TEXT),
     provider: Provider,

@@ -7,12 +7,14 @@ export const SCHEMA = 'warehouse'
 /** The views of schema `warehouse` with their columns. */
 export const RELATIONS: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ['sites', words('site_id name provider time_zone')],
-  ['runs', words('run_id kind state attempt outcome created_at finished_at')],
+  ['runs', words('run_id kind state attempt reason created_at finished_at run_state')],
   ...['metrics_hourly', 'metrics_daily'].map(
     (name) =>
       [
         name,
-        words('site_id provider metric window_start window_end value unit source fetched_at sampling completeness'),
+        words(
+          'site_id provider metric window_start window_end value unit source fetched_at sampling completeness corrected_at previous_value',
+        ),
       ] as const,
   ),
 ])

@@ -75,7 +75,7 @@ describe('T4: a leased job opens its own credential’s rows and no others', () 
           jobId,
           at,
           () => tx`
-          update flarewatch.jobs set state = 'failed', outcome = 'x', finished_at = ${at} where id = ${jobId}`,
+          update flarewatch.jobs set state = 'failed', run_state = 'failed', reason = 'x', finished_at = ${at} where id = ${jobId}`,
         )
         expect(ended.count).toBe(0)
       }))
@@ -102,7 +102,7 @@ describe('a poll is stored', () => {
         await tx`update flarewatch.credentials set state = 'active', reason = null, last_used_at = ${NOW}, last_success_at = ${NOW},
           next_poll_at = greatest(next_poll_at, ${AFTER_LEASE}) where id = ${ash.credentialId}`
         const ended =
-          await tx`update flarewatch.jobs set state = 'done', outcome = 'complete', detail = null, finished_at = ${NOW}
+          await tx`update flarewatch.jobs set state = 'done', run_state = 'complete', reason = null, finished_at = ${NOW}
           where id = ${ash.jobId}`
         expect(ended.count).toBe(1)
       })
@@ -112,8 +112,8 @@ describe('a poll is stored', () => {
         { metric: 'bytes', value: 41 },
         { metric: 'requests', value: 42 },
       ])
-      const [job] = await tx`select state, outcome from flarewatch.jobs where id = ${ash.jobId}`
-      expect(job).toEqual({ state: 'done', outcome: 'complete' })
+      const [job] = await tx`select state, run_state from flarewatch.jobs where id = ${ash.jobId}`
+      expect(job).toEqual({ state: 'done', run_state: 'complete' })
     }))
 
   test('a rejected token parks the credential', () =>

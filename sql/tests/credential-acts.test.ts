@@ -112,8 +112,8 @@ describe('deleting a credential', () => {
         select num_nonnulls(kek_version, wrapped_dek, dek_version, salt, ciphertext) as kept, state, last4, deleted_at
         from flarewatch.credentials where id = ${ash.credentialId}`
       expect(row).toEqual({ kept: 0, state: 'parked', last4: 'wxyz', deleted_at: NOW })
-      const [job] = await tx`select state, outcome from flarewatch.jobs where id = ${ash.jobId}`
-      expect(job).toEqual({ state: 'failed', outcome: 'credential_deleted' })
+      const [job] = await tx`select state, run_state, reason from flarewatch.jobs where id = ${ash.jobId}`
+      expect(job).toEqual({ state: 'failed', run_state: 'failed', reason: 'credential_deleted' })
       const [site] = await tx`select credential_id from flarewatch.sites where id = ${ash.siteId}`
       expect(site?.credential_id).toBe(ash.credentialId)
       const use = { tenant_id: ash.id, user_id: ash.owner, credential_id: ash.credentialId, site_id: ash.siteId }

@@ -93,8 +93,8 @@ describe('T4: a tenant that is being deleted', () => {
   test('is polled no more: its leases are over and no cron finds it', () =>
     inWorld(async (tx, { ash }) => {
       await begin(tx, ash.id, 'Ash')
-      const [job] = await tx`select state, outcome from flarewatch.jobs where id = ${ash.jobId}`
-      expect(job).toEqual({ state: 'dead', outcome: 'tenant_deleted' })
+      const [job] = await tx`select state, run_state, reason from flarewatch.jobs where id = ${ash.jobId}`
+      expect(job).toEqual({ state: 'dead', run_state: 'failed', reason: 'tenant_deleted' })
       const claimed = await as(
         tx,
         'flarewatch_scheduler',

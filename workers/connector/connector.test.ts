@@ -4,6 +4,7 @@ import { dayOf } from '../../domain/calendar/days.ts'
 import { World } from '../../local/simulators/resend/world.ts'
 import { ledgerOf as booksOf } from '../../local/simulators/stripe/ledger.ts'
 import { World as Projects } from '../../local/simulators/supabase/world.ts'
+import { claimJobs, type Delivery, deliverTo } from '../../local/stands/leased-jobs.ts'
 import { type Agency, foundAgency, ledgerOf } from '../../local/stands/polling-agency.ts'
 import { type PollingStack, startPollingStack, WORLD_SEED } from '../../local/stands/polling-stand.ts'
 
@@ -48,20 +49,12 @@ async function cron(): Promise<void> {
 
 /** Leases a job as the scheduler does, without its queue: the test delivers the message itself. */
 async function lease(): Promise<string> {
-  const jobs = await stack.sql`select job_id from flarewatch.claim_due(${new Date(stack.now)}, 900, 10)`
-  expect(jobs).toHaveLength(1)
-  return jobs[0]?.job_id
+  const polls = (await claimJobs(stack)).filter(({ kind }) => kind === 'poll')
+  expect(polls).toHaveLength(1)
+  return polls[0]?.job_id ?? ''
 }
 
-type Delivery = 'acked' | { readonly retriedAfter: number | undefined }
-async function deliver(queue: string, body: unknown, attempts = 1): Promise<Delivery> {
-  const connector = await stack.miniflare.getWorker('flarewatch-connector')
-  const id = randomUUID()
-  const result = await connector.queue(queue, [{ id, timestamp: new Date(stack.now), body, attempts }])
-  expect(result.outcome).toBe('ok')
-  if (result.explicitAcks.includes(id)) return 'acked'
-  return { retriedAfter: result.retryMessages.find(({ msgId }) => msgId === id)?.delaySeconds }
-}
+const deliver = (queue: string, body: unknown, attempts = 1) => deliverTo(stack, queue, body, attempts)
 async function pollOnce(attempts = 1): Promise<{ jobId: string; delivery: Delivery }> {
   const jobId = await lease()
   return { jobId, delivery: await deliver(INGEST, { job_id: jobId, credential_id: agency.credentialId }, attempts) }
@@ -77,6 +70,18 @@ const facts = async () => {
            (select count(*) from flarewatch.facts_daily where tenant_id = ${agency.tenantId})::int as daily`
   return { hourly: Number(row?.hourly), daily: Number(row?.daily) }
 }
+/** As the Edge Function does it for a member. */
+async function replay(jobId: string): Promise<string> {
+  const user_id = randomUUID()
+  await stack.sql`insert into flarewatch.members (tenant_id, user_id, role) values (${agency.tenantId}, ${user_id}, 'operator')`
+  const idempotency = { key: randomUUID(), function: 'dead-letter-replay', request_digest: 'A'.repeat(43) }
+  const at = new Date(stack.now).toISOString()
+  const request = { tenant_id: agency.tenantId, user_id, job_id: jobId, at, idempotency }
+  const [row] = await stack.sql`select privileged.replay_dead_letter(${stack.sql.json(request)}) as answer`
+  return row?.answer.dead_letter.job_id
+}
+const openBackfills = async () =>
+  (await stack.sql`select from flarewatch.backfills where tenant_id = ${agency.tenantId} and state = 'open'`).length
 /** Rows that the ledger holds for this agency: intent and outcome of each release, after the row of its birth. */
 const auditRows = async () => (await (await ledgerOf(stack, agency.tenantId)).head()).seq - 1
 
@@ -89,10 +94,9 @@ describe('the road of one credential', () => {
     await cron()
     await until(async () => (await credential())?.last_success_at !== null)
     const [polled] = await stack.sql`select * from flarewatch.jobs where credential_id = ${agency.credentialId}`
-    expect(polled).toMatchObject({ state: 'done', outcome: 'ok', detail: null, attempt: 1 })
+    expect(polled).toMatchObject({ state: 'done', run_state: 'complete', reason: null, attempt: 1 })
     expect(await credential()).toMatchObject({ state: 'active', reason: null, last_used_at: new Date(START) })
-    expect((await facts()).hourly).toBeGreaterThan(3 * 3 * 24 * 30)
-    expect((await facts()).daily).toBeGreaterThan(3 * 4 * 360)
+    expect(await facts()).toEqual({ hourly: 3 * 3 * (48 + 1), daily: 3 * 4 * (7 + 1) })
     const [newest] = await stack.sql`
       select * from flarewatch.facts_hourly where site_id = ${agency.siteIds[0] ?? ''} and metric = 'requests'
       order by window_start desc limit 1`
@@ -107,6 +111,12 @@ describe('the road of one credential', () => {
       fetched_at: new Date(START),
     })
     expect(await auditRows()).toBe(2)
+    // The next minute's cron begins with the history.
+    await cron()
+    await until(async () => (await openBackfills()) === 0)
+    expect((await facts()).hourly).toBeGreaterThan(3 * 3 * 24 * 30)
+    expect((await facts()).daily).toBeGreaterThan(3 * 4 * 360)
+    await until(async () => (await auditRows()) === 4)
   })
 
   it('goes on from the saved cursors: an hour later one more hour, the last one made complete, nothing doubled', async () => {
@@ -149,7 +159,7 @@ describe('a provider that refuses', () => {
     await fault(kind, { times: 100 })
     const { jobId, delivery } = await pollOnce()
     expect(delivery).toBe('acked')
-    expect(await job(jobId)).toMatchObject({ state: 'failed', outcome: reason })
+    expect(await job(jobId)).toMatchObject({ state: 'failed', run_state: 'parked', reason })
     expect(await credential()).toMatchObject({ state: 'parked', reason, last_success_at: null })
     expect(await auditRows()).toBe(2)
     const asked = await calls()
@@ -162,23 +172,27 @@ describe('a provider that refuses', () => {
     await fault('rate_limited', { retry_after: 1200, match: 'Hourly(' })
     const { jobId, delivery } = await pollOnce()
     expect(delivery).toBe('acked')
-    expect(await job(jobId)).toMatchObject({ state: 'done', outcome: 'throttled', detail: 'provider_rate_limited' })
+    expect(await job(jobId)).toMatchObject({ state: 'done', run_state: 'throttled', reason: 'provider_rate_limited' })
     const shown = await credential()
     expect(shown).toMatchObject({ state: 'active', reason: 'provider_rate_limited', last_success_at: null })
     expect(shown?.next_poll_at.getTime()).toBe(stack.now + 1_200_000)
     const [rows, asked] = [await auditRows(), await calls()]
     // Even a job that somebody leases early is held back before a key is opened.
     await stack.sql`update flarewatch.credentials set next_poll_at = ${new Date(stack.now)} where id = ${agency.credentialId}`
-    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'throttled' })
+    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', run_state: 'throttled' })
     expect([await auditRows(), await calls()]).toEqual([rows, asked])
     stack.now += 1_200_001
-    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'ok' })
+    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', run_state: 'complete' })
     expect(await credential()).toMatchObject({ reason: null, last_success_at: new Date(stack.now) })
   })
 
   it('with nothing at all is recorded as empty and is no success', async () => {
     await fault('empty_result', { times: 1000 })
-    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'empty', detail: 'run_empty' })
+    expect(await job((await pollOnce()).jobId)).toMatchObject({
+      state: 'done',
+      run_state: 'empty',
+      reason: 'run_empty',
+    })
     expect(await credential()).toMatchObject({ reason: 'run_empty', last_success_at: null })
     expect(await facts()).toEqual({ hourly: 0, daily: 0 })
   })
@@ -194,11 +208,10 @@ describe('a provider that fails', () => {
     await fault(kind, { match: 'httpRequestsAdaptiveGroups', times: 1 })
     const first = await pollOnce(3)
     expect(first.delivery).toEqual({ retriedAfter: 4 })
-    expect(await job(first.jobId)).toMatchObject({ state: 'leased', outcome: code })
+    expect(await job(first.jobId)).toMatchObject({ state: 'leased', run_state: null, reason: code })
     expect(await deliver(INGEST, { job_id: first.jobId, credential_id: agency.credentialId }, 4)).toBe('acked')
-    expect(await job(first.jobId)).toMatchObject({ state: 'done', outcome: 'ok' })
-    const whole = await facts()
-    expect(whole.hourly).toBeGreaterThan(3 * 3 * 24 * 30)
+    expect(await job(first.jobId)).toMatchObject({ state: 'done', run_state: 'complete' })
+    expect(await facts()).toEqual({ hourly: 3 * 3 * (48 + 1), daily: 3 * 4 * (7 + 1) })
     expect(await auditRows()).toBe(4)
   })
 
@@ -207,7 +220,7 @@ describe('a provider that fails', () => {
     const { jobId, delivery } = await pollOnce(6)
     expect(delivery).toEqual({ retriedAfter: 32 })
     expect(await deliver(DEAD, { job_id: jobId, credential_id: agency.credentialId })).toBe('acked')
-    expect(await job(jobId)).toMatchObject({ state: 'dead', outcome: 'provider_server_error' })
+    expect(await job(jobId)).toMatchObject({ state: 'dead', run_state: 'failed', reason: 'provider_server_error' })
     expect(await credential()).toMatchObject({
       state: 'active',
       reason: 'provider_server_error',
@@ -220,8 +233,23 @@ describe('a provider that fails', () => {
     })
     await control('DELETE', 'faults')
     stack.now += HOUR
-    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'ok' })
+    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', run_state: 'complete' })
     expect(await credential()).toMatchObject({ reason: null })
+  })
+
+  it('L1: and a dead letter that is replayed is a release of its own, sent by the scheduler within the minute', async () => {
+    await fault('server_error', { times: 1000 })
+    const { jobId } = await pollOnce(6)
+    await deliver(DEAD, { job_id: jobId, credential_id: agency.credentialId })
+    await control('DELETE', 'faults')
+    const before = await auditRows()
+    const replayedAs = await replay(jobId)
+    expect(await job(replayedAs)).toMatchObject({ kind: 'poll', state: 'leased', attempt: 0 })
+    expect(await lease()).toBe(replayedAs)
+    expect(await deliver(INGEST, { job_id: replayedAs, credential_id: agency.credentialId })).toBe('acked')
+    expect(await job(replayedAs)).toMatchObject({ state: 'done', run_state: 'complete', attempt: 1 })
+    expect(await job(jobId)).toMatchObject({ state: 'dead', replayed_as: replayedAs })
+    expect(await auditRows()).toBe(before + 2)
   })
 })
 
@@ -284,7 +312,7 @@ describe('a key of another provider', () => {
         where id = ${agency.siteIds[index] ?? ''}`
     }
     const { jobId } = await pollOnce()
-    expect(await job(jobId)).toMatchObject({ state: 'done', outcome: 'ok', detail: null })
+    expect(await job(jobId)).toMatchObject({ state: 'done', run_state: 'complete', reason: null })
     const first = await days()
     const day = Math.floor(stack.now / 86_400_000) * 86_400_000 - 86_400_000
     const yesterday = { metric: 'emails_sent', window_start: new Date(day), site_id: agency.siteIds[0] }
@@ -324,9 +352,9 @@ describe('a key of another provider', () => {
     const { from } = dayOf(account.timeZone, stack.now - 30 * 24 * HOUR)
     await stack.sql`insert into flarewatch.cursors (site_id, dataset, tenant_id, complete_until, updated_at)
       values (${site}, 'daily', ${agency.tenantId}, ${new Date(from)}, ${new Date(stack.now)})`
-    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'ok', detail: null })
+    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', run_state: 'complete', reason: null })
     stack.now += 3 * 24 * HOUR
-    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'ok', detail: null })
+    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', run_state: 'complete', reason: null })
 
     const to = dayOf(account.timeZone, stack.now).from
     const [cursor] = await stack.sql`select complete_until from flarewatch.cursors where site_id = ${site}`
@@ -354,7 +382,7 @@ describe('a key of another provider', () => {
     }
     const golden = []
     for (let hour = 0; hour < 2; hour += 1) {
-      expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'ok', detail: null })
+      expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', run_state: 'complete', reason: null })
       for (const [index, project] of world.projects.entries()) {
         if (project.status === 'INACTIVE') continue
         const value = String(world.reading(project, stack.now).databaseBytes)
@@ -386,7 +414,7 @@ describe('keys that do not come', () => {
   it.each([
     ['flarewatch_vault', 'store_unreachable'],
     ['flarewatch_connector', null],
-  ])('while Postgres refuses %s nothing is released and the job is tried again', async (role, outcome) => {
+  ])('while Postgres refuses %s nothing is released and the job is tried again', async (role, reason) => {
     const jobId = await lease()
     const message = { job_id: jobId, credential_id: agency.credentialId }
     const asked = await calls()
@@ -397,9 +425,9 @@ describe('keys that do not come', () => {
       await stack.sql`grant usage on schema flarewatch to ${stack.sql(role)}`
     }
     expect([await calls(), await auditRows()]).toEqual([asked, 0])
-    expect(await job(jobId)).toMatchObject({ state: 'leased', outcome })
+    expect(await job(jobId)).toMatchObject({ state: 'leased', reason })
     expect(await deliver(INGEST, message, 3)).toBe('acked')
-    expect(await job(jobId)).toMatchObject({ state: 'done', outcome: 'ok' })
+    expect(await job(jobId)).toMatchObject({ state: 'done', run_state: 'complete' })
   })
 
   it('T6: a frozen tenant’s job fails with that word, and no key leaves', async () => {
@@ -407,7 +435,7 @@ describe('keys that do not come', () => {
     const asked = await calls()
     const { jobId, delivery } = await pollOnce()
     expect(delivery).toBe('acked')
-    expect(await job(jobId)).toMatchObject({ state: 'failed', outcome: 'tenant_frozen' })
+    expect(await job(jobId)).toMatchObject({ state: 'failed', run_state: 'failed', reason: 'tenant_frozen' })
     expect(await calls()).toBe(asked)
   })
 
@@ -419,7 +447,11 @@ describe('keys that do not come', () => {
         select ciphertext from flarewatch.credentials where id = ${other.credentialId}
       ) where id = ${agency.credentialId}`
     const asked = await calls()
-    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'failed', outcome: 'not_openable' })
+    expect(await job((await pollOnce()).jobId)).toMatchObject({
+      state: 'failed',
+      run_state: 'failed',
+      reason: 'not_openable',
+    })
     expect(await calls()).toBe(asked)
     expect((await incidents()).at(-1)).toMatchObject({ kind: 'credential_not_openable', tenant_id: agency.tenantId })
     expect(await auditRows()).toBe(2)

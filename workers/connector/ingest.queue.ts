@@ -1,5 +1,6 @@
 import { IngestMessage } from '../../domain/contracts/queues.ts'
 import { log } from '../runtime/log.ts'
+import { backfillJob } from './backfill.ts'
 import { type JobEnd, type JobStore, type LeasedJob, LeaseLost } from './job-store.ts'
 import { type PollParts, pollJob, unreachableCode, type Verdict } from './poll.ts'
 import { resealJob } from './reseal.ts'
@@ -34,8 +35,9 @@ async function consumeOne(parts: PollParts, message: QueueMessage): Promise<void
     const job = await judgeMessage(parts.store, message.body)
     if (job === undefined) return message.ack()
     if (job.kind === 'reseal') return await resealOne(parts, job, message)
-    const verdict = await pollJob(parts, job)
-    log('connector', verdict.kind === 'ran' ? 'info' : 'warn', 'polled', {
+    const isBackfill = job.kind === 'backfill'
+    const verdict = await (isBackfill ? backfillJob(parts, job) : pollJob(parts, job))
+    log('connector', verdict.kind === 'ran' ? 'info' : 'warn', isBackfill ? 'backfilled' : 'polled', {
       job_id: job.id,
       ...fieldsOf(verdict, message),
     })
@@ -44,7 +46,8 @@ async function consumeOne(parts: PollParts, message: QueueMessage): Promise<void
       await parts.store.noteRetry(job, verdict.code)
       return message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
     }
-    await parts.store.finish(job, endOf(verdict, await parts.clock()))
+    const end = endOf(verdict, await parts.clock())
+    await (isBackfill ? parts.store.finishBackfill(job, end) : parts.store.finish(job, end))
     message.ack()
   } catch (error) {
     if (error instanceof LeaseLost) return message.ack()
@@ -92,21 +95,23 @@ function endOf(verdict: Exclude<Verdict, { kind: 'retry' | 'lease_lost' }>, at: 
   const credential = { parked: false, reason: null, used: true, succeeded: false, notBefore: null }
   switch (verdict.kind) {
     case 'ran': {
-      const { outcome, reason, retryAfterMs } = verdict.report
+      const { state: runState, reason, retryAfterMs } = verdict.report
       const notBefore = retryAfterMs === undefined ? null : new Date(at + retryAfterMs)
-      const shown = { ...credential, reason, used: verdict.used, succeeded: outcome === 'ok', notBefore }
-      return { state: 'done', outcome, detail: reason, credential: shown }
+      const shown = { ...credential, reason, used: verdict.used, succeeded: runState === 'complete', notBefore }
+      return { state: 'done', runState, reason, credential: shown }
     }
     case 'parked': {
-      const parked = { ...credential, parked: true, reason: verdict.code }
-      return { state: 'failed', outcome: verdict.code, detail: null, credential: parked }
+      const { code, used } = verdict
+      // One that was parked before the run keeps the reason that it was parked for.
+      const parked = { ...credential, parked: used, reason: code, used }
+      return { state: 'failed', runState: 'parked', reason: code, credential: parked }
     }
     case 'failed': {
       const { code, used, incident } = verdict
       const end: JobEnd = {
         state: 'failed',
-        outcome: code,
-        detail: null,
+        runState: 'failed',
+        reason: code,
         credential: { ...credential, reason: code, used },
       }
       return incident === undefined ? end : { ...end, incident }
@@ -117,7 +122,7 @@ function endOf(verdict: Exclude<Verdict, { kind: 'retry' | 'lease_lost' }>, at: 
 function fieldsOf(verdict: Verdict, { attempts }: QueueMessage) {
   switch (verdict.kind) {
     case 'ran':
-      return { code: verdict.report.reason ?? verdict.report.outcome, count: verdict.report.facts, attempt: attempts }
+      return { code: verdict.report.reason ?? verdict.report.state, count: verdict.report.facts, attempt: attempts }
     case 'lease_lost':
       return { code: 'lease_lost', attempt: attempts }
     default:

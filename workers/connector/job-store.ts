@@ -1,8 +1,11 @@
 import { z } from 'zod'
+import { pauseAfter } from '../../domain/backfill/pace.ts'
 import { CredentialId, JobId, SiteId, TenantId } from '../../domain/contracts/ids.ts'
 import { Provider } from '../../domain/contracts/providers.ts'
+import type { RunState } from '../../domain/contracts/runs.ts'
+import { isRunReason, type RunReason } from '../../domain/runs/words.ts'
 import type { Sql, Transaction } from '../runtime/database.ts'
-import { insertIncident, saveCursor, upsertFacts } from './facts-store.ts'
+import { insertIncident, planHistory, saveCursor, upsertFacts } from './facts-store.ts'
 import type { Chunk, PolledSite } from './providers/provider.ts'
 
 /** The lease ran out or went to someone else: what was done for it must not be stored any more. */
@@ -18,9 +21,13 @@ const LeasedJob = z.object({
   id: JobId,
   tenant_id: TenantId,
   credential_id: CredentialId,
-  kind: z.enum(['poll', 'reseal']),
+  kind: z.enum(['poll', 'reseal', 'backfill']),
   attempt: z.int(),
-  outcome: z.string().nullable(),
+  /** Of the last try that failed. A word of a newer version of ours is none that this one knows. */
+  reason: z
+    .string()
+    .transform((word) => (isRunReason(word) ? word : null))
+    .nullable(),
   provider: Provider,
   credential_state: z.enum(['active', 'parked']),
   dek_version: z.int(),
@@ -54,7 +61,7 @@ export class JobStore {
   leased(jobId: JobId): Promise<LeasedJob | undefined> {
     return this.#bound(jobId, async (sql) => {
       const [row] = await sql`
-        select j.id, j.tenant_id, j.credential_id, j.kind, j.attempt, j.outcome, c.provider, c.state as credential_state,
+        select j.id, j.tenant_id, j.credential_id, j.kind, j.attempt, j.reason, c.provider, c.state as credential_state,
                c.dek_version, c.ciphertext
           from flarewatch.jobs j join flarewatch.credentials c on (c.tenant_id, c.id) = (j.tenant_id, j.credential_id)
          where j.id = ${jobId}`
@@ -104,14 +111,15 @@ export class JobStore {
       const held = await sql`select 1 from flarewatch.jobs where id = ${job.id} for share`
       if (held.length === 0) throw new LeaseLost()
       if (chunk.facts.length > 0) await upsertFacts(sql, job, chunk)
+      if (chunk.historyUntil !== undefined) await planHistory(sql, job, chunk, new Date(chunk.historyUntil))
       if (chunk.completeUntil !== null) await saveCursor(sql, job, chunk, new Date(chunk.completeUntil))
     })
   }
 
   /** A failed try of a job that stays leased: the reason waits here for the dead letter, and shows meanwhile. */
-  noteRetry(job: LeasedJob, code: string): Promise<void> {
+  noteRetry(job: LeasedJob, code: RunReason): Promise<void> {
     return this.#bound(job.id, async (sql) => {
-      await sql`update flarewatch.jobs set outcome = ${code} where id = ${job.id}`
+      await sql`update flarewatch.jobs set reason = ${code} where id = ${job.id}`
     })
   }
 
@@ -123,13 +131,16 @@ export class JobStore {
           ${job.dek_version}, ${dekVersion}, ${kekVersion}, ${wrappedDek}, ${salt}, ${ciphertext}
         ) as swapped`
       const swapped = row?.swapped === true
-      await endJob(sql, job, { state: swapped ? 'done' : 'failed', outcome: swapped ? 'resealed' : 'record_moved' }, at)
+      const end: RunEnd = swapped
+        ? { state: 'done', runState: 'complete', reason: null }
+        : { state: 'failed', runState: 'failed', reason: 'record_moved' }
+      await endJob(sql, job, end, at)
       return swapped
     })
   }
 
   /** The end of a job that leaves its credential as it is. */
-  finishReseal(job: LeasedJob, end: Pick<JobEnd, 'state' | 'outcome' | 'incident'>): Promise<void> {
+  finishReseal(job: LeasedJob, end: RunEnd): Promise<void> {
     return this.#bound(job.id, (sql, at) => endJob(sql, job, end, at))
   }
 
@@ -152,10 +163,39 @@ export class JobStore {
     })
   }
 
+  /** The end of a backfill job. Of the credential it shows that it was used, and that the provider no longer accepts it. */
+  finishBackfill(job: LeasedJob, end: JobEnd): Promise<void> {
+    return this.#bound(job.id, async (sql, at) => {
+      const { parked, reason, used, notBefore } = end.credential
+      const pause = pauseAfter(end.state, end.runState)
+      await sql`
+        update flarewatch.credentials
+           set state = case when ${parked} then 'parked' else state end,
+               reason = case when ${parked} then ${reason} else reason end,
+               last_used_at = case when ${used} then ${at} else last_used_at end
+         where id = ${job.credential_id} and state = 'active'
+           and (not ${parked} or ciphertext = ${job.ciphertext})`
+      // Where it parked, the key that takes its place goes on at once.
+      if (pause > 0 && !parked) {
+        await sql`
+          update flarewatch.backfills
+             set next_at = greatest(next_at, ${new Date(at.getTime() + pause)}, ${notBefore}),
+                 reason = ${end.reason}
+           where state = 'open'`
+      }
+      await endJob(sql, job, end, at)
+    })
+  }
+
   /** What no leased job explains. The message's own text is not repeated: it is anyone's. */
   async refuse(detail: Record<string, string>, tenantId: TenantId | null): Promise<void> {
     const at = new Date(await this.#clock())
     await this.#sql.begin((sql) => insertIncident(sql, { kind: 'queue_message_refused', tenantId, detail, at }))
+  }
+
+  /** One transaction in which the rows of a leased job are seen. */
+  within<Value>(job: LeasedJob, act: (sql: Transaction, at: Date) => Promise<Value>): Promise<Value> {
+    return this.#bound(job.id, act)
   }
 
   async #bound<Value>(jobId: JobId, act: (sql: Transaction, at: Date) => Promise<Value>): Promise<Value> {
@@ -171,20 +211,16 @@ export class JobStore {
 async function endJob(
   sql: Transaction,
   job: LeasedJob,
-  {
-    state,
-    outcome,
-    detail = null,
-    incident,
-  }: Omit<JobEnd, 'credential' | 'detail'> & { readonly detail?: string | null },
+  { state, runState, reason, incident }: RunEnd,
   at: Date,
 ): Promise<void> {
   const ended = await sql`
-    update flarewatch.jobs set state = ${state}, outcome = ${outcome}, detail = ${detail}, finished_at = ${at}
+    update flarewatch.jobs set state = ${state}, run_state = ${runState}, reason = ${reason}, finished_at = ${at}
     where id = ${job.id}`
   if (ended.count === 0) throw new LeaseLost()
   if (incident === undefined) return
-  await insertIncident(sql, { kind: incident, tenantId: job.tenant_id, detail: { job_id: job.id, code: outcome }, at })
+  const detail = { job_id: job.id, code: reason ?? runState }
+  await insertIncident(sql, { kind: incident, tenantId: job.tenant_id, detail, at })
 }
 
 export type ResealedRecord = {
@@ -195,14 +231,17 @@ export type ResealedRecord = {
   readonly ciphertext: Uint8Array
 }
 
-export type JobEnd = {
+/** How the queue sees it, how the run ended, and why it is not complete. */
+export type RunEnd = {
   readonly state: 'done' | 'failed' | 'dead'
-  readonly outcome: string
-  readonly detail: string | null
+  readonly runState: RunState
+  readonly reason: RunReason | null
   readonly incident?: string
+}
+export type JobEnd = RunEnd & {
   readonly credential: {
     readonly parked: boolean
-    readonly reason: string | null
+    readonly reason: RunReason | null
     readonly used: boolean
     readonly succeeded: boolean
     readonly notBefore: Date | null

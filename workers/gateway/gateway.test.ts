@@ -46,6 +46,7 @@ const TENANT_ROUTES = [
   '/api/status',
   '/api/audit',
   '/api/members',
+  '/api/dead-letters',
 ]
 
 describe('T4: a user of one tenant', () => {
@@ -101,6 +102,25 @@ describe('A2: a user at AAL1', () => {
 
   it('reads no audit content', async () => {
     expect(await codeOf(await ask('/api/audit', { user: own.user, aal: 'aal1' }))).toEqual([403, 'aal2_required'])
+  })
+
+  it('reads no dead letter, which names who replayed it; at AAL2 those of the own tenant', async () => {
+    const [job] = await stand.sql<{ id: string }[]>`
+      insert into flarewatch.jobs (tenant_id, credential_id, state, run_state, reason, lease_until, created_at, finished_at)
+      select tenant_id, id, 'dead', 'failed', 'provider_timeout', now(), now(), now() from flarewatch.credentials
+      where tenant_id = ${own.tenant} returning id`
+    for (const path of ['/api/dead-letters', `/api/dead-letters/${job?.id}`]) {
+      expect(await codeOf(await ask(path, { user: own.user, aal: 'aal1' }))).toEqual([403, 'aal2_required'])
+    }
+    const listed = await (await ask('/api/dead-letters', { user: own.user })).json()
+    const line = { id: job?.id, label: own.marker, reason: 'provider_timeout', made_good: false, replay: null }
+    expect(listed).toMatchObject({ dead_letters: [line], more: false })
+    expect(await (await ask(`/api/dead-letters/${job?.id}`, { user: own.user })).json()).toMatchObject({
+      dead_letter: line,
+    })
+    expect(await codeOf(await ask(`/api/dead-letters/${job?.id}`, { user: other.user }))).toEqual([404, 'not_found'])
+    expect(await codeOf(await ask('/api/dead-letters/x', { user: own.user }))).toEqual([404, 'not_found'])
+    await stand.sql`delete from flarewatch.jobs where id = ${job?.id ?? ''}`
   })
 })
 
@@ -168,6 +188,7 @@ describe('V6: the credential line', () => {
     const text = await answer.text()
     const [line] = CredentialsResponse.parse(JSON.parse(text)).credentials
     expect(line).toMatchObject({ last4: 'wXyZ', scope: 'Zone:Analytics:Read', grade: 'read_only', label: own.marker })
+    expect(line?.health).toMatchObject({ last_run: null, complete_until: null, error_budget: { runs: 0, left: null } })
     expect(Object.keys(JSON.parse(text).credentials[0]).sort()).toEqual(Object.keys(line ?? {}).sort())
   })
 })
@@ -182,12 +203,29 @@ describe('metrics', () => {
     expect(byName.requests?.points.map(({ value }) => value)).toEqual([3, 4])
     expect(byName.unique_visitors).toMatchObject({ total: 35, previous_total: 15 })
     expect(byName.requests?.provenance).toMatchObject({ source: 'test', sampling: 1, completeness: 'partial' })
+    expect(byName.requests?.points[0]).not.toHaveProperty('corrected')
     expect(byName.bytes).toMatchObject({ total: 0, previous_total: null, points: [], provenance: null })
   })
 
   it('compare with nothing where history does not reach back to', async () => {
     const { series } = MetricsResponse.parse(await (await metrics(lastDays(3))).json())
     expect(series.find(({ metric }) => metric === 'requests')).toMatchObject({ total: 9, previous_total: null })
+  })
+
+  it('say of a figure that was corrected when that was and what it had been, and of a window its coarsest sampling', async () => {
+    await stand.sql`
+      update flarewatch.facts_daily set corrected_at = ${at(-1)}, previous_value = 2, sampling = 4
+      where site_id = ${own.site} and metric = 'requests' and window_start = ${at(-2)}`
+    const { series } = MetricsResponse.parse(await (await metrics(lastDays(2))).json())
+    const requests = series.find(({ metric }) => metric === 'requests')
+    expect(requests?.points).toMatchObject([{ value: 3, corrected: { at: at(-1), previous_value: 2 } }, { value: 4 }])
+    expect(requests?.provenance).toMatchObject({ sampling: 4 })
+  })
+
+  it('by the hour begin 90 days ago: a window that begins earlier is refused by name, never cut', async () => {
+    const hours = (day: number) => metrics(`grain=hour&from=${at(day)}&to=${at(day + 7)}`)
+    expect((await hours(-89)).status).toBe(200)
+    expect(await codeOf(await hours(-92))).toEqual([410, 'hours_not_kept'])
   })
 
   it.each([

@@ -225,7 +225,7 @@ async function leasedJob(id: string): Promise<LeasedJob> {
     credential_id: CredentialId.parse(credential.id),
     kind: 'poll',
     attempt: 1,
-    outcome: null,
+    reason: null,
     provider: 'cloudflare',
     credential_state: 'active',
     dek_version: row?.dek_version ?? 0,

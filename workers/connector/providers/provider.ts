@@ -1,5 +1,7 @@
 import type { SiteId } from '../../../domain/contracts/ids.ts'
+import type { RunState } from '../../../domain/contracts/runs.ts'
 import type { MetricName, Unit } from '../../../domain/metrics/definitions.ts'
+import type { RunReason } from '../../../domain/runs/words.ts'
 
 /** Why a call to a provider gave nothing. Stable words: they reach the job, the credential line and the audit log. */
 export type ProviderFailureCode =
@@ -14,6 +16,8 @@ export type ProviderFailureCode =
   | 'provider_reply_invalid'
   | 'provider_reply_too_large'
   | 'provider_query_refused'
+  /** A site that the provider no longer lists. */
+  | 'site_missing'
   | 'page_repeated'
 
 /** Carries a code and a wait, never the provider's own text: that could echo what was sent. */
@@ -61,15 +65,16 @@ export type Chunk = {
   readonly dataset: DatasetName
   readonly facts: readonly Fact[]
   readonly completeUntil: number | null
+  /** Of a first poll alone: where it began. What lies before it is its history, which is then planned. */
+  readonly historyUntil?: number
   readonly fetchedAt: number
 }
 
-export type RunOutcome = 'ok' | 'empty' | 'partial' | 'throttled'
 export type RunReport = {
-  readonly outcome: RunOutcome
+  readonly state: Exclude<RunState, 'parked' | 'failed'>
   readonly facts: number
-  /** Why it is not `ok`: a stable word; null when it is. */
-  readonly reason: string | null
+  /** Why it is not `complete`; null when it is. */
+  readonly reason: RunReason | null
   /** Set when the provider, or our own count of its quota, said how long to wait. */
   readonly retryAfterMs: number | undefined
 }
@@ -88,11 +93,30 @@ export type ProviderAccess = {
   readonly timeoutMs?: number
 }
 
-/** What a provider's file gets to work with. `at` is asked again before each call, since a backfill takes minutes. */
+/** What a provider's file gets to work with. The clock is asked again before each call, since a run takes minutes. */
 export type RunTools = {
   readonly clock: () => Promise<number>
   readonly store: (chunk: Chunk) => Promise<void>
 }
 
-/** One run over all sites of a credential, each from its own cursors. */
-export type Connector = (access: ProviderAccess, sites: readonly PolledSite[], tools: RunTools) => Promise<RunReport>
+/** One run over all sites of a credential, each from its own cursors; a first one reads recent windows alone. */
+export type Poll = (access: ProviderAccess, sites: readonly PolledSite[], tools: RunTools) => Promise<RunReport>
+
+/** Half-open, in Unix milliseconds, on the dataset's own windows. */
+export type Range = { readonly from: number; readonly to: number }
+/** The newest part of a range, whole from `from` on. `from` is the range's own where nothing is left of it. */
+export type Slice = { readonly from: number; readonly facts: readonly Fact[]; readonly fetchedAt: number }
+
+/** What lies before a first poll. Made anew for each job, so that it may keep what it learned of the provider meanwhile. */
+export type History = {
+  /** The oldest instant that the provider can still be asked for, or later than now where it keeps none. */
+  readonly oldest: (site: PolledSite, dataset: DatasetName) => Promise<number>
+  /** As much of the range's end as one transaction stores. The same range always gives the same facts, but for corrections. */
+  readonly readNewest: (site: PolledSite, dataset: DatasetName, range: Range) => Promise<Slice>
+}
+
+export type Connector = {
+  readonly poll: Poll
+  /** Null for a provider that tells of the present alone. */
+  readonly history: ((access: ProviderAccess, sites: readonly PolledSite[]) => History) | null
+}

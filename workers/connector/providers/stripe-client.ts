@@ -32,6 +32,8 @@ export class StripeClient {
         ...(after === undefined ? {} : { starting_after: after }),
       }
       const { data, has_more } = await this.#page(range.to, { ...query, limit: String(MAX_PAGE_ROWS) })
+      // More was announced: an empty answer is no end of the list.
+      if (after !== undefined && data.length === 0) throw new ProviderFailure('provider_reply_invalid')
       for (const { id, created } of data) {
         if (seen.has(id)) throw new ProviderFailure('page_repeated')
         if (created * 1000 < range.from || created * 1000 >= range.to)

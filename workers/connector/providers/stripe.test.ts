@@ -5,8 +5,9 @@ import { REVENUE_METRICS } from '../../../domain/providers/stripe/revenue.ts'
 import { type Ledger, ledgerOf } from '../../../local/simulators/stripe/ledger.ts'
 import { type StripeSimulator, startStripeSimulator } from '../../../local/simulators/stripe/simulator.ts'
 import type { WorldAccount } from '../../../local/simulators/stripe/world.ts'
+import { readWholeHistory } from '../../../local/stands/whole-history.ts'
 import { type Chunk, type Fact, type PolledSite, type ProviderAccess, ProviderFailure } from './provider.ts'
-import { pollStripe } from './stripe.ts'
+import { pollStripe, stripeHistory } from './stripe.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -26,6 +27,8 @@ afterEach(() => simulator.stop())
 class Store {
   readonly facts = new Map<string, Fact>()
   cursor: number | null
+  /** Where its history ends. */
+  until: number | undefined
   chunks = 0
   readonly account: WorldAccount
   readonly key: string
@@ -38,8 +41,10 @@ class Store {
     this.key = simulator.issueKey({ account: place, scope, mode: 'live' })
   }
 
-  async store({ facts, completeUntil }: Chunk): Promise<void> {
+  async store({ facts, completeUntil, historyUntil }: Chunk): Promise<void> {
     this.chunks += 1
+    this.until ??= historyUntil
+    this.cursor ??= historyUntil ?? null
     for (const fact of facts) this.facts.set(`${fact.windowStart} ${fact.currency} ${fact.metric}`, fact)
     if (completeUntil !== null) this.cursor = Math.max(this.cursor ?? 0, completeUntil)
   }
@@ -64,9 +69,10 @@ class Store {
   }
 }
 
-function poll(store: Store) {
-  const clock = async () => now
-  const access: ProviderAccess = {
+const clock = async () => now
+
+function accessTo(store: Store): ProviderAccess {
+  return {
     apiUrl: simulator.apiUrl,
     fetch: (url, init) => fetch(url, init),
     clock,
@@ -75,7 +81,20 @@ function poll(store: Store) {
     wait: async () => {},
     timeoutMs: 1000,
   }
-  return pollStripe(access, [store.site()], { clock, store: (chunk) => store.store(chunk) })
+}
+
+/** All that lies before the first poll. */
+async function readHistory(store: Store): Promise<number> {
+  const until = store.until ?? expect.fail()
+  const plan = { site: store.site(), dataset: 'daily', until } as const
+  const { slices } = await readWholeHistory(stripeHistory(accessTo(store)), plan, ({ facts, fetchedAt }) => {
+    void store.store({ siteId: SITE, dataset: 'daily', facts, completeUntil: null, fetchedAt })
+  })
+  return slices
+}
+
+function poll(store: Store) {
+  return pollStripe(accessTo(store), [store.site()], { clock, store: (chunk) => store.store(chunk) })
 }
 
 async function fault(kind: string, more: Record<string, unknown> = {}): Promise<void> {
@@ -131,20 +150,22 @@ describe('sixty days of an account, polled while everything goes wrong', () => {
     }
     now = START
     await fetch(`${simulator.controlUrl}/faults`, { method: 'DELETE' })
-    expect(await poll(store)).toMatchObject({ outcome: 'ok', reason: null })
+    expect(await poll(store)).toMatchObject({ state: 'complete', reason: null })
     expect([...struck].sort()).toEqual([...FAULTS].sort())
     expect(store.cursor).toBe(dayOf(timeZone, START).from)
     expect(Object.keys(store.books()).length).toBeGreaterThan(90)
     expect(store.books()).toEqual(goldenOf(store, from))
   })
 
-  it('from the beginning: goes back as far as facts are kept, and a second run asks for what is new alone', async () => {
+  it('L1: from the beginning: a week at once, then its history as far back as facts are kept, and later runs ask for what is new alone', async () => {
     const store = new Store(0, null)
-    expect(await poll(store)).toMatchObject({ outcome: 'ok' })
+    expect(await poll(store)).toMatchObject({ state: 'complete' })
+    expect(store.books()).toEqual(goldenOf(store, START - 7 * DAY))
+    expect(await readHistory(store)).toBeGreaterThan(20)
     expect(store.books()).toEqual(goldenOf(store, START - 729 * DAY))
     const [asked, chunks, kept] = [await calls(), store.chunks, store.facts.size]
     now += HOUR
-    expect(await poll(store)).toMatchObject({ outcome: 'ok' })
+    expect(await poll(store)).toMatchObject({ state: 'complete' })
     expect((await calls()) - asked).toBeLessThanOrEqual(2)
     expect([store.chunks - chunks, store.facts.size - kept]).toEqual([1, 0])
   })
@@ -181,7 +202,7 @@ describe('an answer that is no success is not taken for one', () => {
   it('an account without any transaction is empty, and is looked through again', async () => {
     const store = new Store(0, START - 3 * DAY)
     await fault('empty_result', { times: 100 })
-    expect(await poll(store)).toMatchObject({ outcome: 'empty', reason: 'run_empty', facts: 0 })
+    expect(await poll(store)).toMatchObject({ state: 'empty', reason: 'run_empty', facts: 0 })
     expect(store.facts.size).toBe(0)
   })
 
@@ -191,11 +212,11 @@ describe('an answer that is no success is not taken for one', () => {
     await poll(store).catch(() => {})
     await fault('rate_limited', { match: 'starting_after' })
     expect(await poll(store)).toMatchObject({
-      outcome: 'throttled',
+      state: 'throttled',
       reason: 'provider_rate_limited',
       retryAfterMs: 30_000,
     })
-    expect(await poll(store)).toMatchObject({ outcome: 'ok' })
+    expect(await poll(store)).toMatchObject({ state: 'complete' })
     expect(store.books()).toEqual(goldenOf(store, START - 90 * DAY))
   })
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SiteId } from '../../../domain/contracts/ids.ts'
 import type { MetricName } from '../../../domain/metrics/definitions.ts'
 import { type SupabaseSimulator, startSupabaseSimulator } from '../../../local/simulators/supabase/simulator.ts'
-import { DAY_MS, HOUR_MS, World } from '../../../local/simulators/supabase/world.ts'
+import { HOUR_MS, World } from '../../../local/simulators/supabase/world.ts'
 import type { Chunk, DatasetName, Fact, PolledSite, ProviderAccess } from './provider.ts'
 import { pollSupabase } from './supabase.ts'
 
@@ -68,8 +68,8 @@ function poll(more: Partial<ProviderAccess> = {}) {
 }
 
 describe('a reading', () => {
-  it('belongs to the hour and the day in which it was taken, each with its source', async () => {
-    expect(await poll()).toEqual({ outcome: 'ok', reason: null, facts: 20, retryAfterMs: undefined })
+  it('belongs to the hour in which it was taken, each with its source', async () => {
+    expect(await poll()).toEqual({ state: 'complete', reason: null, facts: 10, retryAfterMs: undefined })
     const { databaseBytes, connections, slowStatements } = world.reading(world.projects[BAKERY] ?? expect.fail(), START)
     const complete = { sampling: 1, completeness: 'complete', currency: null }
     const hour = { windowStart: HOUR, windowEnd: HOUR + HOUR_MS }
@@ -83,11 +83,6 @@ describe('a reading', () => {
     expect(ofHour('slow_statements')).toMatchObject({
       value: slowStatements,
       source: 'supabase.pg_stat_statements',
-    })
-    const day = Math.floor(START / DAY_MS) * DAY_MS
-    expect(factAt(BAKERY, 'daily', 'database_bytes', day)).toMatchObject({
-      value: databaseBytes,
-      windowEnd: day + DAY_MS,
     })
   })
 
@@ -111,7 +106,7 @@ describe('a reading', () => {
 
 describe('a paused project', () => {
   it('is no failure: it is stored as not active, and its database is not asked', async () => {
-    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    expect(await poll()).toMatchObject({ state: 'complete' })
     expect(metricsOf(YOGA)).toEqual(['project_active'])
     expect(factAt(YOGA, 'hourly', 'project_active', HOUR)).toMatchObject({ value: 0, source: 'supabase.projects' })
     expect(factAt(BAKERY, 'hourly', 'project_active', HOUR)?.value).toBe(1)
@@ -122,7 +117,7 @@ describe('a paused project', () => {
   })
   it('alone behind a token makes a run that is whole', async () => {
     for (const { ref } of world.projects) await control('status', { ref, status: 'INACTIVE' })
-    expect(await poll()).toMatchObject({ outcome: 'ok', facts: 6 })
+    expect(await poll()).toMatchObject({ state: 'complete', facts: 3 })
   })
 })
 
@@ -154,15 +149,15 @@ describe('golden readings', () => {
     const outcomes = new Set<string>()
     const golden = new Map<string, number>()
     for (let hour = 0; hour < 40; hour += 1) {
-      const run = await poll({ fetch: withFaults, timeoutMs: 80 }).catch((error: Error) => ({ outcome: error.message }))
-      outcomes.add(run.outcome)
+      const run = await poll({ fetch: withFaults, timeoutMs: 80 }).catch((error: Error) => ({ state: error.message }))
+      outcomes.add(run.state)
       for (const [index, project] of world.projects.entries()) {
         golden.set(`${siteId(index)} ${Math.floor(now / HOUR_MS) * HOUR_MS}`, world.reading(project, now).databaseBytes)
       }
       now += HOUR_MS
     }
     expect([...struck].sort()).toEqual(kinds.toSorted())
-    expect([...outcomes]).toEqual(expect.arrayContaining(['ok', 'partial', 'throttled', 'provider_unauthorized']))
+    expect([...outcomes]).toEqual(expect.arrayContaining(['complete', 'partial', 'throttled', 'provider_unauthorized']))
     const read = [...facts].filter(([key]) => key.includes(' hourly database_bytes '))
     expect(read.length).toBeGreaterThan(40)
     expect(read.length).toBeLessThan(80)
@@ -180,7 +175,7 @@ describe('a run that is not whole', () => {
     ['cut', 'project_unread'],
   ])('is partial when one database is %s, and the others are read', async (kind, reason) => {
     await fault(kind, { match: `${refOf(BAKERY)}/database` })
-    expect(await poll()).toMatchObject({ outcome: 'partial', reason })
+    expect(await poll()).toMatchObject({ state: 'partial', reason })
     expect(metricsOf(BAKERY)).toEqual(['project_active'])
     expect(metricsOf(CYCLES)).toContain('database_bytes')
   })
@@ -188,21 +183,21 @@ describe('a run that is not whole', () => {
     await poll()
     now += HOUR_MS
     await fault('repeated_page', { match: `${refOf(BAKERY)}/database` })
-    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'project_unread' })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'project_unread' })
     expect(factAt(BAKERY, 'hourly', 'database_bytes', HOUR + HOUR_MS)).toBeUndefined()
   })
   it('is partial when a project is gone, and the others are read', async () => {
     await control('status', { ref: refOf(BAKERY), status: 'REMOVED' })
-    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'site_missing' })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'site_missing' })
     expect(metricsOf(CYCLES)).toContain('database_bytes')
   })
-  it('is empty, and no proof that all is gone, when the token reaches no project', async () => {
+  it('is partial, and not empty, when the token reaches none of the projects that it had', async () => {
     await fault('empty_result', { match: '/v1/projects ' })
-    expect(await poll()).toMatchObject({ outcome: 'empty', reason: 'run_empty' })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'site_missing' })
   })
   it('is throttled with the wait that Supabase gave, and keeps what was read', async () => {
     await fault('rate_limited', { match: `${refOf(CYCLES)}/database`, retry_after: 7 })
-    expect(await poll()).toMatchObject({ outcome: 'throttled', retryAfterMs: 7000 })
+    expect(await poll()).toMatchObject({ state: 'throttled', retryAfterMs: 7000 })
     expect(metricsOf(BAKERY)).toContain('database_bytes')
   })
 })

@@ -5,11 +5,8 @@ import { connectorOf } from './connector.ts'
 import { type Fact, type PolledSite, ProviderFailure, type RunTools } from './provider.ts'
 import { SupabaseClient } from './supabase-client.ts'
 
-/** A reading is of a moment. It stands for the hour and the UTC day in which it was taken; a later one takes its place. */
-const WINDOWS = [
-  { dataset: 'hourly', windowMs: 3_600_000 },
-  { dataset: 'daily', windowMs: 86_400_000 },
-] as const
+/** A reading is of a moment. It stands for the hour in which it was taken; a later one takes its place, and the last of a day is the day's. */
+const HOUR_MS = 3_600_000
 /** A run that takes longer ends as partial; the next one reads all anew. */
 const MAX_RUN_MS = 4 * 60_000
 
@@ -28,12 +25,10 @@ export const pollSupabase = connectorOf(async (access, sites, tools) => {
   const client = new SupabaseClient(access)
   const deadline = (await tools.clock()) + MAX_RUN_MS
   const projects = await client.projects()
-  // A token that reaches nothing at all is no proof that each project was deleted.
-  if (projects.size === 0 || sites.length === 0) return { outcome: 'empty', reason: 'run_empty' }
   const failures: ProviderFailure[] = []
   let [missing, read] = [0, 0]
   for (const site of sites) {
-    if ((await tools.clock()) > deadline) return { outcome: 'partial', reason: 'run_too_long' }
+    if ((await tools.clock()) > deadline) return { state: 'partial', reason: 'run_too_long' }
     const project = projects.get(site.providerRef)
     if (project === undefined) {
       missing += 1
@@ -48,9 +43,9 @@ export const pollSupabase = connectorOf(async (access, sites, tools) => {
   // One database that does not answer is that project's trouble; when none does, it is the token's or Supabase's.
   if (first !== undefined && read === 0) throw first
   if (first !== undefined) {
-    return { outcome: 'partial', reason: first.code === 'provider_forbidden' ? 'project_forbidden' : 'project_unread' }
+    return { state: 'partial', reason: first.code === 'provider_forbidden' ? 'project_forbidden' : 'project_unread' }
   }
-  return missing > 0 ? { outcome: 'partial', reason: 'site_missing' } : { outcome: 'ok', reason: null }
+  return missing > 0 ? { state: 'partial', reason: 'site_missing' } : { state: 'complete', reason: null }
 })
 
 async function storeReadings(
@@ -59,12 +54,10 @@ async function storeReadings(
   readings: readonly Reading[],
 ): Promise<void> {
   const fetchedAt = await clock()
-  for (const { dataset, windowMs } of WINDOWS) {
-    const windowStart = Math.floor(fetchedAt / windowMs) * windowMs
-    const facts = readings.map((reading) => factOf(reading, windowStart, windowMs))
-    // No cursor: what was not read in its hour cannot be read later.
-    await store({ siteId, dataset, facts, completeUntil: null, fetchedAt })
-  }
+  const windowStart = Math.floor(fetchedAt / HOUR_MS) * HOUR_MS
+  const facts = readings.map((reading) => factOf(reading, windowStart))
+  // No cursor: what was not read in its hour cannot be read later.
+  await store({ siteId, dataset: 'hourly', facts, completeUntil: null, fetchedAt })
 }
 
 async function readProject(client: SupabaseClient, project: Project): Promise<ProjectRead> {
@@ -88,8 +81,8 @@ async function readProject(client: SupabaseClient, project: Project): Promise<Pr
   }
 }
 
-function factOf({ metric, value, source }: Reading, windowStart: number, windowMs: number): Fact {
+function factOf({ metric, value, source }: Reading, windowStart: number): Fact {
   const { unit } = METRICS[metric]
-  const window = { windowStart, windowEnd: windowStart + windowMs }
+  const window = { windowStart, windowEnd: windowStart + HOUR_MS }
   return { metric, unit, currency: null, ...window, value, source, sampling: 1, completeness: 'complete' }
 }
