@@ -10,6 +10,8 @@ import { type PollingStack, startPollingStack, WORLD_SEED } from '../../local/st
 
 const HOUR = 3_600_000
 const START = Date.UTC(2026, 10, 24, 10, 30)
+/** Of each of three zones: three metrics by the hour, four by the day, and the days of visits, which are made of their hours. */
+const FIRST_FACTS = { hourly: 3 * 3 * (48 + 1), daily: 3 * 4 * (7 + 1) + 3 * 3 }
 const INGEST = 'flarewatch-ingest'
 const DEAD = 'flarewatch-ingest-dead'
 
@@ -96,7 +98,17 @@ describe('the road of one credential', () => {
     const [polled] = await stack.sql`select * from flarewatch.jobs where credential_id = ${agency.credentialId}`
     expect(polled).toMatchObject({ state: 'done', run_state: 'complete', reason: null, attempt: 1 })
     expect(await credential()).toMatchObject({ state: 'active', reason: null, last_used_at: new Date(START) })
-    expect(await facts()).toEqual({ hourly: 3 * 3 * (48 + 1), daily: 3 * 4 * (7 + 1) })
+    expect(await facts()).toEqual(FIRST_FACTS)
+    const visits = await stack.sql`
+      select day.source, day.completeness, day.value = sum(hour.value) as is_sum from flarewatch.facts_daily day
+        join flarewatch.facts_hourly hour on hour.site_id = day.site_id and hour.metric = day.metric
+          and hour.window_start >= day.window_start and hour.window_start < day.window_end
+      where day.site_id = ${agency.siteIds[0] ?? ''} and day.metric = 'visits'
+      group by day.source, day.completeness, day.value, day.window_start order by day.window_start`
+    const made = { source: 'rollup:cloudflare.httpRequestsAdaptiveGroups', is_sum: true }
+    expect(visits.slice()).toEqual(
+      ['partial', 'complete', 'partial'].map((completeness) => ({ ...made, completeness })),
+    )
     const [newest] = await stack.sql`
       select * from flarewatch.facts_hourly where site_id = ${agency.siteIds[0] ?? ''} and metric = 'requests'
       order by window_start desc limit 1`
@@ -211,7 +223,7 @@ describe('a provider that fails', () => {
     expect(await job(first.jobId)).toMatchObject({ state: 'leased', run_state: null, reason: code })
     expect(await deliver(INGEST, { job_id: first.jobId, credential_id: agency.credentialId }, 4)).toBe('acked')
     expect(await job(first.jobId)).toMatchObject({ state: 'done', run_state: 'complete' })
-    expect(await facts()).toEqual({ hourly: 3 * 3 * (48 + 1), daily: 3 * 4 * (7 + 1) })
+    expect(await facts()).toEqual(FIRST_FACTS)
     expect(await auditRows()).toBe(4)
   })
 
