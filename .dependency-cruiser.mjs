@@ -18,6 +18,7 @@ const rooms = {
   dashboards: [
     'domain/contracts',
     'domain/incidents',
+    'domain/runs',
     'domain/metrics',
     'domain/result',
     'domain/providers',
