@@ -118,8 +118,8 @@ describe('the findings of a site', () => {
       site = own.site,
       tenant = own.tenant,
     ) => {
-      const seen = new Date(stand.now() - 60 * day)
-      const resolvedAt = resolvedAgo === null ? null : new Date(stand.now() - resolvedAgo)
+      const seen = new Date(Date.now() - 60 * day)
+      const resolvedAt = resolvedAgo === null ? null : new Date(Date.now() - resolvedAgo)
       await stand.sql`insert into flarewatch.findings
         (site_id, tenant_id, provider, kind, subject, level, first_seen, last_seen, resolved_at)
         values (${site}, ${tenant}, 'supabase', ${kind}, 'public.orders', ${level}, ${seen}, ${seen}, ${resolvedAt})`
