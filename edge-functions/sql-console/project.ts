@@ -1,4 +1,10 @@
-import { MAX_RESULT_BYTES, MAX_ROWS, STATEMENT_MS, type StatementAnswer } from 'domain/contracts/console.ts'
+import {
+  type ConsoleColumn,
+  MAX_RESULT_BYTES,
+  MAX_ROWS,
+  STATEMENT_MS,
+  type StatementAnswer,
+} from 'domain/contracts/console.ts'
 import { queryPath } from 'domain/providers/supabase/schemas.ts'
 import { z } from 'zod'
 import { createAsk } from '../_shared/ask-provider.ts'
@@ -82,7 +88,7 @@ function selected(value: unknown): Read {
   return { columns: rows[0]?.columns ?? [], rows: whole, truncated: whole.length < rows.length }
 }
 
-function kindOf(type: string) {
+function kindOf(type: string): ConsoleColumn['kind'] {
   return type === 'number' || type === 'boolean' ? type : 'text'
 }
 
