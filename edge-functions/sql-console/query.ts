@@ -70,13 +70,13 @@ async function queryProject(
   if (utf8(statement).length > MAX_STATEMENT_BYTES) throw new Refused('request_too_large')
   const judged = judgeForProject(statement)
   if ('state' in judged) return judged
-  const { ciphertext, provider_ref } = await store('console_credential', { tenant_id, user_id: user.id, ...project })
+  const record = await store('console_credential', { tenant_id, ...inSession(user, now), ...project })
   const proofs = { userJwt: user.jwt, requestId }
   const asked = { tenant_id, credential_id, site_id, ...(await described(statement)) }
   const { subkey, intent_row, dek_version } = await vault('console-open', asked, proofs)
   return told(vault, { tenant_id, intent_row }, proofs, () =>
-    withSecret(ciphertext, subkey, { tenant_id, credential_id, dek_version }, (secret) =>
-      secret.use((token) => runAtProject({ apiUrl: projectApiUrl, token, ref: provider_ref, signal }, judged)),
+    withSecret(record.ciphertext, subkey, { tenant_id, credential_id, dek_version }, (secret) =>
+      secret.use((token) => runAtProject({ apiUrl: projectApiUrl, token, ref: record.provider_ref, signal }, judged)),
     ),
   )
 }

@@ -74,12 +74,14 @@ revoke execute on function flarewatch.drop_old_findings(timestamptz, integer) fr
 grant execute on function flarewatch.drop_old_findings(timestamptz, integer) to flarewatch_scheduler;
 
 -- The console's second target: the sealed key of one Supabase project of the tenant, for one statement at its read-only endpoint.
+-- Asked before the vault has judged the session, so it is judged here.
 create function privileged.console_credential(request jsonb) returns jsonb
   language plpgsql stable security definer set search_path = ''
 as $$
 declare
   answer jsonb;
 begin
+  perform flarewatch.require_session(request);
   perform flarewatch.require_act((request ->> 'tenant_id')::uuid, (request ->> 'user_id')::uuid, 'console.query');
   select pg_catalog.jsonb_build_object(
     'ciphertext', flarewatch.to_base64url(record.ciphertext),
