@@ -26,6 +26,7 @@ export const PANELS: { readonly [Name in Provider]: Panel } = {
       'database_connections',
       'database_connection_limit',
       'slow_statements',
+      'function_errors',
     ],
   },
 }
@@ -37,4 +38,6 @@ export const BETTER_WHEN_LESS: ReadonlySet<MetricName> = new Set([
   'spf_unverified',
   'dkim_unverified',
   'refunds',
+  'slow_statements',
+  'function_errors',
 ])

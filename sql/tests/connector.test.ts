@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { as, asConnector, connectAs, INSUFFICIENT_PRIVILEGE, refusal, rolledBack, type Tx } from './database.ts'
-import { AFTER_LEASE, factOf, NOW, seedCredential, seedWorld, type World } from './world.ts'
+import { AFTER_LEASE, factOf, findingOf, NOW, seedCredential, seedWorld, type World } from './world.ts'
 
 const sql = connectAs('supabase_admin')
-const READABLE = ['credentials', 'sites', 'cursors', 'facts_hourly', 'facts_daily'] as const
+const READABLE = ['credentials', 'sites', 'cursors', 'facts_hourly', 'facts_daily', 'findings'] as const
 
 function inWorld(act: (tx: Tx, world: World) => Promise<void>): Promise<void> {
   return rolledBack(sql, async (tx) => act(tx, await seedWorld(tx)))
@@ -152,6 +152,33 @@ describe('a poll is stored', () => {
         update flarewatch.credentials set reason = 'x' where id = ${birch.credentialId}`,
       )
       expect(others.count).toBe(0)
+    }))
+
+  test('T4: it begins and ends findings of its own sites alone, and never changes one that has ended', () =>
+    inWorld(async (tx, { ash, birch }) => {
+      for (const finding of [findingOf(birch.id, ash.siteId, 'x'), findingOf(ash.id, birch.siteId, 'x')]) {
+        const insert = (inner: Tx) => inner`insert into flarewatch.findings ${inner(finding)}`
+        expect(await refusedFor(tx, ash.jobId, NOW, insert)).toBe(INSUFFICIENT_PRIVILEGE)
+      }
+      const resolve = () => tx`update flarewatch.findings set resolved_at = ${NOW}`
+      expect((await asConnector(tx, ash.jobId, NOW, resolve)).count).toBe(1)
+      expect((await asConnector(tx, ash.jobId, NOW, resolve)).count).toBe(0)
+      const rows = await tx`select tenant_id from flarewatch.findings where resolved_at is not null`
+      expect(rows.slice()).toEqual([{ tenant_id: ash.id }])
+      const move = (inner: Tx) => inner`update flarewatch.findings set first_seen = ${AFTER_LEASE}`
+      const erase = (inner: Tx) => inner`delete from flarewatch.findings`
+      for (const act of [move, erase]) expect(await refusedFor(tx, ash.jobId, NOW, act)).toBe(INSUFFICIENT_PRIVILEGE)
+    }))
+
+  test('findings go a year after they were resolved, and open ones never', () =>
+    inWorld(async (tx, { ash }) => {
+      await tx`update flarewatch.findings set resolved_at = ${NOW} where tenant_id = ${ash.id}`
+      const drop = (at: Date) =>
+        as(tx, 'flarewatch_scheduler', () => tx`select flarewatch.drop_old_findings(${at}, 10) as n`)
+      const year = 366 * 24 * 3_600_000
+      expect((await drop(new Date(NOW.getTime() + year - 48 * 3_600_000))).slice()).toEqual([{ n: 0 }])
+      expect((await drop(new Date(NOW.getTime() + year))).slice()).toEqual([{ n: 1 }])
+      expect((await drop(new Date(NOW.getTime() + 9 * year))).slice()).toEqual([{ n: 0 }])
     }))
 
   test('it cannot move a job, a fact or a credential to another owner, nor read a wrap', () =>

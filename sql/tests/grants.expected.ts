@@ -182,6 +182,15 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
     flarewatch_console: { select: 'all' },
     flarewatch_connector: { select: 'all', insert: 'all', update: FIGURE },
   },
+  findings: {
+    flarewatch_gateway: { select: 'all' },
+    flarewatch_console: { select: 'all' },
+    flarewatch_connector: {
+      select: 'all',
+      insert: 'all',
+      update: ['level', 'detail', 'last_seen', 'resolved_at'],
+    },
+  },
   audit_heads: { flarewatch_verifier: { select: 'all' } },
   audit_log: {
     flarewatch_gateway: { select: HASHED_COLUMNS },
@@ -293,6 +302,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.claim_due',
     'flarewatch.drop_old_events',
     'flarewatch.drop_old_runs',
+    'flarewatch.drop_old_findings',
     'flarewatch.max_attempts',
     'flarewatch.next_poll',
     'flarewatch.requeue_events',
@@ -334,6 +344,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'privileged.cancel_member_reset',
     'privileged.change_member',
     'privileged.close_member_reset',
+    'privileged.console_credential',
     'privileged.delete_credential',
     'privileged.end_console',
     'privileged.find_invitation',

@@ -52,7 +52,8 @@ export type ProviderTask = {
 }
 
 export function pollJob(parts: PollParts, job: LeasedJob): Promise<Verdict> {
-  const tools = { clock: parts.clock, store: parts.store.store.bind(parts.store, job) }
+  const { clock, store } = parts
+  const tools = { clock, store: store.store.bind(store, job), storeFindings: store.storeFindings.bind(store, job) }
   return runJob(parts, job, {
     reserved: 0,
     shortage: (waitMs) => new ProviderFailure('provider_rate_limited', waitMs),

@@ -8,6 +8,7 @@ import { audit } from './routes/audit.ts'
 import { auditExport } from './routes/audit-export.ts'
 import { auditProof } from './routes/audit-proof.ts'
 import { deadLetter, deadLetters } from './routes/dead-letters.ts'
+import { siteFindings } from './routes/findings.ts'
 import { incidents } from './routes/incidents.ts'
 import { answerLogin, collectLogin } from './routes/login.ts'
 import { members } from './routes/members.ts'
@@ -53,6 +54,7 @@ router
   .all('/api/me', me)
   .all('/api/sites', sites)
   .all('/api/sites/:id/metrics', siteMetrics)
+  .all('/api/sites/:id/findings', siteFindings)
   .all('/api/credentials', credentials)
   .all('/api/members', members)
   .all('/api/dead-letters', deadLetters)

@@ -87,7 +87,11 @@ function accessTo(timeoutMs = 30_000): ProviderAccess {
 }
 
 function poll(timeoutMs?: number) {
-  return pollCloudflare(accessTo(timeoutMs), store.sites(), { clock, store: (chunk) => store.store(chunk) })
+  return pollCloudflare(accessTo(timeoutMs), store.sites(), {
+    clock,
+    store: (chunk) => store.store(chunk),
+    storeFindings: async () => {},
+  })
 }
 
 /** All that lies before the first poll; how many slices that took. */

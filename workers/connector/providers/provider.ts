@@ -1,5 +1,6 @@
 import type { SiteId } from '../../../domain/contracts/ids.ts'
 import type { RunState } from '../../../domain/contracts/runs.ts'
+import type { FindingKind } from '../../../domain/findings/kinds.ts'
 import type { MetricName, Unit } from '../../../domain/metrics/definitions.ts'
 import type { RunReason } from '../../../domain/runs/words.ts'
 
@@ -70,6 +71,23 @@ export type Chunk = {
   readonly fetchedAt: number
 }
 
+export type Finding = {
+  readonly kind: FindingKind
+  readonly subject: string
+  readonly detail: string | null
+}
+
+/**
+ * What one look at a site found. `whole` names the kinds of which all were seen: only of those is what was not found any more resolved,
+ * so that a look that was cut short ends nothing.
+ */
+export type Look = {
+  readonly siteId: SiteId
+  readonly findings: readonly Finding[]
+  readonly whole: readonly FindingKind[]
+  readonly at: number
+}
+
 export type RunReport = {
   readonly state: Exclude<RunState, 'parked' | 'failed'>
   readonly facts: number
@@ -97,6 +115,7 @@ export type ProviderAccess = {
 export type RunTools = {
   readonly clock: () => Promise<number>
   readonly store: (chunk: Chunk) => Promise<void>
+  readonly storeFindings: (look: Look) => Promise<void>
 }
 
 /** One run over all sites of a credential, each from its own cursors; a first one reads recent windows alone. */

@@ -105,7 +105,11 @@ async function readHistory(more: Partial<ProviderAccess> = {}): Promise<void> {
 }
 
 function poll(more: Partial<ProviderAccess> = {}) {
-  return pollResend(accessTo(more), store.sites(), { clock, store: (chunk) => store.store(chunk) })
+  return pollResend(accessTo(more), store.sites(), {
+    clock,
+    store: (chunk) => store.store(chunk),
+    storeFindings: async () => {},
+  })
 }
 
 /** The world's own ledger: each mail and all that became of it. */

@@ -94,7 +94,11 @@ async function readHistory(store: Store): Promise<number> {
 }
 
 function poll(store: Store) {
-  return pollStripe(accessTo(store), [store.site()], { clock, store: (chunk) => store.store(chunk) })
+  return pollStripe(accessTo(store), [store.site()], {
+    clock,
+    store: (chunk) => store.store(chunk),
+    storeFindings: async () => {},
+  })
 }
 
 async function fault(kind: string, more: Record<string, unknown> = {}): Promise<void> {
