@@ -30,7 +30,7 @@ export const CONNECT_HELP: { readonly [Name in Provider]: ConnectHelp } = {
   },
   stripe: {
     keyName: 'Restricted key',
-    brings: 'an account becomes a site, with its revenue by day',
+    brings: 'an account becomes a site, with its revenue by day and its subscriptions',
     steps: [
       <>
         In Stripe, open{' '}
@@ -40,8 +40,9 @@ export const CONNECT_HELP: { readonly [Name in Provider]: ConnectHelp } = {
         .
       </>,
       <>
-        Set <strong>Balance transaction sources</strong> to <strong>Read</strong> and leave every other permission at
-        None. If your page offers to read the account itself, its name and time zone are taken from there.
+        Set <strong>Balance transaction sources</strong>, <strong>Subscriptions</strong> and <strong>Coupons</strong> to{' '}
+        <strong>Read</strong> and leave every other permission at None. If your page offers to read the account itself,
+        its name and time zone are taken from there.
       </>,
       <>
         Paste the key, which begins with <code>rk_</code>, here. A secret key (<code>sk_</code>) is refused unsent, and

@@ -69,6 +69,14 @@ const REASONS: Readonly<Record<string, Reason>> = {
     'At Supabase, let the token’s user read that project, or connect a token that leaves it out.',
   ),
   project_unread: incomplete('The database of one project gave no reading; the others did.'),
+  subscriptions_forbidden: incomplete(
+    'The key may not read subscriptions, so there is no MRR. Revenue is read all the same.',
+    'At Stripe, set Subscriptions and Coupons to Read for it, or replace it by a key that has both.',
+  ),
+  subscriptions_too_many: incomplete(
+    'The account has more subscriptions than a run reads, so there is no MRR.',
+    'Report this: the bound is ours.',
+  ),
   run_too_long: incomplete('The last run was cut short by its time limit.', 'The next one goes on where it stopped.'),
   tenant_frozen: {
     badge: 'frozen',

@@ -15,6 +15,7 @@ import { FailureNotice } from '../shell/notice.tsx'
 import { useNow } from '../shell/use-now.ts'
 import { PANELS } from '../view/panels.ts'
 import type { Range } from '../view/ranges.ts'
+import { CategoryTable } from './category-table.tsx'
 import { FigureLine } from './figure-line.tsx'
 import { Freshness } from './freshness.tsx'
 
@@ -94,16 +95,19 @@ type PanelBodyProps = {
 function PanelBody({ traffic, site, range, compare }: PanelBodyProps) {
   return (
     <div className="panel-body">
-      <dl className="figures">
-        {traffic.figures.map((figure) => (
-          <FigureLine
-            key={`${figure.metric} ${figure.currency}`}
-            figure={figure}
-            range={range}
-            timeZone={site.time_zone}
-          />
-        ))}
-      </dl>
+      <div>
+        <dl className="figures">
+          {traffic.figures.map((figure) => (
+            <FigureLine
+              key={`${figure.metric} ${figure.currency}`}
+              figure={figure}
+              range={range}
+              timeZone={site.time_zone}
+            />
+          ))}
+        </dl>
+        {traffic.categories.rows.length > 0 && <CategoryTable categories={traffic.categories} />}
+      </div>
       <TrafficChart
         title={site.name}
         charted={traffic.charted}
