@@ -9,7 +9,7 @@ import type { Look } from './providers/provider.ts'
  */
 export async function saveLook(
   sql: Transaction,
-  { tenant_id, provider }: LeasedJob,
+  { tenant_id, provider }: Pick<LeasedJob, 'tenant_id' | 'provider'>,
   { siteId, findings, whole, at }: Look,
 ): Promise<void> {
   const seenAt = new Date(at)
