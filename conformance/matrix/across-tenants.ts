@@ -13,7 +13,13 @@ export const ACROSS_TENANTS: Readonly<Record<string, Partial<Record<Verb, readon
   },
   // Policies hold each row to the tenant of the leased job; unleased, they let none in.
   flarewatch_connector: {
-    insert: ['flarewatch.cursors', 'flarewatch.facts_daily', 'flarewatch.facts_hourly', 'flarewatch.incidents'],
+    insert: [
+      'flarewatch.cursors',
+      'flarewatch.facts_daily',
+      'flarewatch.facts_hourly',
+      'flarewatch.findings',
+      'flarewatch.incidents',
+    ],
   },
   // Wraps and sealed rows of every tenant: it opens none of them without the ledger's share (V2).
   flarewatch_vault: {
@@ -112,6 +118,7 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
   flarewatch_scheduler: [
     'flarewatch.claim_due',
     'flarewatch.drop_old_events',
+    'flarewatch.drop_old_findings',
     'flarewatch.max_attempts',
     'flarewatch.next_poll',
     'flarewatch.requeue_events',

@@ -49,6 +49,7 @@ export const ROUTES: readonly Route[] = [
     demand: 'enrolment',
     path: ({ siteId }) => `/api/sites/${siteId}/metrics?${range()}`,
   },
+  { pattern: '/api/sites/:id/findings', demand: 'enrolment', path: ({ siteId }) => `/api/sites/${siteId}/findings` },
   fixed('/api/credentials', 'enrolment'),
   fixed('/api/receipts', 'enrolment'),
   fixed('/api/incidents', 'enrolment'),

@@ -10,6 +10,8 @@ import { readRevenue } from '../data/revenue.ts'
 import type { SiteSummary, z } from '../data/schemas.ts'
 import { readTraffic, type Traffic } from '../data/traffic.ts'
 import { usePolled } from '../data/use-polled.ts'
+import { isInspected } from '../findings/groups.ts'
+import { SiteFindings } from '../findings/site-findings.tsx'
 import { useWorkspace } from '../session/workspace.tsx'
 import { FailureNotice } from '../shell/notice.tsx'
 import { useNow } from '../shell/use-now.ts'
@@ -77,6 +79,7 @@ export function SitePanel({ site, credential, range, compare, round }: SitePanel
       {value !== null && fetchedAt !== null && (
         <PanelBody traffic={value} site={site} range={range} compare={compare} />
       )}
+      {isInspected(site.provider) && <SiteFindings site={site} now={now} round={round} />}
     </article>
   )
 }

@@ -38,6 +38,7 @@ export const PANELS: { readonly [Name in Provider]: Panel } = {
       'database_connections',
       'database_connection_limit',
       'slow_statements',
+      'function_errors',
     ],
   },
 }
@@ -59,4 +60,6 @@ export const BETTER_WHEN_LESS: ReadonlySet<MetricName> = new Set([
   'dkim_unverified',
   'refunds',
   'churned_subscriptions',
+  'slow_statements',
+  'function_errors',
 ])

@@ -133,6 +133,7 @@ export const MetricName = z.enum([
   'database_connections',
   'database_connection_limit',
   'slow_statements',
+  'function_errors',
 ])
 /** `minor`: money, in the smallest unit of its series' currency. */
 export const Unit = z.enum(['count', 'bytes', 'minor'])
@@ -162,6 +163,44 @@ export const MetricsResponse = z.object({
   from: z.iso.datetime(),
   to: z.iso.datetime(),
   series: z.array(MetricSeries),
+})
+
+/** Lints of a Supabase database have the names that splinter gives them. */
+export const FindingKind = z.enum([
+  'rls_disabled_in_public',
+  'policy_exists_rls_disabled',
+  'auth_users_exposed',
+  'security_definer_view',
+  'rls_references_user_metadata',
+  'rls_policy_always_true',
+  'anon_security_definer_function_executable',
+  'function_search_path_mutable',
+  'extension_in_public',
+  'duplicate_index',
+  'unindexed_foreign_keys',
+  'no_primary_key',
+  'rls_enabled_no_policy',
+  'slow_statement',
+])
+export const FindingLevel = z.enum(['error', 'warning', 'info'])
+/** One stretch of time in which one subject had one fault: it appeared at `first_seen`, and disappeared at `resolved_at`. */
+export const FindingLine = z.object({
+  kind: FindingKind,
+  level: FindingLevel,
+  /** What it was found on, by the provider's own name for it. */
+  subject: z.string(),
+  detail: z.string().nullable(),
+  first_seen: z.iso.datetime(),
+  last_seen: z.iso.datetime(),
+  resolved_at: z.iso.datetime().nullable(),
+})
+/** `GET /api/sites/{id}/findings`: all that are open, the gravest first, and those resolved in the last 30 days, the newest first. */
+export const FindingsResponse = z.object({
+  site_id: SiteId,
+  open: z.array(FindingLine),
+  resolved: z.array(FindingLine),
+  /** Whether there are others than those listed. */
+  more: z.boolean(),
 })
 
 export const CredentialLine = z.object({

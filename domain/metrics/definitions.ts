@@ -107,6 +107,7 @@ export const METRICS: { readonly [Name in MetricName]: MetricDefinition & { read
   database_connections: { name: 'database_connections', label: 'Connections in use', ...STATE },
   database_connection_limit: { name: 'database_connection_limit', label: 'Connection limit', ...STATE },
   slow_statements: { name: 'slow_statements', label: 'Statements over 1 s on average', ...STATE },
+  function_errors: { name: 'function_errors', label: 'Function calls that failed', ...STATE, aggregation: 'sum' },
 }
 
 export function metricsOf(provider: Provider, grain: Grain): readonly MetricDefinition[] {

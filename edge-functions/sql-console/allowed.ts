@@ -8,6 +8,7 @@ export const SCHEMA = 'warehouse'
 export const RELATIONS: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ['sites', words('site_id name provider time_zone')],
   ['runs', words('run_id kind state attempt outcome created_at finished_at')],
+  ['findings', words('site_id provider kind subject level detail first_seen last_seen resolved_at')],
   ...['metrics_hourly', 'metrics_daily'].map(
     (name) =>
       [

@@ -163,6 +163,15 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
     flarewatch_console: { select: 'all' },
     flarewatch_connector: { select: 'all', insert: 'all', update: FIGURE },
   },
+  findings: {
+    flarewatch_gateway: { select: 'all' },
+    flarewatch_console: { select: 'all' },
+    flarewatch_connector: {
+      select: 'all',
+      insert: 'all',
+      update: ['level', 'detail', 'last_seen', 'resolved_at'],
+    },
+  },
   audit_heads: { flarewatch_verifier: { select: 'all' } },
   audit_log: {
     flarewatch_gateway: { select: HASHED_COLUMNS },
@@ -247,6 +256,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
   flarewatch_scheduler: [
     'flarewatch.claim_due',
     'flarewatch.drop_old_events',
+    'flarewatch.drop_old_findings',
     'flarewatch.max_attempts',
     'flarewatch.next_poll',
     'flarewatch.requeue_events',

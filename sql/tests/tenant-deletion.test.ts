@@ -49,6 +49,7 @@ const READABLE = [
   'sites',
   'facts_hourly',
   'facts_daily',
+  'findings',
   'audit_log',
   'receipts',
   'incidents',
@@ -56,6 +57,7 @@ const READABLE = [
 const PARTS = [
   'facts_hourly',
   'facts_daily',
+  'findings',
   'cursors',
   'sites',
   'jobs',

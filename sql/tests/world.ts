@@ -92,6 +92,20 @@ async function seedPolling(tx: Tx, { id, credentialId, siteId, jobId }: Tenant):
   for (const table of ['facts_hourly', 'facts_daily']) {
     await tx`insert into ${tx(`flarewatch.${table}`)} ${tx(factOf(id, siteId))}`
   }
+  await tx`insert into flarewatch.findings ${tx(findingOf(id, siteId))}`
+}
+
+export function findingOf(tenantId: string, siteId: string, subject = 'public.orders') {
+  return {
+    site_id: siteId,
+    tenant_id: tenantId,
+    provider: 'supabase',
+    kind: 'no_primary_key',
+    subject,
+    level: 'info',
+    first_seen: NOW,
+    last_seen: NOW,
+  }
 }
 
 export function factOf(tenantId: string, siteId: string, metric = 'requests') {

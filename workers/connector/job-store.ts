@@ -3,7 +3,8 @@ import { CredentialId, JobId, SiteId, TenantId } from '../../domain/contracts/id
 import { Provider } from '../../domain/contracts/providers.ts'
 import type { Sql, Transaction } from '../runtime/database.ts'
 import { insertIncident, saveCursor, upsertFacts } from './facts-store.ts'
-import type { Chunk, PolledSite } from './providers/provider.ts'
+import { saveLook } from './findings-store.ts'
+import type { Chunk, Look, PolledSite } from './providers/provider.ts'
 
 /** The lease ran out or went to someone else: what was done for it must not be stored any more. */
 export class LeaseLost extends Error {
@@ -100,12 +101,15 @@ export class JobStore {
 
   /** Facts, their provenance and the cursor, or none of them. */
   store(job: LeasedJob, chunk: Chunk): Promise<void> {
-    return this.#bound(job.id, async (sql) => {
-      const held = await sql`select 1 from flarewatch.jobs where id = ${job.id} for share`
-      if (held.length === 0) throw new LeaseLost()
+    return this.#whileLeased(job.id, async (sql) => {
       if (chunk.facts.length > 0) await upsertFacts(sql, job, chunk)
       if (chunk.completeUntil !== null) await saveCursor(sql, job, chunk, new Date(chunk.completeUntil))
     })
+  }
+
+  /** What one look at a site found, and what is found no more. */
+  storeFindings(job: LeasedJob, look: Look): Promise<void> {
+    return this.#whileLeased(job.id, (sql) => saveLook(sql, job, look))
   }
 
   /** A failed try of a job that stays leased: the reason waits here for the dead letter, and shows meanwhile. */
@@ -156,6 +160,15 @@ export class JobStore {
   async refuse(detail: Record<string, string>, tenantId: TenantId | null): Promise<void> {
     const at = new Date(await this.#clock())
     await this.#sql.begin((sql) => insertIncident(sql, { kind: 'queue_message_refused', tenantId, detail, at }))
+  }
+
+  /** The lease is held until what is stored for it is there. */
+  #whileLeased(jobId: JobId, act: (sql: Transaction) => Promise<void>): Promise<void> {
+    return this.#bound(jobId, async (sql) => {
+      const held = await sql`select 1 from flarewatch.jobs where id = ${jobId} for share`
+      if (held.length === 0) throw new LeaseLost()
+      await act(sql)
+    })
   }
 
   async #bound<Value>(jobId: JobId, act: (sql: Transaction, at: Date) => Promise<Value>): Promise<Value> {

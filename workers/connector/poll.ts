@@ -85,7 +85,12 @@ async function callProvider(
     wait: parts.wait,
     ...(parts.timeoutMs === undefined ? {} : { timeoutMs: parts.timeoutMs }),
   }
-  const tools = { clock: parts.clock, store: parts.store.store.bind(parts.store, job) }
+  const { store } = parts
+  const tools = {
+    clock: parts.clock,
+    store: store.store.bind(store, job),
+    storeFindings: store.storeFindings.bind(store, job),
+  }
   const report = await CONNECTORS[job.provider](access, sites, tools)
   if (report.outcome === 'throttled') await remember(parts, job, report.retryAfterMs)
   return report

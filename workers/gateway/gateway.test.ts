@@ -4,6 +4,7 @@ import { toBase64, u64be } from '../../domain/bytes.ts'
 import {
   AuditResponse,
   CredentialsResponse,
+  FindingsResponse,
   IncidentsResponse,
   MembersResponse,
   MeResponse,
@@ -56,8 +57,8 @@ describe('T4: a user of one tenant', () => {
     expect(await codeOf(await ask(path, { user: own.user, tenant: "' or true --" }))).toEqual([403, 'not_a_member'])
   })
 
-  it('gets nothing of another by the id of its site', async () => {
-    const path = `/api/sites/${other.site}/metrics?${lastDays(2)}`
+  it.each(['metrics?DAYS', 'findings'])('gets nothing of another by the id of its site from %s', async (asked) => {
+    const path = `/api/sites/${other.site}/${asked.replace('DAYS', lastDays(2))}`
     for (const tenant of [own.tenant, undefined]) {
       const answer = await ask(path, { user: own.user, ...(tenant === undefined ? {} : { tenant }) })
       expect(await codeOf(answer)).toEqual([404, 'not_found'])
@@ -78,10 +79,13 @@ describe('T4: a user of one tenant', () => {
 })
 
 describe('A1: a user without TOTP', () => {
-  it.each([...TENANT_ROUTES, '/api/sites/SITE/metrics?DAYS'])('reads no tenant data from %s', async (path) => {
-    const concrete = path.replace('SITE', own.site).replace('DAYS', lastDays(2))
-    expect(await codeOf(await ask(concrete, { user: unenrolled }))).toEqual([403, 'totp_enrolment_required'])
-  })
+  it.each([...TENANT_ROUTES, '/api/sites/SITE/metrics?DAYS', '/api/sites/SITE/findings'])(
+    'reads no tenant data from %s',
+    async (path) => {
+      const concrete = path.replace('SITE', own.site).replace('DAYS', lastDays(2))
+      expect(await codeOf(await ask(concrete, { user: unenrolled }))).toEqual([403, 'totp_enrolment_required'])
+    },
+  )
 
   it('is told that enrolment is missing, and not where they are a member', async () => {
     const me = MeResponse.parse(await (await ask('/api/me', { user: unenrolled, aal: 'aal1' })).json())
@@ -101,6 +105,36 @@ describe('A2: a user at AAL1', () => {
 
   it('reads no audit content', async () => {
     expect(await codeOf(await ask('/api/audit', { user: own.user, aal: 'aal1' }))).toEqual([403, 'aal2_required'])
+  })
+})
+
+describe('the findings of a site', () => {
+  it('are those that are open, the gravest first, and those resolved in the last thirty days', async () => {
+    const day = 86_400_000
+    const find = async (
+      kind: string,
+      level: string,
+      resolvedAgo: number | null,
+      site = own.site,
+      tenant = own.tenant,
+    ) => {
+      const seen = new Date(Date.now() - 60 * day)
+      const resolvedAt = resolvedAgo === null ? null : new Date(Date.now() - resolvedAgo)
+      await stand.sql`insert into flarewatch.findings
+        (site_id, tenant_id, provider, kind, subject, level, first_seen, last_seen, resolved_at)
+        values (${site}, ${tenant}, 'supabase', ${kind}, 'public.orders', ${level}, ${seen}, ${seen}, ${resolvedAt})`
+    }
+    await find('no_primary_key', 'info', null)
+    await find('duplicate_index', 'warning', 31 * day)
+    await find('extension_in_public', 'warning', 29 * day)
+    await find('rls_disabled_in_public', 'error', null)
+    await find('security_definer_view', 'error', day)
+    await find('security_definer_view', 'error', null, other.site, other.tenant)
+    const answer = await ask(`/api/sites/${own.site}/findings`, { user: own.user, aal: 'aal1' })
+    const { site_id, open, resolved, more } = FindingsResponse.parse(await answer.json())
+    expect([site_id, more]).toEqual([own.site, false])
+    expect(open.map(({ kind }) => kind)).toEqual(['rls_disabled_in_public', 'no_primary_key'])
+    expect(resolved.map(({ kind }) => kind)).toEqual(['security_definer_view', 'extension_in_public'])
   })
 })
 

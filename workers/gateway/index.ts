@@ -7,6 +7,7 @@ import { assets } from './routes/assets.ts'
 import { audit } from './routes/audit.ts'
 import { auditExport } from './routes/audit-export.ts'
 import { auditProof } from './routes/audit-proof.ts'
+import { siteFindings } from './routes/findings.ts'
 import { incidents } from './routes/incidents.ts'
 import { answerLogin, collectLogin } from './routes/login.ts'
 import { members } from './routes/members.ts'
@@ -52,6 +53,7 @@ router
   .all('/api/me', me)
   .all('/api/sites', sites)
   .all('/api/sites/:id/metrics', siteMetrics)
+  .all('/api/sites/:id/findings', siteFindings)
   .all('/api/credentials', credentials)
   .all('/api/members', members)
   .post('/api/login/answer', answerLogin)

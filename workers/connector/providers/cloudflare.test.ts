@@ -76,7 +76,11 @@ function poll(timeoutMs = 30_000) {
     wait: async () => {},
     timeoutMs,
   }
-  return pollCloudflare(access, store.sites(), { clock, store: (chunk) => store.store(chunk) })
+  return pollCloudflare(access, store.sites(), {
+    clock,
+    store: (chunk) => store.store(chunk),
+    storeFindings: async () => {},
+  })
 }
 
 async function queries(): Promise<number> {

@@ -1,4 +1,5 @@
 import type { SiteId } from '../../../domain/contracts/ids.ts'
+import type { FindingKind } from '../../../domain/findings/kinds.ts'
 import type { MetricName, Unit } from '../../../domain/metrics/definitions.ts'
 
 /** Why a call to a provider gave nothing. Stable words: they reach the job, the credential line and the audit log. */
@@ -64,6 +65,23 @@ export type Chunk = {
   readonly fetchedAt: number
 }
 
+export type Finding = {
+  readonly kind: FindingKind
+  readonly subject: string
+  readonly detail: string | null
+}
+
+/**
+ * What one look at a site found. `whole` names the kinds of which all were seen: only of those is what was not found any more resolved,
+ * so that a look that was cut short ends nothing.
+ */
+export type Look = {
+  readonly siteId: SiteId
+  readonly findings: readonly Finding[]
+  readonly whole: readonly FindingKind[]
+  readonly at: number
+}
+
 export type RunOutcome = 'ok' | 'empty' | 'partial' | 'throttled'
 export type RunReport = {
   readonly outcome: RunOutcome
@@ -92,6 +110,7 @@ export type ProviderAccess = {
 export type RunTools = {
   readonly clock: () => Promise<number>
   readonly store: (chunk: Chunk) => Promise<void>
+  readonly storeFindings: (look: Look) => Promise<void>
 }
 
 /** One run over all sites of a credential, each from its own cursors. */

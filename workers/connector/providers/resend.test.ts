@@ -83,7 +83,11 @@ function poll(more: Partial<ProviderAccess> = {}) {
     },
     ...more,
   }
-  return pollResend(access, store.sites(), { clock, store: (chunk) => store.store(chunk) })
+  return pollResend(access, store.sites(), {
+    clock,
+    store: (chunk) => store.store(chunk),
+    storeFindings: async () => {},
+  })
 }
 
 /** The world's own ledger: each mail and all that became of it. */

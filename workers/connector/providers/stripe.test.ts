@@ -93,7 +93,11 @@ function poll(store: Store) {
     wait: async () => {},
     timeoutMs: 1000,
   }
-  return pollStripe(access, [store.site()], { clock, store: (chunk) => store.store(chunk) })
+  return pollStripe(access, [store.site()], {
+    clock,
+    store: (chunk) => store.store(chunk),
+    storeFindings: async () => {},
+  })
 }
 
 async function fault(kind: string, more: Record<string, unknown> = {}): Promise<void> {

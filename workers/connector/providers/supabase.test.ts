@@ -3,7 +3,7 @@ import { SiteId } from '../../../domain/contracts/ids.ts'
 import type { MetricName } from '../../../domain/metrics/definitions.ts'
 import { type SupabaseSimulator, startSupabaseSimulator } from '../../../local/simulators/supabase/simulator.ts'
 import { DAY_MS, HOUR_MS, World } from '../../../local/simulators/supabase/world.ts'
-import type { Chunk, DatasetName, Fact, PolledSite, ProviderAccess } from './provider.ts'
+import type { Chunk, DatasetName, Fact, Look, PolledSite, ProviderAccess } from './provider.ts'
 import { pollSupabase } from './supabase.ts'
 
 const SEED = 11
@@ -21,25 +21,46 @@ let now: number
 let token: string
 let facts: Map<string, Fact>
 let sites: PolledSite[]
+let cursors: Map<string, number>
+/** Open findings, with when they appeared. */
+let open: Map<string, number>
 
 beforeEach(async () => {
   now = START
   simulator = await startSupabaseSimulator({ seed: SEED, log: () => {}, now: () => now })
   token = simulator.issueReadKey()
   facts = new Map()
+  cursors = new Map()
+  open = new Map()
   sites = world.projects.map(({ ref }, index) => site(index, ref))
 })
 afterEach(() => simulator.stop())
 
 function site(index: number, providerRef: string): PolledSite {
-  const cursors = { hourly: null, daily: null }
-  return { id: siteId(index), providerRef, timeZone: 'UTC', currencies: [], cursors }
+  const id = siteId(index)
+  return {
+    id,
+    providerRef,
+    timeZone: 'UTC',
+    currencies: [],
+    get cursors() {
+      return { hourly: cursors.get(`${id} hourly`) ?? null, daily: cursors.get(`${id} daily`) ?? null }
+    },
+  }
 }
 
 /** As plainly as Postgres keeps them: one fact a key, the last one written. */
 async function store({ siteId: id, dataset, facts: own, completeUntil }: Chunk): Promise<void> {
-  expect(completeUntil).toBeNull()
+  if (completeUntil !== null) cursors.set(`${id} ${dataset}`, completeUntil)
   for (const fact of own) facts.set(`${id} ${dataset} ${fact.metric} ${fact.windowStart}`, fact)
+}
+/** As the store does with a look: what was seen stays open, and of a kind seen whole what was not is resolved. */
+async function storeFindings({ siteId: id, findings, whole, at }: Look): Promise<void> {
+  const seen = new Set(findings.map(({ kind, subject }) => `${id} ${kind} ${subject}`))
+  for (const key of seen) if (!open.has(key)) open.set(key, at)
+  for (const key of open.keys()) {
+    if (!seen.has(key) && whole.some((kind) => key.startsWith(`${id} ${kind} `))) open.delete(key)
+  }
 }
 const factAt = (index: number, dataset: DatasetName, metric: MetricName, windowStart: number) =>
   facts.get(`${siteId(index)} ${dataset} ${metric} ${windowStart}`)
@@ -64,12 +85,12 @@ function poll(more: Partial<ProviderAccess> = {}) {
     wait: async () => {},
     ...more,
   }
-  return pollSupabase(access, sites, { clock, store })
+  return pollSupabase(access, sites, { clock, store, storeFindings })
 }
 
 describe('a reading', () => {
   it('belongs to the hour and the day in which it was taken, each with its source', async () => {
-    expect(await poll()).toEqual({ outcome: 'ok', reason: null, facts: 20, retryAfterMs: undefined })
+    expect(await poll()).toEqual({ outcome: 'ok', reason: null, facts: 70, retryAfterMs: undefined })
     const { databaseBytes, connections, slowStatements } = world.reading(world.projects[BAKERY] ?? expect.fail(), START)
     const complete = { sampling: 1, completeness: 'complete', currency: null }
     const hour = { windowStart: HOUR, windowEnd: HOUR + HOUR_MS }
@@ -109,6 +130,97 @@ describe('a reading', () => {
   })
 })
 
+describe('what is found', () => {
+  const openOf = (index: number) =>
+    [...open.keys()].filter((key) => key.startsWith(siteId(index))).map((key) => key.slice(siteId(index).length + 1))
+  const lintsAt = (index: number, at: number) =>
+    world.lints(world.projects[index] ?? expect.fail(), at).map(({ lint, subject }) => `${lint} ${subject}`)
+
+  it('are lints and slow statements, which appear and disappear as the project has them', async () => {
+    await poll()
+    const statements = world
+      .slowest(world.projects[BAKERY] ?? expect.fail(), START)
+      .map(({ id }) => `slow_statement ${id}`)
+    expect(openOf(BAKERY).sort()).toEqual([...lintsAt(BAKERY, START), ...statements].sort())
+    now += 7 * DAY_MS
+    await poll()
+    const later = openOf(BAKERY).filter((key) => !key.startsWith('slow_statement'))
+    expect(later.sort()).toEqual([...lintsAt(BAKERY, now)].sort())
+    expect(lintsAt(BAKERY, now)).not.toEqual(lintsAt(BAKERY, START))
+    const stayed = lintsAt(BAKERY, now).find((lint) => lintsAt(BAKERY, START).includes(lint)) ?? expect.fail()
+    expect([open.get(`${siteId(BAKERY)} ${stayed}`), [...open.values()].includes(now)]).toEqual([START, true])
+  })
+
+  it.each(['server_error', 'empty_result', 'partial', 'cut', 'repeated_page'])(
+    'is not taken for resolved by a look that met %s, which leaves the run partial and is made again',
+    async (kind) => {
+      await poll()
+      const before = openOf(BAKERY)
+      now += 7 * DAY_MS
+      await fault(kind, { match: `${refOf(BAKERY)}/database/query/read-only {"query":"with relation` })
+      expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'project_unread' })
+      expect(openOf(BAKERY)).toEqual(expect.arrayContaining(before.filter((key) => !key.startsWith('slow_statement'))))
+      expect(factAt(BAKERY, 'hourly', 'database_bytes', Math.floor(now / HOUR_MS) * HOUR_MS)).toBeDefined()
+      await poll()
+      expect(openOf(BAKERY)).toEqual(expect.arrayContaining(lintsAt(BAKERY, now)))
+    },
+  )
+
+  it('is looked for when an hour is over, with at most five requests a project, and with three between', async () => {
+    const asked = async () => {
+      let calls = 0
+      const counted: ProviderAccess['fetch'] = (url, init) => {
+        calls += 1
+        return fetch(url, init)
+      }
+      await poll({ fetch: counted })
+      return calls
+    }
+    sites = sites.slice(BAKERY, BAKERY + 1)
+    expect(await asked()).toBe(5)
+    expect(await asked()).toBe(3)
+    now = HOUR + HOUR_MS + 4 * 60_000
+    expect(await asked()).toBe(3)
+    now += 60_000
+    expect(await asked()).toBe(5)
+  })
+})
+
+describe('errors of edge functions', () => {
+  const worldErrors = (hour: number) => world.functionErrors(world.projects[BAKERY] ?? expect.fail(), hour) ?? 0
+  const stored = () =>
+    [...facts].flatMap(([key, { windowStart, value }]) =>
+      key.startsWith(`${siteId(BAKERY)} hourly function_errors`) ? [[windowStart, value]] : [],
+    )
+
+  it('are counted for each hour that is over, a day back at first, and are exact whatever a call met', async () => {
+    const kinds = ['server_error', 'empty_result', 'partial', 'cut', 'invalid_json', 'repeated_page']
+    sites = sites.slice(BAKERY, BAKERY + 1)
+    for (let step = 0; step <= 40; step += 1) {
+      const kind = step % 2 === 0 ? undefined : kinds[((step - 1) / 2) % kinds.length]
+      if (kind !== undefined) await fault(kind, { match: `${refOf(BAKERY)}/analytics` })
+      await poll()
+      now += HOUR_MS
+    }
+    const [first, last] = [HOUR - 24 * HOUR_MS, HOUR + 40 * HOUR_MS]
+    const golden = Array.from({ length: (last - first) / HOUR_MS }, (_, index) => first + index * HOUR_MS)
+    expect(stored()).toEqual(golden.map((hour) => [hour, worldErrors(hour)]))
+    const day = Math.floor(START / DAY_MS) * DAY_MS
+    const ofDay = Array.from({ length: 24 }, (_, index) => worldErrors(day + index * HOUR_MS))
+    expect(factAt(BAKERY, 'daily', 'function_errors', day)).toMatchObject({
+      ...{ value: ofDay.reduce((sum, errors) => sum + errors, 0), completeness: 'complete' },
+    })
+    expect(factAt(BAKERY, 'daily', 'function_errors', day + 2 * DAY_MS)).toMatchObject({ completeness: 'partial' })
+  })
+
+  it('are no figure at all for a token that may not read logs, whose run is whole', async () => {
+    token = simulator.issueToken('without_logs')
+    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    expect(metricsOf(BAKERY)).not.toContain('function_errors')
+    expect(open.size).toBeGreaterThan(0)
+  })
+})
+
 describe('a paused project', () => {
   it('is no failure: it is stored as not active, and its database is not asked', async () => {
     expect(await poll()).toMatchObject({ outcome: 'ok' })
@@ -127,7 +239,7 @@ describe('a paused project', () => {
 })
 
 describe('golden readings', () => {
-  it('are exact in every hour that was read, and absent in others, while one call in four meets a fault of every kind in turn', async () => {
+  it('are exact in every hour that was read, and absent in others, while one call in ten meets a fault of every kind in turn', async () => {
     const kinds = [
       'server_error',
       'rate_limited',
@@ -144,8 +256,8 @@ describe('golden readings', () => {
     const struck = new Set<string>()
     const withFaults: ProviderAccess['fetch'] = async (url, init) => {
       calls += 1
-      const kind = kinds[Math.floor(calls / 4) % kinds.length]
-      if (calls % 4 === 0 && kind !== undefined) {
+      const kind = kinds[Math.floor(calls / 10) % kinds.length]
+      if (calls % 10 === 0 && kind !== undefined) {
         struck.add(kind)
         await fault(kind)
       }
