@@ -82,7 +82,7 @@ function poll(store: Store) {
   const { id: providerRef, timeZone } = store.account
   const cursors = { hourly: store.hourly, daily: store.daily }
   const site = { id: SITE, providerRef, timeZone, currencies: ['EUR'], cursors }
-  return pollStripe(access, [site], { clock, store: (chunk) => store.store(chunk) })
+  return pollStripe(access, [site], { clock, store: (chunk) => store.store(chunk), storeFindings: async () => {} })
 }
 
 async function fault(kind: string, more: Record<string, unknown> = {}): Promise<void> {
