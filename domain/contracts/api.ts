@@ -181,6 +181,9 @@ export const FindingKind = z.enum([
   'no_primary_key',
   'rls_enabled_no_policy',
   'slow_statement',
+  'spf_record_unverified',
+  'dkim_record_unverified',
+  'mail_record_unverified',
 ])
 export const FindingLevel = z.enum(['error', 'warning', 'info'])
 /** One stretch of time in which one subject had one fault: it appeared at `first_seen`, and disappeared at `resolved_at`. */
