@@ -60,7 +60,8 @@ export const CONNECT_HELP: { readonly [Name in Provider]: ConnectHelp } = {
       </>,
       <>
         Give it the permission <strong>Full access</strong>. Resend has no key that can only read, so this one can also
-        send mail and change domains; Flarewatch never does, and marks it as over-scoped. A key with{' '}
+        send mail and change domains. Flarewatch does neither by itself: it has a domain verified, or an address taken
+        off the suppression list, when one of you asks for that. It marks the key as over-scoped. A key with{' '}
         <strong>Sending access</strong> is refused: it cannot read anything.
       </>,
       'Paste it here. What is read: domains, their DNS records, and counts by day. No mail, no subject, no recipient.',

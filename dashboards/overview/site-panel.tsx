@@ -98,29 +98,29 @@ type PanelBodyProps = {
 function PanelBody({ traffic, site, range, compare }: PanelBodyProps) {
   return (
     <div className="panel-body">
-      <div>
-        <dl className="figures">
-          {traffic.figures.map((figure) => (
-            <FigureLine
-              key={`${figure.metric} ${figure.currency}`}
-              figure={figure}
-              range={range}
-              timeZone={site.time_zone}
-            />
-          ))}
-        </dl>
+      <dl className="figures">
+        {traffic.figures.map((figure) => (
+          <FigureLine
+            key={`${figure.metric} ${figure.currency}`}
+            figure={figure}
+            range={range}
+            timeZone={site.time_zone}
+          />
+        ))}
+      </dl>
+      <div className="panel-charts">
+        <TrafficChart
+          title={site.name}
+          charted={traffic.charted}
+          currency={traffic.currency}
+          window={traffic.window}
+          rows={traffic.rows}
+          range={range}
+          timeZone={site.time_zone}
+          compare={compare}
+        />
         {traffic.categories.rows.length > 0 && <CategoryTable categories={traffic.categories} />}
       </div>
-      <TrafficChart
-        title={site.name}
-        charted={traffic.charted}
-        currency={traffic.currency}
-        window={traffic.window}
-        rows={traffic.rows}
-        range={range}
-        timeZone={site.time_zone}
-        compare={compare}
-      />
     </div>
   )
 }
