@@ -29,7 +29,9 @@ return (role, act) in (
   ('owner', 'provider.remove_suppression'),
   ('operator', 'provider.remove_suppression'),
   ('owner', 'console.query'),
-  ('operator', 'console.query')
+  ('operator', 'console.query'),
+  ('owner', 'dead_letter.replay'),
+  ('operator', 'dead_letter.replay')
 );
 
 -- The sealed record and the provider's own id of one of its sites, for the act that the function is about to ask the vault's key for.
