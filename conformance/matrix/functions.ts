@@ -59,6 +59,25 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
       }
     },
   },
+  // Of a Cloudflare key, which does none of these: told when the role was judged, and before a key is released.
+  ...(
+    [
+      ['provider.verify_domain', { verify: true }],
+      ['provider.read_suppressions', { suppressions_after: null }],
+      ['provider.remove_suppression', { remove_suppression: randomUUID() }],
+    ] as const
+  ).map(([action, asked]) => ({
+    name: 'provider-action',
+    act: action.replace('provider.', ''),
+    demand: 'step-up' as const,
+    action,
+    roles: MANAGERS,
+    answers: 'request_invalid',
+    call: async ({ tenantId, credentialId, siteId }: Place) => ({
+      targetId: credentialId,
+      body: { tenant_id: tenantId, credential_id: credentialId, site_id: siteId, ...asked },
+    }),
+  })),
   {
     name: 'credential-store',
     demand: 'step-up',

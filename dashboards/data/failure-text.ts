@@ -126,11 +126,12 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
     'The agency’s encryption key was replaced at this moment, so nothing was stored. Store the credential again.',
   credential_unknown: 'This credential is gone, or was never here. Reload the page.',
   credential_moved: 'The credential was changed at this moment, so nothing was done. Try again.',
-  provider_refused: 'Cloudflare refused the request, so nothing was purged. Check the addresses.',
+  provider_refused:
+    'The provider refused the request, so nothing was changed. Check the addresses of a purge; a suppression list may not be open to this team at Resend yet, and what you chose may be gone.',
   provider_permission_missing:
-    'Cloudflare does not let this token purge. Give it “Cache Purge: Purge” for the zone, or replace it by one that has it.',
+    'The provider does not let this key do that. At Cloudflare, give it “Cache Purge: Purge” for the zone; at Resend it takes full access, and a team that has this feature.',
   provider_outcome_unknown:
-    'Cloudflare gave no clear answer: the cache may or may not have been purged. Purging again does no harm.',
+    'The provider gave no clear answer: it may or may not have been done. Doing it again does no harm.',
   credential_malformed: 'This is not a key of this provider. Copy it once more, without blanks around it.',
   credential_global_key:
     'This is a global API key, which can do anything in the account. Create an API token that can only read, and paste that.',

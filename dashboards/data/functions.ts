@@ -213,7 +213,7 @@ export class Functions {
   }
 
   purgeCache(
-    request: z.output<typeof ProviderAction.request>,
+    request: z.output<typeof ProviderAction.purge>,
     key: string,
   ): Promise<Answer<z.output<typeof ProviderAction.response>>> {
     const act = { action: 'provider.purge_cache', name: 'provider-action', target_id: request.credential_id } as const
@@ -226,6 +226,32 @@ export class Functions {
   ): Promise<Answer<z.output<typeof DeadLetterReplay.response>>> {
     const act = { action: 'dead_letter.replay', name: 'dead-letter-replay', target_id: request.job_id } as const
     return this.#act(act, request, key, DeadLetterReplay.response)
+  }
+
+  verifyDomain(
+    request: z.output<typeof ProviderAction.verify>,
+    key: string,
+  ): Promise<Answer<z.output<typeof ProviderAction.response>>> {
+    const act = { action: 'provider.verify_domain', name: 'provider-action', target_id: request.credential_id } as const
+    return this.#act(act, request, key, ProviderAction.response)
+  }
+
+  readSuppressions(
+    request: z.output<typeof ProviderAction.read>,
+    key: string,
+  ): Promise<Answer<z.output<typeof ProviderAction.listed>>> {
+    const { credential_id: target_id } = request
+    const act = { action: 'provider.read_suppressions', name: 'provider-action', target_id } as const
+    return this.#act(act, request, key, ProviderAction.listed)
+  }
+
+  removeSuppression(
+    request: z.output<typeof ProviderAction.remove>,
+    key: string,
+  ): Promise<Answer<z.output<typeof ProviderAction.response>>> {
+    const { credential_id: target_id } = request
+    const act = { action: 'provider.remove_suppression', name: 'provider-action', target_id } as const
+    return this.#act(act, request, key, ProviderAction.response)
   }
 
   /** A token for exactly this request, and then the request. */

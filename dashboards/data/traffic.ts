@@ -1,5 +1,6 @@
 import { isKeptBy, METRICS, type MetricName } from '../../domain/metrics/definitions.ts'
 import { type Figure, figureOf, isSettled, newestFetch, pointsOf, type Series } from '../view/figures.ts'
+import { type Categories, NO_CATEGORIES } from '../view/money.ts'
 import { PANELS } from '../view/panels.ts'
 import { daysBehind, metricsQuery, type Range, siteDays, type Window, windowBefore, windowOf } from '../view/ranges.ts'
 import { type ChartRow, chartRows } from '../view/series.ts'
@@ -15,6 +16,8 @@ export type Traffic = {
   readonly window: Window
   readonly rows: readonly ChartRow[]
   readonly figures: readonly Figure[]
+  /** What made up the change of the balance; none where the figures are no money. */
+  readonly categories: Categories
   readonly fetchedAt: number | null
 }
 type Metrics = z.infer<typeof MetricsResponse>
@@ -57,7 +60,15 @@ export async function readTraffic(
   const rows = chartRows(within, pointsOf(charts), pointsOf(before))
   return {
     ok: true,
-    value: { charted, currency: null, window: within, rows, figures, fetchedAt: newestFetch(figures) },
+    value: {
+      charted,
+      currency: null,
+      window: within,
+      rows,
+      figures,
+      categories: NO_CATEGORIES,
+      fetchedAt: newestFetch(figures),
+    },
   }
 }
 

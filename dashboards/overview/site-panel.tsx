@@ -17,6 +17,7 @@ import { FailureNotice } from '../shell/notice.tsx'
 import { useNow } from '../shell/use-now.ts'
 import { PANELS } from '../view/panels.ts'
 import type { Range } from '../view/ranges.ts'
+import { CategoryTable } from './category-table.tsx'
 import { FigureLine } from './figure-line.tsx'
 import { Freshness } from './freshness.tsx'
 
@@ -107,16 +108,19 @@ function PanelBody({ traffic, site, range, compare }: PanelBodyProps) {
           />
         ))}
       </dl>
-      <TrafficChart
-        title={site.name}
-        charted={traffic.charted}
-        currency={traffic.currency}
-        window={traffic.window}
-        rows={traffic.rows}
-        range={range}
-        timeZone={site.time_zone}
-        compare={compare}
-      />
+      <div className="panel-charts">
+        <TrafficChart
+          title={site.name}
+          charted={traffic.charted}
+          currency={traffic.currency}
+          window={traffic.window}
+          rows={traffic.rows}
+          range={range}
+          timeZone={site.time_zone}
+          compare={compare}
+        />
+        {traffic.categories.rows.length > 0 && <CategoryTable categories={traffic.categories} />}
+      </div>
     </div>
   )
 }

@@ -6,7 +6,7 @@ import { AuditRowId, CredentialId, SiteId, TenantId, UserId } from './ids.ts'
 import { OperatorKeyId, OperatorKeyState } from './operator-keys.ts'
 import { Provider } from './providers.ts'
 import { RequestClaims } from './request-token.ts'
-import { KeylessAction, StepUpAction } from './step-up.ts'
+import { KeylessAction, ProviderAct, StepUpAction } from './step-up.ts'
 
 /**
  * HTTP between the Edge Functions and the vault: `POST {vault}/edge/v1/{operation}`.
@@ -185,12 +185,12 @@ export const EdgeOperations = {
     request: z.strictObject({ tenant_id: TenantId, pickup_secret: bytes(32) }),
     response: z.object({ answer: z.object({ dek_version: keyVersion, sealed: z.base64url() }).nullable() }),
   },
-  /** The key of one record for one write at the provider. */
+  /** The key of one record for one act at the provider. */
   'credential-open': {
     request: z.strictObject({
       tenant_id: TenantId,
       credential_id: CredentialId,
-      action: StepUpAction.extract(['provider.purge_cache']),
+      action: ProviderAct,
       request_digest: RequestDigest,
     }),
     response: z.object({ dek_version: keyVersion, subkey: bytes(32), intent_row: AuditRowId }),

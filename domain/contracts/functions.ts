@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { MAX_PURGED_FILES } from '../providers/cloudflare/schemas.ts'
+import { Suppression } from '../providers/resend/suppressions.ts'
 import { WebhookProvider } from '../webhooks/judge.ts'
 import { EdgeOperations } from './edge-door.ts'
 import { CredentialId, JobId, SiteId, TenantId, UserId, WebhookEndpointId } from './ids.ts'
@@ -216,10 +217,27 @@ export const Purge = z.union([
 ])
 export type Purge = z.infer<typeof Purge>
 
-/** `provider-action`: AAL2 fresh and a step-up token for this credential: purges the cache of one of its sites. */
+const AtOneSite = z.strictObject({ tenant_id: TenantId, credential_id: CredentialId, site_id: SiteId })
+/** What is asked about one site, each under the name that its step-up token and its row have after `provider.`. */
+const PURGE_CACHE = AtOneSite.extend({ purge: Purge })
+const VERIFY_DOMAIN = AtOneSite.extend({ verify: z.literal(true) })
+/** The team's list, from the newest; `after` is the id of the last one seen. */
+const READ_SUPPRESSIONS = AtOneSite.extend({ suppressions_after: z.uuid().lowercase().nullable() })
+const REMOVE_SUPPRESSION = AtOneSite.extend({ remove_suppression: z.uuid().lowercase() })
+const acted = z.object({ site: z.object({ id: SiteId, name: z.string() }), provider_id: z.string() })
+
+/**
+ * `provider-action`: AAL2 fresh and a step-up token for this credential, for the one thing that is asked. A list of suppressed
+ * addresses is passed on and kept nowhere; the other answers are kept for who repeats the request.
+ */
 export const ProviderAction = {
-  request: z.strictObject({ tenant_id: TenantId, credential_id: CredentialId, site_id: SiteId, purge: Purge }),
-  response: z.object({ site: z.object({ id: SiteId, name: z.string() }), provider_id: z.string() }),
+  request: z.union([PURGE_CACHE, VERIFY_DOMAIN, READ_SUPPRESSIONS, REMOVE_SUPPRESSION]),
+  purge: PURGE_CACHE,
+  verify: VERIFY_DOMAIN,
+  read: READ_SUPPRESSIONS,
+  remove: REMOVE_SUPPRESSION,
+  response: acted,
+  listed: z.object({ suppressions: z.array(Suppression), more: z.boolean() }),
 }
 
 /** Codes that the functions add to those of the EdgeDoor, which pass through unchanged. */

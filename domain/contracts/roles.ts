@@ -20,6 +20,9 @@ export const ROLES_OF_ACT = {
   'member_reset.cancel': ['owner'],
   'operator_key.enrol': ['owner'],
   'provider.purge_cache': ['owner', 'operator'],
+  'provider.verify_domain': ['owner', 'operator'],
+  'provider.read_suppressions': ['owner', 'operator'],
+  'provider.remove_suppression': ['owner', 'operator'],
   'console.query': ['owner', 'operator'],
   'dead_letter.replay': ['owner', 'operator'],
 } as const satisfies Record<StepUpAction | WithdrawAction | 'console.query', readonly Role[]>

@@ -13,6 +13,7 @@ export type FindingDefinition = {
   readonly remedy: string
 }
 
+const RECORD = { provider: 'resend' } as const
 const LINT = { provider: 'supabase' } as const
 
 /** What may be found, in words of ours. A lint of a Supabase database has splinter's name, by which more can be read about it. */
@@ -117,5 +118,27 @@ export const FINDINGS: { readonly [Kind in FindingKind]: FindingDefinition } = {
     title: 'Slow statement',
     means: 'It takes more than a second on average, over all calls since the statistics were last reset.',
     remedy: 'Look its query id up in extensions.pg_stat_statements, which has its text, and EXPLAIN it.',
+  },
+  spf_record_unverified: {
+    ...RECORD,
+    level: 'error',
+    title: 'SPF record missing or wrong',
+    means:
+      'Receivers cannot tell that Resend may send for this domain, so mail is filtered or refused; Resend may stop sending.',
+    remedy: 'Put the record into the domain’s DNS as it is told below, then let Resend verify the domain again.',
+  },
+  dkim_record_unverified: {
+    ...RECORD,
+    level: 'error',
+    title: 'DKIM record missing or wrong',
+    means: 'Signatures of this domain’s mail cannot be checked, so it is filtered or refused; Resend may stop sending.',
+    remedy: 'Put the record into the domain’s DNS as it is told below, then let Resend verify the domain again.',
+  },
+  mail_record_unverified: {
+    ...RECORD,
+    level: 'warning',
+    title: 'Record for tracking or receiving missing or wrong',
+    means: 'Links and opens are not tracked, or mail is not received, as the domain is set up to.',
+    remedy: 'Put the record into the domain’s DNS as it is told below, or turn that off at Resend.',
   },
 }

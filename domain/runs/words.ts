@@ -79,6 +79,14 @@ export const REASON_WORDS = {
     'At Supabase, let the token’s user read that project, or connect a token that leaves it out.',
   ),
   project_unread: told('The database of one project gave no reading; the others did.'),
+  subscriptions_forbidden: told(
+    'The key may not read subscriptions, so there is no MRR. Revenue is read all the same.',
+    'At Stripe, set Subscriptions and Coupons to Read for it, or replace it by a key that has both.',
+  ),
+  subscriptions_too_many: told(
+    'The account has more subscriptions than a run reads, so there is no MRR.',
+    'Report this: the bound is ours.',
+  ),
   run_too_long: told('The last run was cut short by its time limit.', 'The next one goes on where it stopped.'),
   quota_left_to_polls: told(
     'What is left of the provider’s quota is kept for polls.',

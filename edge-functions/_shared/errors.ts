@@ -109,11 +109,12 @@ const NEXT_STEP: Record<ErrorCode, string> = {
   credential_without_zones:
     'This key reaches nothing to show. At Cloudflare give it Zone Read and Analytics Read on the zones; at Resend add a domain; at Supabase a project.',
   credential_moved: 'The credential was changed meanwhile, so nothing was done. Step up again and repeat the request.',
-  provider_refused: 'Cloudflare refused the request, so nothing was purged. Check the addresses.',
+  provider_refused:
+    'The provider refused the request, so nothing was changed. Check what it names, and that the provider offers it to this account.',
   provider_permission_missing:
-    'Cloudflare does not let this token do that. Give it Cache Purge on the zone, or store one that may.',
+    'The provider does not let this key do that. At Cloudflare give it Cache Purge on the zone; at Resend it takes full access.',
   provider_outcome_unknown:
-    'Cloudflare gave no clear answer: it may or may not have been done. Doing it again does no harm.',
+    'The provider gave no clear answer: it may or may not have been done. Doing it again does no harm.',
   provider_unreachable: 'The provider could not be reached, so the key was not checked. Nothing was stored; try again.',
   project_unreachable: 'Supabase gave no answer that could be read. Nothing was changed; try again in a minute.',
   project_limited: 'Supabase asks to slow down with this project. Try again in a minute.',

@@ -53,8 +53,8 @@ const ANSWERS = {
   sealed_credential: z.object({
     ciphertext: z.base64url().max(MAX_CIPHERTEXT_TEXT),
     provider: Provider,
-    /** Part of an address: a zone's or an account's id. */
-    provider_ref: z.string().regex(/^[\w/]{1,128}$/),
+    /** Part of an address: a zone's, an account's or a domain's id. */
+    provider_ref: z.string().regex(/^[\w/-]{1,128}$/),
     name: z.string(),
   }),
   console_credential: z.object({

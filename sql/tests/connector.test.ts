@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { SiteId, TenantId } from '../../domain/contracts/ids.ts'
+import { saveLook } from '../../workers/connector/findings-store.ts'
+import type { Look } from '../../workers/connector/providers/provider.ts'
 import { as, asConnector, connectAs, INSUFFICIENT_PRIVILEGE, refusal, rolledBack, type Tx } from './database.ts'
 import { AFTER_LEASE, factOf, findingOf, NOW, seedCredential, seedWorld, type World } from './world.ts'
 
@@ -196,6 +199,46 @@ describe('a poll is stored', () => {
         (inner: Tx) => inner`insert into flarewatch.sites (id) values (${randomUUID()})`,
       ]
       for (const attempt of attempts) expect(await refusedFor(tx, ash.jobId, NOW, attempt)).toBe(INSUFFICIENT_PRIVILEGE)
+    }))
+})
+
+describe('what a look at a site found', () => {
+  const minute = (minutes: number) => new Date(NOW.getTime() + minutes * 60_000)
+  const stored = async (tx: Tx, siteId: string) => {
+    const rows = await tx<{ line: string }[]>`
+      select concat_ws(' ', kind, subject, level, detail, extract(epoch from first_seen - ${NOW})::int / 60,
+        extract(epoch from last_seen - ${NOW})::int / 60, extract(epoch from resolved_at - ${NOW})::int / 60) as line
+      from flarewatch.findings where site_id = ${siteId} order by kind, subject, first_seen`
+    return rows.map(({ line }) => line)
+  }
+
+  test('begins, is seen again, ends and begins anew; a look that was cut short or comes late ends nothing', () =>
+    inWorld(async (tx, { ash }) => {
+      await tx`delete from flarewatch.findings`
+      const look = async (minutes: number, slow: readonly string[], whole: Look['whole'] = ['slow_statement']) => {
+        const findings = slow.map((subject) => ({ kind: 'slow_statement' as const, subject, detail: `at ${minutes}` }))
+        const at = minute(minutes).getTime()
+        await asConnector(tx, ash.jobId, NOW, () =>
+          saveLook(
+            tx,
+            { tenant_id: TenantId.parse(ash.id), provider: 'supabase' },
+            {
+              ...{ siteId: SiteId.parse(ash.siteId), findings, whole, at },
+            },
+          ),
+        )
+        return stored(tx, ash.siteId)
+      }
+      const line = (subject: string, detail: number, times: string) =>
+        `slow_statement ${subject} warning at ${detail} ${times}`
+      expect(await look(1, ['1', '2'])).toEqual([line('1', 1, '1 1'), line('2', 1, '1 1')])
+      expect(await look(2, ['2'], [])).toEqual([line('1', 1, '1 1'), line('2', 2, '1 2')])
+      expect(await look(3, ['2'], ['no_primary_key'])).toEqual([line('1', 1, '1 1'), line('2', 3, '1 3')])
+      expect(await look(4, ['2'])).toEqual([line('1', 1, '1 1 4'), line('2', 4, '1 4')])
+      const late = [line('1', 1, '1 1 4'), line('2', 4, '1 4')]
+      expect(await look(3, ['1'])).toEqual(late)
+      expect(await look(4, ['2'])).toEqual(late)
+      expect(await look(5, ['1', '2'])).toEqual([line('1', 1, '1 1 4'), line('1', 5, '5 5'), line('2', 5, '1 5')])
     }))
 })
 

@@ -100,6 +100,8 @@ describe('rotating a credential', () => {
     }))
 })
 
+const ACT = 'provider.remove_suppression'
+
 describe('deleting a credential', () => {
   test('V1: destroys all that opens, ends its jobs, and keeps its line and its sites', () =>
     inWorld(async (tx, { ash }) => {
@@ -116,7 +118,13 @@ describe('deleting a credential', () => {
       expect(job).toEqual({ state: 'failed', run_state: 'failed', reason: 'credential_deleted' })
       const [site] = await tx`select credential_id from flarewatch.sites where id = ${ash.siteId}`
       expect(site?.credential_id).toBe(ash.credentialId)
-      const use = { tenant_id: ash.id, user_id: ash.owner, credential_id: ash.credentialId, site_id: ash.siteId }
+      const use = {
+        act: ACT,
+        tenant_id: ash.id,
+        user_id: ash.owner,
+        credential_id: ash.credentialId,
+        site_id: ash.siteId,
+      }
       expect(await call(tx, 'sealed_credential', use)).toBe('credential_unknown')
     }))
 
@@ -140,7 +148,16 @@ describe('deleting a credential', () => {
 describe('an act at the provider', () => {
   test('T4: reads the sealed record of the own tenant’s site alone', () =>
     inWorld(async (tx, { ash, birch }) => {
-      const use = { tenant_id: ash.id, user_id: ash.owner, credential_id: ash.credentialId, site_id: ash.siteId }
+      const use = {
+        act: ACT,
+        tenant_id: ash.id,
+        user_id: ash.owner,
+        credential_id: ash.credentialId,
+        site_id: ash.siteId,
+      }
+      for (const act of [undefined, 'credential.reveal', 'console.query'])
+        expect(await call(tx, 'sealed_credential', { ...use, act })).toBe('request_invalid')
+      expect(await call(tx, 'sealed_credential', { ...use, act: 'provider.unknown' })).toBe('role_insufficient')
       expect(await call(tx, 'sealed_credential', use)).toMatchObject({ name: 'example.org', provider_ref: ash.siteId })
       expect(await call(tx, 'sealed_credential', { ...use, user_id: ash.viewer })).toBe('role_insufficient')
       expect(await call(tx, 'sealed_credential', { ...use, site_id: birch.siteId })).toBe('credential_unknown')

@@ -11,6 +11,7 @@ import { KeyOffice, type Permission } from './keys.ts'
 import { answerMetrics } from './metrics.ts'
 import { TeamLimit, tooMany } from './rate-limit.ts'
 import { refused } from './rest.ts'
+import { SuppressionList } from './suppressions.ts'
 import { DAY_MS, World } from './world.ts'
 
 /** What Resend's API gives to read. Mail of our own is sent to `../mail`, which files it. */
@@ -20,6 +21,7 @@ export type SimulatorState = Controlled & {
   readonly world: World
   readonly keys: KeyOffice
   readonly limit: TeamLimit
+  readonly suppressions: SuppressionList
   /** The last answer with rows, by path, for a page that comes twice. */
   readonly lastAnswers: Map<string, Answer>
   retentionMs: number
@@ -48,6 +50,7 @@ function newState(options: SimulatorOptions): SimulatorState {
     world: new World(options.seed),
     keys: new KeyOffice(simulatorSecret(options.stateDir, 'resend')),
     limit: new TeamLimit(),
+    suppressions: new SuppressionList(),
     lastAnswers: new Map<string, Answer>(),
     retentionMs: USUAL_RETENTION_MS,
   })
@@ -80,8 +83,19 @@ function answerApi({ headers, method }: IncomingMessage, url: URL, state: Simula
   if (permission === 'sending_access') {
     return refused(401, 'restricted_api_key', 'This API key is restricted to only send emails')
   }
-  if (method !== 'GET') return refused(405, 'method_not_allowed', 'This simulator gives to read alone.')
+  const own = state.suppressions.answer(method ?? '', url, state.world, state.now()) ?? verifyDomain(method, url, state)
+  if (own !== undefined) return bent(url, own, state)
+  if (method !== 'GET')
+    return refused(405, 'method_not_allowed', 'This simulator does nothing else than it gives to read.')
   return bent(url, answerRead(url, state), state)
+}
+
+/** What is in DNS stays as it is: Resend looks again, and says no more than that. */
+function verifyDomain(method: string | undefined, { pathname }: URL, { world }: SimulatorState): Answer | undefined {
+  const id = /^\/domains\/([0-9a-f-]{36})\/verify$/.exec(pathname)?.[1]
+  if (method !== 'POST' || id === undefined) return undefined
+  if (!world.domains.some((domain) => domain.id === id)) return refused(404, 'not_found', 'Domain not found')
+  return { status: 200, body: { object: 'domain', id } }
 }
 
 function answerRead({ pathname, searchParams }: URL, state: SimulatorState): Answer {

@@ -2,6 +2,7 @@ import type { Fault } from '../faults.ts'
 import type { Answer } from '../loopback-server.ts'
 import { lacksPermission, missing, refused } from './answers.ts'
 import type { Grant } from './keys.ts'
+import { listSubscriptions } from './subscription-list.ts'
 import type { Transaction, World, WorldAccount } from './world.ts'
 
 export const API_VERSION = '2026-07-29.dahlia'
@@ -56,6 +57,7 @@ export function answerApi(call: ApiCall): Answer {
   if (route === 'GET /v1/balance_transactions') {
     return may('balance_transaction_source_read') ? list(call) : lacks('balance_transaction_source_read')
   }
+  if (route === 'GET /v1/subscriptions') return listSubscriptions(call)
   const [, resource = '', id = ''] = /^POST \/v1\/(.+)\/([^/]+)$/.exec(route) ?? []
   const update = UPDATES[resource]
   if (update === undefined) return unknownRoute(method, url.pathname)

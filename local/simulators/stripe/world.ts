@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { Subscriptions } from './subscriptions.ts'
 
 export const HOUR_MS = 3_600_000
 /** Two years of history by the autumn of 2026; from there it goes on by its clock. */
@@ -55,11 +56,13 @@ const KINDS: readonly Kind[] = [
 /** Every transaction is a pure function of seed, account, mode and hour: no query, restart or order of them changes one. */
 export class World {
   readonly accounts: readonly WorldAccount[]
+  readonly subscriptions: Subscriptions
   readonly #seed: number
   readonly #hours = new Map<string, readonly Transaction[]>()
 
   constructor(seed: number) {
     this.#seed = seed
+    this.subscriptions = new Subscriptions(seed)
     this.accounts = ACCOUNTS.map((account) => ({
       ...account,
       id: `acct_1${digest(`account ${seed} ${account.displayName}`).toString('hex').slice(0, 15)}`,

@@ -23,6 +23,7 @@ import {
   type Slice,
 } from './provider.ts'
 import { ResendClient } from './resend-client.ts'
+import { storeRecords } from './resend-records.ts'
 import { type DatasetBounds, oldestWindow, planWindows } from './window-reader.ts'
 
 const DAY_MS = 86_400_000
@@ -43,12 +44,6 @@ const METRIC_OF: { readonly [Count in EventCount]: MetricName } = {
   complained: 'emails_complained',
   suppressed: 'emails_suppressed',
 }
-
-/** Resend tells of these two; DMARC is the domain's own policy and none of its records. */
-const RECORDS = [
-  { record: 'SPF', metric: 'spf_unverified' },
-  { record: 'DKIM', metric: 'dkim_unverified' },
-] as const satisfies readonly { readonly record: string; readonly metric: MetricName }[]
 
 type Run = {
   readonly client: ResendClient
@@ -228,18 +223,14 @@ function factsOf(counts: Counts, day: number, completeUntil: number): Fact[] {
 
 /** What its records say today: a figure of the state, read anew with each run, and left as the day's last word. */
 async function readRecords({ client, domains, sites, tools, deadline }: Run): Promise<RunReason | null> {
-  for (const { id: siteId, providerRef } of sites) {
+  for (const site of sites) {
     const fetchedAt = await tools.clock()
     if (fetchedAt > deadline) return 'run_too_long'
+    const { providerRef } = site
     // A verified domain has all its records; only of another is it asked which one is wrong.
     const isVerified = domains.get(providerRef)?.status === VERIFIED
     const records = isVerified ? [] : (await client.domain(providerRef)).records
-    const today = Math.floor(fetchedAt / DAY_MS) * DAY_MS
-    const facts = RECORDS.map(({ record, metric }): Fact => {
-      const unverified = records.filter((own) => own.record === record && own.status !== VERIFIED)
-      return { ...factOf(metric, unverified.length, today), source: 'resend.domains', completeness: 'complete' }
-    })
-    await tools.store({ siteId, dataset: 'daily', facts, completeUntil: null, fetchedAt })
+    await storeRecords(tools, site, records, fetchedAt)
   }
   return null
 }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { dayOf } from '../../../domain/calendar/days.ts'
 import { SiteId } from '../../../domain/contracts/ids.ts'
 import { REVENUE_METRICS } from '../../../domain/providers/stripe/revenue.ts'
+import { categoryLedgerOf } from '../../../local/simulators/stripe/category-ledger.ts'
 import { type Ledger, ledgerOf } from '../../../local/simulators/stripe/ledger.ts'
 import { type StripeSimulator, startStripeSimulator } from '../../../local/simulators/stripe/simulator.ts'
 import type { WorldAccount } from '../../../local/simulators/stripe/world.ts'
@@ -26,6 +27,7 @@ afterEach(() => simulator.stop())
 /** What the connector keeps in Postgres, as plainly as can be. */
 class Store {
   readonly facts = new Map<string, Fact>()
+  readonly categories = new Map<string, Fact>()
   cursor: number | null
   /** Where its history ends. */
   until: number | undefined
@@ -45,14 +47,30 @@ class Store {
     this.chunks += 1
     this.until ??= historyUntil
     this.cursor ??= historyUntil ?? null
-    for (const fact of facts) this.facts.set(`${fact.windowStart} ${fact.currency} ${fact.metric}`, fact)
+    for (const fact of facts) {
+      const kept = fact.metric.startsWith('balance_') ? this.categories : this.facts
+      kept.set(`${fact.windowStart} ${fact.currency} ${fact.metric}`, fact)
+    }
     if (completeUntil !== null) this.cursor = Math.max(this.cursor ?? 0, completeUntil)
   }
 
   site(): PolledSite {
     const currencies = [...new Set([...this.facts.values()].flatMap(({ currency }) => currency ?? []))]
-    const cursors = { hourly: null, daily: this.cursor }
+    // As if the subscriptions had just been read: they are another test's.
+    const cursors = { hourly: now, daily: this.cursor }
     return { id: SITE, providerRef: this.account.id, timeZone: this.account.timeZone, currencies, cursors }
+  }
+
+  /** The complete days' reporting categories, in the shape of the simulator's books of them. */
+  byCategory() {
+    const clock = new Intl.DateTimeFormat('sv-SE', { timeZone: this.account.timeZone, dateStyle: 'short' })
+    const books: Record<string, Record<string, number>> = {}
+    for (const { windowStart, currency, metric, value, completeness } of this.categories.values()) {
+      if (completeness !== 'complete') continue
+      const day = `${clock.format(windowStart)} ${currency}`
+      books[day] = { ...books[day], [metric.replace('balance_', '')]: value }
+    }
+    return books
   }
 
   /** Every complete day with anything in it, in the shape of the simulator's own books. */
@@ -107,7 +125,8 @@ async function fault(kind: string, more: Record<string, unknown> = {}): Promise<
 }
 const calls = async () => {
   const answer = await fetch(`${simulator.controlUrl}/requests`)
-  return ((await answer.json()) as { requests: unknown[] }).requests.length
+  const { requests } = (await answer.json()) as { requests: { path: string }[] }
+  return requests.filter(({ path }) => path.includes('balance_transactions')).length
 }
 
 function goldenOf({ account, cursor }: Store, from: number): Ledger {
@@ -159,6 +178,9 @@ describe('sixty days of an account, polled while everything goes wrong', () => {
     expect(store.cursor).toBe(dayOf(timeZone, START).from)
     expect(Object.keys(store.books()).length).toBeGreaterThan(90)
     expect(store.books()).toEqual(goldenOf(store, from))
+    const window = { from: dayOf(timeZone, from).from, to: store.cursor ?? 0 }
+    const categories = categoryLedgerOf(simulator.world, { account: store.account, mode: 'live', ...window })
+    expect(store.byCategory()).toEqual(categories)
   })
 
   it('L1: from the beginning: a week at once, then its history as far back as facts are kept, and later runs ask for what is new alone', async () => {

@@ -4,8 +4,8 @@ import { METRICS } from '../../../domain/metrics/definitions.ts'
 import {
   addTransaction,
   inMinorUnits,
+  metricsOfRevenue,
   NO_REVENUE,
-  REVENUE_METRICS,
   type Revenue,
 } from '../../../domain/providers/stripe/revenue.ts'
 import type { RunReason } from '../../../domain/runs/words.ts'
@@ -21,6 +21,7 @@ import {
   type Slice,
 } from './provider.ts'
 import { StripeClient } from './stripe-client.ts'
+import { readSubscriptions } from './stripe-subscriptions.ts'
 
 const DAY_MS = 24 * 3_600_000
 const SOURCE = 'stripe.balance_transactions'
@@ -42,7 +43,12 @@ export const pollStripe = connectorOf(async (access, sites, tools) => {
   const deadline = (await tools.clock()) + MAX_RUN_MS
   const client = new StripeClient(access)
   const reasons: (RunReason | null)[] = []
-  for (const site of sites) reasons.push(await readAccount(client, site, tools, deadline))
+  for (const site of sites) {
+    // First, since it takes a few calls where a first run over the transactions may take all its time.
+    const subscriptions = await readSubscriptions(client, site, tools, deadline)
+    const account = await readAccount(client, site, tools, deadline)
+    reasons.push(subscriptions ?? account)
+  }
   return judge(reasons)
 })
 
@@ -219,17 +225,18 @@ function factsOf(
   currencies: ReadonlySet<string>,
   fetchedAt: number,
 ): Fact[] {
-  return [...currencies].flatMap((currency) =>
-    REVENUE_METRICS.map((metric) => ({
+  return [...currencies].flatMap((currency) => {
+    const own = revenue?.get(currency) ?? NO_REVENUE
+    return metricsOfRevenue(own).map((metric) => ({
       metric,
       unit: METRICS[metric].unit,
       currency,
       windowStart: day.from,
       windowEnd: day.to,
-      value: inMinorUnits((revenue?.get(currency) ?? NO_REVENUE)[metric], currency),
+      value: inMinorUnits(own[metric] ?? 0, currency),
       source: SOURCE,
       sampling: 1,
       completeness: isOver(day, fetchedAt) ? 'complete' : 'partial',
-    })),
-  )
+    }))
+  })
 }
