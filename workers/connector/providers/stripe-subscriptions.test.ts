@@ -172,7 +172,7 @@ describe('a list that is none', () => {
     async (scope) => {
       const store = new Store(0, scope)
       store.daily = START - 3 * DAY
-      expect(await poll(store)).toMatchObject({ outcome: 'partial', reason: 'subscriptions_forbidden' })
+      expect(await poll(store)).toMatchObject({ state: 'partial', reason: 'subscriptions_forbidden' })
       expect(store.daily).toBe(dayOf('Europe/Berlin', START).from)
       expect(store.facts.size).toBe(0)
     },

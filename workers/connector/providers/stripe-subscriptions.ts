@@ -64,7 +64,7 @@ type Book = {
   readonly ended: number[]
 }
 
-async function readBook(client: StripeClient, { clock }: RunTools, deadline: number): Promise<Book | string> {
+async function readBook(client: StripeClient, { clock }: RunTools, deadline: number): Promise<Book | RunReason> {
   const book: Book = { currencies: new Set(), mrr: new Map(), active: 0, unpriced: 0, began: [], ended: [] }
   let pages = 0
   try {
