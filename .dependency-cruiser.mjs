@@ -17,6 +17,7 @@ const rooms = {
   // Besides what the data means: what a browser needs to check receipts and proofs for itself, and to seal a session.
   dashboards: [
     'domain/contracts',
+    'domain/backfill/words',
     'domain/incidents',
     'domain/runs',
     'domain/metrics',
