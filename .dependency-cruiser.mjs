@@ -18,6 +18,7 @@ const rooms = {
   dashboards: [
     'domain/contracts',
     'domain/findings',
+    'domain/backfill/words',
     'domain/incidents',
     'domain/runs',
     'domain/metrics',

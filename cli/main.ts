@@ -8,6 +8,7 @@ import { auditVerify } from './commands/audit/verify.ts'
 import { backupGenerateKey } from './commands/backup/generate-key.ts'
 import { backupKeys } from './commands/backup/keys.ts'
 import { credentialList } from './commands/credential/list.ts'
+import { credentialResync } from './commands/credential/resync.ts'
 import { credentialReveal } from './commands/credential/reveal.ts'
 import { dlqList } from './commands/dlq/list.ts'
 import { dlqReplay } from './commands/dlq/replay.ts'
@@ -44,6 +45,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'backup generate-key': backupGenerateKey,
   'backup keys': backupKeys,
   'credential list': credentialList,
+  'credential resync': credentialResync,
   'credential reveal': credentialReveal,
   'dlq list': dlqList,
   'dlq replay': dlqReplay,

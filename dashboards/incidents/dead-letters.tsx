@@ -106,21 +106,23 @@ function Standing({ line, onReplay, now }: { readonly line: Line } & Pick<TableP
   const { made_good, replay } = line
   return (
     <>
-      <span className={`badge ${made_good ? 'badge-good' : 'badge-unsure'}`}>{made_good ? 'made good' : 'open'}</span>
+      <div className="actions">
+        <span className={`badge ${made_good ? 'badge-good' : 'badge-unsure'}`}>{made_good ? 'made good' : 'open'}</span>
+        {replay === null && onReplay !== null && (
+          <button
+            type="button"
+            className="button-link"
+            aria-label={`Replay the ${kindText(line.kind)} of ${line.label}`}
+            onClick={() => onReplay(line)}
+          >
+            Replay
+          </button>
+        )}
+      </div>
       {replay !== null && (
         <span className="fine">
           Replayed {formatAge(Date.parse(replay.at), now)}: {replayText(replay)}
         </span>
-      )}
-      {replay === null && onReplay !== null && (
-        <button
-          type="button"
-          className="button-link"
-          aria-label={`Replay the ${kindText(line.kind)} of ${line.label}`}
-          onClick={() => onReplay(line)}
-        >
-          Replay
-        </button>
       )}
     </>
   )

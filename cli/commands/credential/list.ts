@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { historyWords } from '../../../domain/backfill/words.ts'
 import { CredentialsResponse } from '../../../domain/contracts/api.ts'
 import { BUDGET_DAYS } from '../../../domain/contracts/runs.ts'
 import { budgetText, lagText, nextRunText } from '../../../domain/runs/health.ts'
@@ -9,7 +10,7 @@ import { asUser, chosenTenant, currentSession } from '../../session.ts'
 
 type Line = z.output<typeof CredentialsResponse>['credentials'][number]
 
-/** V6, and how each fares: what its last run came to, how far it is read, when it runs next and what is left of its error budget. */
+/** V6, and how each fares: what its last run came to, how far it and its history are read, when it runs next, what is left of its error budget. */
 export const credentialList: Command = {
   usage: 'flarewatch credential list [--tenant T]',
   summary: 'the stored credentials, by their last four characters, and how the polling of each fares',
@@ -34,7 +35,7 @@ function textOf(line: Line, now: number): string {
   const head = `${label}  ${provider} ····${last4}  ${id}`
   if (deleted_at !== null) return `${head}\n  deleted ${utc(deleted_at)}`
   if (webhook_of !== null || health === null) return `${head}\n  ${scope}`
-  return [head, ...runLines(line, health), ...healthLines(health, now)].join('\n')
+  return [head, ...runLines(line, health), ...healthLines(health, now), ...historyLines(line)].join('\n')
 }
 
 function runLines({ state, reason }: Line, { last_run }: NonNullable<Line['health']>): string[] {
@@ -60,6 +61,11 @@ function healthLines(health: NonNullable<Line['health']>, now: number): string[]
     `  ${read}; next run ${nextRunText(next_run_at, now)}`,
     `  error budget ${budgetText(error_budget)}: ${incomplete} of ${runs} runs not complete in ${BUDGET_DAYS} days`,
   ]
+}
+
+function historyLines({ history }: Line): string[] {
+  const words = history === null ? null : historyWords(history)
+  return words === null ? [] : [`  ${words}`]
 }
 
 function utc(instant: string): string {

@@ -43,6 +43,7 @@ const CREDENTIAL_LINE = {
   deleted_at: null,
   webhook_of: null,
   webhook: null,
+  history: null,
   health: {
     last_run: { state: 'failed', reason: 'provider_timeout', ended_at: DIED },
     complete_until: '2026-11-26T00:00:00.000Z',
