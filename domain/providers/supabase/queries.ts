@@ -12,5 +12,7 @@ export const DATABASE_QUERY = `select
 /** Where Supabase installs pg_stat_statements, in every new project. */
 export const STATEMENTS_SCHEMA = 'extensions'
 /** A count: no text of a statement leaves the project. */
-export const SLOW_STATEMENTS_QUERY = `select pg_catalog.count(*)::text as slow_statements
+export const SLOW_STATEMENTS_QUERY = `select
+  pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())::bigint::text as read_at,
+  pg_catalog.count(*)::text as slow_statements
   from ${STATEMENTS_SCHEMA}.pg_stat_statements where mean_exec_time > 1000`

@@ -39,4 +39,4 @@ export const DatabaseRows = z.tuple([
     statements_schema: z.string().max(63).nullable(),
   }),
 ])
-export const SlowStatementsRows = z.tuple([z.object({ slow_statements: wholeNumber })])
+export const SlowStatementsRows = z.tuple([z.object({ read_at: wholeNumber, slow_statements: wholeNumber })])

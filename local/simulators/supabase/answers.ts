@@ -42,7 +42,7 @@ export function queryAnswer(query: string, project: WorldProject, world: World, 
     case SLOW_STATEMENTS_QUERY:
       return project.statementsSchema === null
         ? sqlError('42P01', 'relation "extensions.pg_stat_statements" does not exist')
-        : rows({ slow_statements: String(reading.slowStatements) })
+        : rows({ read_at: String(Math.floor(now / 1000)), slow_statements: String(reading.slowStatements) })
     default:
       return sqlError('42601', `syntax error at or near "${query.split(/\s/, 1)[0]}"`)
   }

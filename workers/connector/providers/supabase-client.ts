@@ -34,14 +34,19 @@ export class SupabaseClient {
 
   async database(ref: string): Promise<DatabaseReading> {
     const [reading] = parse(DatabaseRows, await this.#query(ref, DATABASE_QUERY))
-    const now = await this.#access.clock()
-    if (Math.abs(reading.read_at * 1000 - now) > MAX_SKEW_MS) throw new ProviderFailure('page_repeated')
+    await this.#requireOfNow(reading)
     return reading
   }
 
   async slowStatements(ref: string): Promise<number> {
-    const [{ slow_statements }] = parse(SlowStatementsRows, await this.#query(ref, SLOW_STATEMENTS_QUERY))
-    return slow_statements
+    const [statements] = parse(SlowStatementsRows, await this.#query(ref, SLOW_STATEMENTS_QUERY))
+    await this.#requireOfNow(statements)
+    return statements.slow_statements
+  }
+
+  async #requireOfNow({ read_at }: { readonly read_at: number }): Promise<void> {
+    const now = await this.#access.clock()
+    if (Math.abs(read_at * 1000 - now) > MAX_SKEW_MS) throw new ProviderFailure('page_repeated')
   }
 
   #query(ref: string, query: string): Promise<unknown> {
