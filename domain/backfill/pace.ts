@@ -18,8 +18,8 @@ export function pauseAfter(state: 'done' | 'failed' | 'dead', runState: RunState
   return runState === 'throttled' ? MINUTE_MS : 0
 }
 
-/** Failures that no waiting mends: the site is closed to the key, or gone. */
-const FINAL: ReadonlySet<string> = new Set(['provider_zone_forbidden', 'site_missing'])
+/** Failures that no waiting mends: the site is closed to the key. One that a list leaves out once is no proof that it is gone. */
+const FINAL: ReadonlySet<string> = new Set(['provider_zone_forbidden'])
 
 /** When a slice that failed is tried again: after 1, 2, 4 ... 60 minutes; null when it is given up. */
 export function retryAtOf(reason: string, failures: number, now: number): number | null {

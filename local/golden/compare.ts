@@ -50,10 +50,11 @@ export async function compareWithBooks(
   const totals = { facts: 0, expected: 0 }
   const differences: Difference[] = []
   for (const site of stand.agencies.sites) {
-    for (const book of stand.providers.get(site.provider)?.books ?? []) {
-      const facts = await storedFacts(stand.sql, site, book.dataset)
-      const own = runs.filter(({ credentialId }) => credentialId === site.credentialId)
-      const comparison = new SiteComparison(site, book, facts)
+    const own = runs.filter(({ credentialId }) => credentialId === site.credentialId)
+    for (const dataset of ['hourly', 'daily'] as const) {
+      const books = (stand.providers.get(site.provider)?.books ?? []).filter((book) => book.dataset === dataset)
+      const facts = await storedFacts(stand.sql, site, dataset)
+      const comparison = new SiteComparison(site, dataset, books, facts)
       comparison.counted(endedAt)
       comparison.readings(own)
       comparison.extras()
@@ -92,37 +93,41 @@ class SiteComparison {
   readonly differences: Difference[] = []
   expected = 0
   readonly #site: GoldenSite
-  readonly #book: Books
+  readonly #dataset: DatasetName
+  readonly #books: readonly Books[]
   readonly #facts: ReadonlyMap<string, Stored>
   readonly #seen = new Set<string>()
 
-  constructor(site: GoldenSite, book: Books, facts: readonly Stored[]) {
+  constructor(site: GoldenSite, dataset: DatasetName, books: readonly Books[], facts: readonly Stored[]) {
     this.#site = site
-    this.#book = book
+    this.#dataset = dataset
+    this.#books = books
     this.#facts = new Map(facts.map((fact) => [keyOf(fact.metric, fact.start, fact.currency), fact]))
   }
 
   /** From as far back as the provider kept rows when the key was stored, to the last window that has settled. */
   counted(endedAt: number): void {
-    const { counted } = this.#book
-    if (counted === undefined) return
-    const from = this.#site.connectedAt - counted.depthMs
-    for (const entry of counted.entries(this.#site, from, endedAt - counted.settlingMs)) {
-      this.#hold(entry, entry.windowStart >= from + EDGE_MS && entry.value !== 0)
+    for (const { counted } of this.#books) {
+      if (counted === undefined) continue
+      const from = this.#site.connectedAt - counted.depthMs
+      for (const entry of counted.entries(this.#site, from, endedAt - counted.settlingMs)) {
+        this.#hold(entry, entry.windowStart >= from + EDGE_MS && entry.value !== 0)
+      }
     }
   }
 
   /** A reading is of the moment in which it was taken: the fact says which. */
   readings(runs: readonly WholeRun[]): void {
-    const { read } = this.#book
-    if (read === undefined) return
+    const at = (moment: number) => this.#books.flatMap(({ read }) => [...(read?.entries(this.#site, moment) ?? [])])
     for (const fact of this.#facts.values()) {
-      const then = [...read.entries(this.#site, fact.fetched_at)]
-      const entry = then.find(({ metric, windowStart }) => metric === fact.metric && windowStart === fact.start)
-      if (entry !== undefined) this.#hold(entry, true)
+      const entry = at(fact.fetched_at).find(
+        ({ metric, windowStart }) => metric === fact.metric && windowStart === fact.start,
+      )
+      // A day of readings is whole when each of its hours was read, which is not asked for here.
+      if (entry !== undefined) this.#hold(entry, true, fact.completeness)
     }
-    for (const { at } of runs) {
-      for (const entry of read.entries(this.#site, at)) {
+    for (const run of runs) {
+      for (const entry of at(run.at)) {
         if (!this.#facts.has(keyOf(entry.metric, entry.windowStart, NO_CURRENCY))) this.#hold(entry, true)
       }
     }
@@ -138,7 +143,11 @@ class SiteComparison {
     }
   }
 
-  #hold({ metric, windowStart, windowEnd, currency, value }: Entry, isRequired: boolean): void {
+  #hold(
+    { metric, windowStart, windowEnd, currency, value }: Entry,
+    isRequired: boolean,
+    completeness = 'complete',
+  ): void {
     const key = keyOf(metric, windowStart, currency ?? NO_CURRENCY)
     const fact = this.#facts.get(key)
     this.#seen.add(key)
@@ -147,7 +156,7 @@ class SiteComparison {
       this.#note(what, metric, windowStart, currency, fact?.value ?? null, value)
     if (fact === undefined) {
       if (isRequired) note('missing')
-    } else if (fact.completeness !== 'complete') note('unfinished')
+    } else if (fact.completeness !== completeness) note('unfinished')
     else if (fact.value !== value || fact.end !== windowEnd) note('different')
   }
 
@@ -165,7 +174,7 @@ class SiteComparison {
       what,
       provider,
       site,
-      dataset: this.#book.dataset,
+      dataset: this.#dataset,
       metric,
       window,
       currency,

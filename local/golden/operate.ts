@@ -1,5 +1,7 @@
 import type postgres from 'postgres'
+import { withDatabase } from '../../workers/runtime/database.ts'
 import scheduler from '../../workers/scheduler/poll.cron.ts'
+import { pruneHours } from '../../workers/verifier/facts-retention.ts'
 import type { EmbeddedPostgres } from '../postgres/postgres.ts'
 import { type Comparison, compareWithBooks } from './compare.ts'
 import { startGoldenPostgres } from './database.ts'
@@ -120,13 +122,15 @@ class Operation {
     return true
   }
 
-  /** With all that it removes: once an hour here, since it would find nothing more each minute. */
+  /** With all that it removes, and the verifier's part of that: once an hour here, since it would find nothing more each minute. */
   readonly #wholeCron: SendDue = async (queue, at) => {
     const waiting: Promise<unknown>[] = []
     const controller = { cron: '* * * * *', scheduledTime: at, type: 'scheduled', noRetry: () => {} } as const
     const env = { DB: { connectionString: this.#database.urlFor('flarewatch_scheduler') }, INGEST: queue }
     const context = { waitUntil: (work: Promise<unknown>) => void waiting.push(work) } as ExecutionContext
     await scheduler.scheduled(controller, env, context)
+    const verifier = { connectionString: this.#database.urlFor('flarewatch_verifier') } as Hyperdrive
+    await withDatabase(verifier, context, (sql) => pruneHours(sql, new Date(at)))
     await Promise.all(waiting)
   }
 }

@@ -26,6 +26,7 @@ test('statements of a client’s Supabase database are counted where Supabase la
     const rows = await tx.unsafe(SLOW_STATEMENTS_QUERY)
     expect(SlowStatementsRows.parse([...rows])).toEqual([
       {
+        read_at: expect.any(Number),
         slow_statements: 4,
         slowest: [
           { id: '4', calls: 4, mean_ms: 3750 },

@@ -23,7 +23,8 @@ export const SLOW_STATEMENTS_QUERY = `with slow as (
     pg_catalog.round((pg_catalog.sum(total_exec_time) / pg_catalog.sum(calls))::numeric)::text as mean_ms
   from slow where queryid is not null group by queryid order by pg_catalog.sum(total_exec_time) desc, queryid limit ${MAX_SLOW_STATEMENTS}
 )
-select (select pg_catalog.count(*) from slow)::text as slow_statements,
+select pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())::bigint::text as read_at,
+  (select pg_catalog.count(*) from slow)::text as slow_statements,
   (select coalesce(pg_catalog.json_agg(slowest), '[]')::text from slowest) as slowest`
 
 /**

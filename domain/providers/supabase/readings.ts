@@ -44,6 +44,7 @@ const json = <Schema extends z.ZodType>(schema: Schema) =>
 /** `SLOW_STATEMENTS_QUERY`. A query id is a signed 64-bit number. */
 export const SlowStatementsRows = z.tuple([
   z.object({
+    read_at: wholeNumber,
     slow_statements: wholeNumber,
     slowest: json(
       z

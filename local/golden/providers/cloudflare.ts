@@ -24,6 +24,11 @@ const DAILY = {
   cached_bytes: (day: DayOfTraffic) => day.cachedBytes,
   unique_visitors: (day: DayOfTraffic) => day.uniques,
 } as const
+type Hours = readonly (HourOfTraffic | undefined)[]
+/** Of what the provider gives by the hour alone, days are made by Flarewatch. */
+const SUMMED = {
+  visits: (hours: Hours) => hours.reduce((sum, hour) => sum + (hour === undefined ? 0 : HOURLY.visits(hour)), 0),
+} as const
 
 const DAY_SECONDS = 86_400
 /** What one question may span. */
@@ -39,6 +44,8 @@ export const openCloudflare: Open = async (options, retentionDays) => {
   const depthOf = (dataset: DatasetName) => Math.min(retentionDays * DAY_MS, HISTORY_MS[dataset])
   const hour = (zone: WorldZone, begin: number) => world.hour(zone, begin, begin + HOUR_MS)
   const day = (zone: WorldZone, begin: number) => world.day(zone, begin, begin + DAY_MS)
+  const hours = (zone: WorldZone, begin: number): Hours =>
+    Array.from({ length: 24 }, (_, index) => hour(zone, begin + index * HOUR_MS))
   return {
     simulator,
     accounts: [
@@ -51,6 +58,10 @@ export const openCloudflare: Open = async (options, retentionDays) => {
       {
         dataset: 'hourly',
         counted: { ...counted(world, HOUR_MS, HOURLY, hour), settlingMs: 10 * 60_000, depthMs: depthOf('hourly') },
+      },
+      {
+        dataset: 'daily',
+        counted: { ...counted(world, DAY_MS, SUMMED, hours), settlingMs: HOUR_MS, depthMs: depthOf('hourly') },
       },
       {
         dataset: 'daily',

@@ -49,7 +49,11 @@ export function queryAnswer(query: string, project: WorldProject, world: World, 
     case SLOW_STATEMENTS_QUERY:
       return project.statementsSchema === null
         ? sqlError('42P01', 'relation "extensions.pg_stat_statements" does not exist')
-        : rows({ slow_statements: String(reading.slowStatements), slowest: slowest(project, world, now) })
+        : rows({
+            read_at: String(Math.floor(now / 1000)),
+            slow_statements: String(reading.slowStatements),
+            slowest: slowest(project, world, now),
+          })
     case LINTS_QUERY:
       return rows({ read_at: String(Math.floor(now / 1000)), found: JSON.stringify(world.lints(project, now)) })
     default:

@@ -2,12 +2,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { dayOf } from '../../../domain/calendar/days.ts'
 import { SiteId } from '../../../domain/contracts/ids.ts'
 import { REVENUE_METRICS } from '../../../domain/providers/stripe/revenue.ts'
-import { categoryLedgerOf } from '../../../local/simulators/stripe/category-ledger.ts'
 import { type Ledger, ledgerOf } from '../../../local/simulators/stripe/ledger.ts'
 import { type StripeSimulator, startStripeSimulator } from '../../../local/simulators/stripe/simulator.ts'
 import type { WorldAccount } from '../../../local/simulators/stripe/world.ts'
 import { readWholeHistory } from '../../../local/stands/whole-history.ts'
-import { type Chunk, type Fact, type PolledSite, type ProviderAccess, ProviderFailure } from './provider.ts'
+import type { Chunk, Fact, PolledSite, ProviderAccess } from './provider.ts'
 import { pollStripe, stripeHistory } from './stripe.ts'
 
 const HOUR = 3_600_000
@@ -137,52 +136,7 @@ function goldenOf({ account, cursor }: Store, from: number): Ledger {
   )
 }
 
-/** A small generator of its own, so that a failure can be repeated. */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-}
-
-const FAULTS = ['rate_limited', 'server_error', 'cut', 'invalid_json', 'repeated_page', 'empty_result'] as const
-
-describe('sixty days of an account, polled while everything goes wrong', () => {
-  it.each([
-    [0, 'Europe/Berlin'],
-    [1, 'America/Los_Angeles'],
-    [2, 'Asia/Kolkata'],
-    [3, 'Pacific/Auckland'],
-  ])('L1: account %d, in %s: every day and currency is what Stripe has in its books', async (place, timeZone) => {
-    const from = START - 60 * DAY
-    const store = new Store(place, from)
-    expect(store.account.timeZone).toBe(timeZone)
-    const random = seeded(place + 1)
-    const struck = new Set<string>()
-    now = START - 3 * DAY
-    while (now < START) {
-      for (const kind of FAULTS) {
-        if (random() > 0.1) continue
-        await fault(kind)
-        struck.add(kind)
-      }
-      await poll(store).catch((error: unknown) => expect(error).toBeInstanceOf(ProviderFailure))
-      await fetch(`${simulator.controlUrl}/faults`, { method: 'DELETE' })
-      now += 40 * 60_000
-    }
-    now = START
-    await fetch(`${simulator.controlUrl}/faults`, { method: 'DELETE' })
-    expect(await poll(store)).toMatchObject({ state: 'complete', reason: null })
-    expect([...struck].sort()).toEqual([...FAULTS].sort())
-    expect(store.cursor).toBe(dayOf(timeZone, START).from)
-    expect(Object.keys(store.books()).length).toBeGreaterThan(90)
-    expect(store.books()).toEqual(goldenOf(store, from))
-    const window = { from: dayOf(timeZone, from).from, to: store.cursor ?? 0 }
-    const categories = categoryLedgerOf(simulator.world, { account: store.account, mode: 'live', ...window })
-    expect(store.byCategory()).toEqual(categories)
-  })
-
+describe('an account polled again and again', () => {
   it('L1: from the beginning: a week at once, then its history as far back as facts are kept, and later runs ask for what is new alone', async () => {
     const store = new Store(0, null)
     expect(await poll(store)).toMatchObject({ state: 'complete' })

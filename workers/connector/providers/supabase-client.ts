@@ -44,6 +44,7 @@ export class SupabaseClient {
 
   async slowStatements(ref: string): Promise<SlowStatements> {
     const [statements] = parse(SlowStatementsRows, await this.#query(ref, SLOW_STATEMENTS_QUERY))
+    await this.#requireOfNow(statements)
     return statements
   }
 

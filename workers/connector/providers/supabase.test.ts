@@ -227,52 +227,6 @@ describe('a paused project', () => {
   })
 })
 
-describe('golden readings', () => {
-  it('are exact in every hour that was read, and absent in others, while one call in ten meets a fault of every kind in turn', async () => {
-    const kinds = [
-      'server_error',
-      'rate_limited',
-      'repeated_page',
-      'empty_result',
-      'partial',
-      'cut',
-      'invalid_json',
-      'timeout',
-      'forbidden',
-      'unauthorized',
-    ]
-    let calls = 0
-    const struck = new Set<string>()
-    const withFaults: ProviderAccess['fetch'] = async (url, init) => {
-      calls += 1
-      const kind = kinds[Math.floor(calls / 10) % kinds.length]
-      if (calls % 10 === 0 && kind !== undefined) {
-        struck.add(kind)
-        await fault(kind)
-      }
-      return fetch(url, init)
-    }
-    const outcomes = new Set<string>()
-    const golden = new Map<string, number>()
-    for (let hour = 0; hour < 40; hour += 1) {
-      const run = await poll({ fetch: withFaults, timeoutMs: 80 }).catch((error: Error) => ({ state: error.message }))
-      outcomes.add(run.state)
-      for (const [index, project] of world.projects.entries()) {
-        golden.set(`${siteId(index)} ${Math.floor(now / HOUR_MS) * HOUR_MS}`, world.reading(project, now).databaseBytes)
-      }
-      now += HOUR_MS
-    }
-    expect([...struck].sort()).toEqual(kinds.toSorted())
-    expect([...outcomes]).toEqual(expect.arrayContaining(['complete', 'partial', 'throttled', 'provider_unauthorized']))
-    const read = [...facts].filter(([key]) => key.includes(' hourly database_bytes '))
-    expect(read.length).toBeGreaterThan(40)
-    expect(read.length).toBeLessThan(80)
-    expect(read.map(([key, { value }]) => [key, value])).toEqual(
-      read.map(([key]) => [key, golden.get(key.replace(' hourly database_bytes ', ' '))]),
-    )
-  })
-})
-
 describe('a run that is not whole', () => {
   it.each([
     ['forbidden', 'project_forbidden'],
