@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import type { CredentialHistory } from '../contracts/api.ts'
 import { pauseAfter, retryAtOf } from './pace.ts'
 import { type BackfillSums, progressOf } from './progress.ts'
+import { historyWords } from './words.ts'
 
 const MINUTE = 60_000
 const NOW = Date.UTC(2026, 10, 24)
@@ -46,5 +48,29 @@ describe('a job that ends', () => {
     expect(pauseAfter('done', 'throttled')).toBe(MINUTE)
     expect(pauseAfter('failed', 'tenant_frozen')).toBe(15 * MINUTE)
     expect(pauseAfter('dead', 'store_unreachable')).toBe(15 * MINUTE)
+  })
+})
+
+describe('historyWords', () => {
+  const history: CredentialHistory = {
+    state: 'open',
+    percent: 42,
+    remaining_seconds: 330,
+    oldest_at: '2026-10-02T00:00:00.000Z',
+    resync: false,
+    reason: null,
+  }
+
+  it('tells how far it is, and how long it takes', () => {
+    expect(historyWords(history)).toBe('42 % of the history is read, back to 2026-10-02; about 6 min left.')
+    const long = { ...history, remaining_seconds: 3 * 86_400, resync: true }
+    expect(historyWords(long)).toBe('42 % is read again; about 3 days left.')
+    expect(historyWords({ ...history, state: 'done' })).toBeNull()
+  })
+  it('tells why it waits, or stopped', () => {
+    const waiting = { ...history, remaining_seconds: null, reason: 'quota_left_to_polls' }
+    expect(historyWords(waiting)).toContain('; waits: the rest of the provider’s quota is left to polls.')
+    const stopped = { ...history, state: 'stopped', reason: 'site_missing' } as const
+    expect(historyWords(stopped)).toContain('the rest was given up: a site is gone at the provider.')
   })
 })
