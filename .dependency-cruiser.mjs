@@ -17,6 +17,7 @@ const rooms = {
   // Besides what the data means: what a browser needs to check receipts and proofs for itself, and to seal a session.
   dashboards: [
     'domain/contracts',
+    'domain/findings',
     'domain/incidents',
     'domain/metrics',
     'domain/result',

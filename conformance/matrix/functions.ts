@@ -260,6 +260,20 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
     },
   },
   {
+    // Of a key that is none of Supabase's: whoever may ask is told that there is no such project.
+    name: 'sql-console',
+    act: 'project',
+    demand: 'fresh',
+    action: null,
+    roles: MANAGERS,
+    answers: 'credential_unknown',
+    call: async ({ tenantId, credentialId, siteId }) => {
+      const id = randomUUID()
+      const project = { credential_id: credentialId, site_id: siteId }
+      return { targetId: id, body: { tenant_id: tenantId, statement_id: id, statement: 'select 1', project } }
+    },
+  },
+  {
     // Of oneself: no agency is named, and so none can be another's. What it leaves is in the logs of one's own.
     name: 'member-reset',
     act: 'codes',

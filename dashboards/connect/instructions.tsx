@@ -78,8 +78,9 @@ export const CONNECT_HELP: { readonly [Name in Provider]: ConnectHelp } = {
       </>,
       <>
         Give it two permissions: <strong>Projects (account-wide), Read</strong> and <strong>Database, Read</strong>. The
-        second reads every table, as the dashboard does; Flarewatch asks for sizes and counts alone. A token with full
-        access (“Legacy”) is taken too, but it may do everything that its user may: it is marked as over-scoped.
+        second reads every table, as the dashboard does; Flarewatch asks for sizes, counts and what the catalogue says
+        alone. Failed calls of edge functions are shown if the token may read logs as well. A token with full access
+        (“Legacy”) is taken too, but it may do everything that its user may: it is marked as over-scoped.
       </>,
       'Paste it here. A project’s own keys (secret, service_role, publishable, anon) are refused.',
     ],

@@ -145,6 +145,8 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
     'The provider did not accept this key. Check there that it is active and not expired, or create a new one.',
   credential_without_zones:
     'This key reaches nothing to show. At Cloudflare, give it “Zone: Read” and “Analytics: Read” for the zones to show; at Resend, add a domain to the team; at Supabase, let the token reach a project. Then paste it again.',
+  project_unreachable: 'Supabase gave no answer that could be read. Try again in a minute.',
+  project_limited: 'Supabase asks to slow down with this project. Try again in a minute.',
   provider_unreachable: 'The provider could not be reached, so the key was not checked and not stored. Try again.',
   provider_rate_limited: 'The provider asks to slow down; nothing was stored. Try again in a few minutes.',
   ledger_unreachable: 'The act could not be put on record, so it was not done. Try again in a minute.',

@@ -27,7 +27,12 @@ import {
 } from './schemas.ts'
 import { type Answer, failed, requestJson } from './wire.ts'
 
-type Call = { readonly name: string; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> }
+type Call = {
+  readonly name: string
+  readonly body: unknown
+  readonly headers?: Readonly<Record<string, string>>
+  readonly gone?: AbortSignal
+}
 
 /** What goes with an act that was asked for: its step-up token, and the key by which a retry is known. */
 export type Proof = { readonly stepUp: string; readonly key: string }
@@ -174,8 +179,12 @@ export class Functions {
     )
   }
 
-  sqlConsole(body: z.input<typeof SqlConsole.request>): Promise<Answer<z.output<typeof SqlConsole.response>>> {
-    return this.#post({ name: 'sql-console', body }, SqlConsole.response)
+  /** `gone` aborts the request itself, for a statement that no second request can end. */
+  sqlConsole(
+    body: z.input<typeof SqlConsole.request>,
+    gone?: AbortSignal,
+  ): Promise<Answer<z.output<typeof SqlConsole.response>>> {
+    return this.#post({ name: 'sql-console', body, ...(gone === undefined ? {} : { gone }) }, SqlConsole.response)
   }
 
   rotateCredential(
@@ -250,7 +259,7 @@ export class Functions {
   }
 
   async #post<Schema extends z.ZodType>(
-    { name, body, headers }: Call,
+    { name, body, headers, gone }: Call,
     schema: Schema,
   ): Promise<Answer<z.output<Schema>>> {
     const token = await this.#accessToken()
@@ -265,6 +274,7 @@ export class Functions {
         ...headers,
       },
       body: JSON.stringify(body),
+      ...(gone === undefined ? {} : { signal: gone }),
     })
   }
 }

@@ -76,7 +76,7 @@ function GroupDetails({ group, now }: { readonly group: Group; readonly now: num
         ))}
       </ul>
       <p className="fine">
-        Its name is <code>{kind}</code>.
+        Known as <code>{kind}</code>.
       </p>
     </details>
   )

@@ -222,6 +222,7 @@ export const CredentialHistory = z.object({
   reason: z.string().nullable(),
 })
 export type CredentialHistory = z.infer<typeof CredentialHistory>
+
 export const CredentialLine = z.object({
   id: CredentialId,
   provider: Provider,

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { WebhookProvider } from '../webhooks/judge.ts'
 import { WithdrawAction } from './acts.ts'
 import { KeptStatement } from './console.ts'
-import { AuditRowId, CredentialId, TenantId, UserId } from './ids.ts'
+import { AuditRowId, CredentialId, SiteId, TenantId, UserId } from './ids.ts'
 import { OperatorKeyId, OperatorKeyState } from './operator-keys.ts'
 import { Provider } from './providers.ts'
 import { RequestClaims } from './request-token.ts'
@@ -98,6 +98,18 @@ export const EdgeOperations = {
       statement: KeptStatement.nullable(),
     }),
     response: z.object({ intent_row: AuditRowId }),
+  },
+  /** The same for a client's project, of which the credential is the target: its row releases the key of that one record. */
+  'console-open': {
+    request: z.strictObject({
+      tenant_id: TenantId,
+      credential_id: CredentialId,
+      site_id: SiteId,
+      statement_sha256: bytes(32),
+      statement_bytes: z.int().min(1),
+      statement: KeptStatement.nullable(),
+    }),
+    response: z.object({ dek_version: keyVersion, subkey: bytes(32), intent_row: AuditRowId }),
   },
   'credential-seal': {
     request: z.strictObject({

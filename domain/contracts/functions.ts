@@ -268,6 +268,8 @@ export const FUNCTION_ERRORS = {
   too_many_attempts: 429,
   auth_unreachable: 502,
   provider_unreachable: 502,
+  project_unreachable: 502,
+  project_limited: 503,
   provider_rate_limited: 503,
   console_busy: 429,
   console_unreachable: 503,

@@ -114,6 +114,8 @@ const NEXT_STEP: Record<ErrorCode, string> = {
   provider_outcome_unknown:
     'The provider gave no clear answer: it may or may not have been done. Doing it again does no harm.',
   provider_unreachable: 'The provider could not be reached, so the key was not checked. Nothing was stored; try again.',
+  project_unreachable: 'Supabase gave no answer that could be read. Nothing was changed; try again in a minute.',
+  project_limited: 'Supabase asks to slow down with this project. Try again in a minute.',
   provider_rate_limited: 'The provider asks to slow down. Nothing was stored; try again in a few minutes.',
   console_busy: 'Two statements of your agency are running already. Wait for one to end, or cancel it.',
   console_unreachable: 'The database could not be reached, so the statement was not run. Try again in a minute.',

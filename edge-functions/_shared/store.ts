@@ -55,6 +55,10 @@ const ANSWERS = {
     provider_ref: z.string().regex(/^[\w/-]{1,128}$/),
     name: z.string(),
   }),
+  console_credential: z.object({
+    ciphertext: z.base64url().max(MAX_CIPHERTEXT_TEXT),
+    provider_ref: z.string().regex(/^[a-z]{20}$/),
+  }),
   keep_response: z.unknown(),
 }
 export type PrivilegedFunction = keyof typeof ANSWERS

@@ -72,3 +72,33 @@ end
 $$;
 revoke execute on function flarewatch.drop_old_findings(timestamptz, integer) from public;
 grant execute on function flarewatch.drop_old_findings(timestamptz, integer) to flarewatch_scheduler;
+
+-- The console's second target: the sealed key of one Supabase project of the tenant, for one statement at its read-only endpoint.
+-- Asked before the vault has judged the session, so it is judged here.
+create function privileged.console_credential(request jsonb) returns jsonb
+  language plpgsql stable security definer set search_path = ''
+as $$
+declare
+  answer jsonb;
+begin
+  perform flarewatch.require_session(request);
+  perform flarewatch.require_act((request ->> 'tenant_id')::uuid, (request ->> 'user_id')::uuid, 'console.query');
+  select pg_catalog.jsonb_build_object(
+    'ciphertext', flarewatch.to_base64url(record.ciphertext),
+    'provider_ref', site.provider_ref
+  ) into answer
+  from flarewatch.credentials as record
+  join flarewatch.sites as site on site.tenant_id = record.tenant_id and site.credential_id = record.id
+  where record.tenant_id = (request ->> 'tenant_id')::uuid
+    and record.id = (request ->> 'credential_id')::uuid
+    and record.provider = 'supabase'
+    and site.id = (request ->> 'site_id')::uuid
+    and record.deleted_at is null;
+  if answer is null then
+    perform flarewatch.refuse_request('FW024', 'credential_unknown');
+  end if;
+  return answer;
+end
+$$;
+revoke execute on function privileged.console_credential(jsonb) from public;
+grant execute on function privileged.console_credential(jsonb) to service_role;

@@ -1,13 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import postgres from 'postgres'
 import { describe, expect, test } from 'vitest'
-import { as, connectAs, rolledBack, type Tx } from './database.ts'
+import { as, connectAs, fromLiveSession, rolledBack, type Tx } from './database.ts'
 import { NOW, seedWorld, type Tenant, type World } from './world.ts'
 
 const sql = connectAs('supabase_admin')
 const text = (length: number) => randomBytes(length).toString('base64url')
 
-type Name = 'rotate_credential' | 'delete_credential' | 'sealed_credential' | 'keep_response'
+type Name = 'rotate_credential' | 'delete_credential' | 'sealed_credential' | 'console_credential' | 'keep_response'
 type Request = Record<string, unknown>
 
 function inWorld(act: (tx: Tx, world: World) => Promise<void>): Promise<void> {
@@ -164,6 +164,21 @@ describe('an act at the provider', () => {
       expect(await call(tx, 'sealed_credential', { ...use, credential_id: birch.credentialId })).toBe(
         'credential_unknown',
       )
+    }))
+
+  test('T4: a console statement’s reads that of the own tenant’s Supabase project alone', () =>
+    inWorld(async (tx, { ash, birch }) => {
+      const use = { tenant_id: ash.id, user_id: ash.owner, credential_id: ash.credentialId, site_id: ash.siteId }
+      const read = async (changed: Request = {}) =>
+        call(tx, 'console_credential', await fromLiveSession(tx, { ...use, ...changed }))
+      expect(await read()).toBe('credential_unknown')
+      await tx`update flarewatch.credentials set provider = 'supabase'`
+      expect(await read()).toMatchObject({ provider_ref: ash.siteId, ciphertext: expect.any(String) })
+      expect(await read({ user_id: ash.viewer })).toBe('role_insufficient')
+      expect(await read({ user_id: birch.owner })).toBe('not_a_member')
+      expect(await read({ session_id: randomUUID() })).toBe('session_ended')
+      expect(await read({ site_id: birch.siteId })).toBe('credential_unknown')
+      expect(await read({ credential_id: birch.credentialId })).toBe('credential_unknown')
     }))
 
   test('keeps the first answer of a key', () =>

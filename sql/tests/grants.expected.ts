@@ -318,6 +318,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'privileged.cancel_member_reset',
     'privileged.change_member',
     'privileged.close_member_reset',
+    'privileged.console_credential',
     'privileged.delete_credential',
     'privileged.end_console',
     'privileged.find_invitation',

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { LINTS_QUERY } from '../../domain/providers/supabase/lints.ts'
 import { DATABASE_QUERY, SLOW_STATEMENTS_QUERY } from '../../domain/providers/supabase/queries.ts'
-import { DatabaseRows, LintRows, SlowStatementsRows } from '../../domain/providers/supabase/schemas.ts'
+import { DatabaseRows, LintRows, SlowStatementsRows } from '../../domain/providers/supabase/readings.ts'
 import { as, connectAs, rolledBack, type Tx } from './database.ts'
 
 const sql = connectAs('supabase_admin')

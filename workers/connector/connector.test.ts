@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { dayOf } from '../../domain/calendar/days.ts'
+import { SiteId, TenantId } from '../../domain/contracts/ids.ts'
 import { World } from '../../local/simulators/resend/world.ts'
 import { ledgerOf as booksOf } from '../../local/simulators/stripe/ledger.ts'
 import { World as Projects } from '../../local/simulators/supabase/world.ts'
 import { claimJobs, type Delivery, deliverTo } from '../../local/stands/leased-jobs.ts'
 import { type Agency, foundAgency, ledgerOf } from '../../local/stands/polling-agency.ts'
 import { type PollingStack, startPollingStack, WORLD_SEED } from '../../local/stands/polling-stand.ts'
+import { saveLook } from './findings-store.ts'
+import type { Look } from './providers/provider.ts'
 
 const HOUR = 3_600_000
 const START = Date.UTC(2026, 10, 24, 10, 30)
@@ -378,6 +381,39 @@ describe('a key of another provider', () => {
     expect(await credential()).toMatchObject({ state: 'parked', reason: 'provider_unauthorized' })
     expect(await sizes()).toHaveLength(golden.length)
     expect(stack.logs.join()).not.toContain(token)
+  })
+})
+
+describe('what a look at a site found', () => {
+  it('begins, is seen again, ends and begins anew; a look that was cut short or comes late ends nothing', async () => {
+    const jobId = await lease()
+    const siteId = SiteId.parse(agency.siteIds[0])
+    const minute = (minutes: number) => new Date(stack.now + minutes * 60_000)
+    const stored = async () => {
+      const rows = await stack.sql`
+        select concat_ws(' ', subject, level, detail, extract(epoch from first_seen - ${minute(0)})::int / 60,
+          extract(epoch from last_seen - ${minute(0)})::int / 60, extract(epoch from resolved_at - ${minute(0)})::int / 60) as line
+        from flarewatch.findings where site_id = ${siteId} order by subject, first_seen`
+      return rows.map(({ line }) => line)
+    }
+    const look = async (minutes: number, slow: readonly string[], whole: Look['whole'] = ['slow_statement']) => {
+      const findings = slow.map((subject) => ({ kind: 'slow_statement' as const, subject, detail: `at ${minutes}` }))
+      await stack.sql.begin(async (sql) => {
+        await sql`set local role flarewatch_connector`
+        await sql`select flarewatch.bind_job(${jobId}, ${minute(0)})`
+        const owner = { tenant_id: TenantId.parse(agency.tenantId), provider: 'supabase' }
+        await saveLook(sql, owner, { siteId, findings, whole, at: minute(minutes).getTime() })
+      })
+      return stored()
+    }
+    expect(await look(1, ['1', '2'])).toEqual(['1 warning at 1 1 1', '2 warning at 1 1 1'])
+    expect(await look(2, ['2'], [])).toEqual(['1 warning at 1 1 1', '2 warning at 2 1 2'])
+    expect(await look(3, ['2'], ['no_primary_key'])).toEqual(['1 warning at 1 1 1', '2 warning at 3 1 3'])
+    const resolved = ['1 warning at 1 1 1 4', '2 warning at 4 1 4']
+    expect(await look(4, ['2'])).toEqual(resolved)
+    expect(await look(3, ['1'])).toEqual(resolved)
+    expect(await look(5, ['1'], [])).toEqual(['1 warning at 1 1 1 4', '1 warning at 5 5 5', '2 warning at 4 1 4'])
+    await stack.sql`delete from flarewatch.findings`
   })
 })
 

@@ -1,15 +1,17 @@
+import type { TransactionSql } from 'postgres'
+import type { TenantId } from '../../domain/contracts/ids.ts'
 import { FINDINGS } from '../../domain/findings/kinds.ts'
-import type { Transaction } from '../runtime/database.ts'
-import type { LeasedJob } from './job-store.ts'
 import type { Look } from './providers/provider.ts'
+
+type Owner = { readonly tenant_id: TenantId; readonly provider: string }
 
 /**
  * A finding that is there already is seen once more; one that is new begins; one of a kind that was seen whole, and not among these, is
  * resolved. A look that is older than what is stored changes nothing.
  */
 export async function saveLook(
-  sql: Transaction,
-  { tenant_id, provider }: Pick<LeasedJob, 'tenant_id' | 'provider'>,
+  sql: TransactionSql,
+  { tenant_id, provider }: Owner,
   { siteId, findings, whole, at }: Look,
 ): Promise<void> {
   const seenAt = new Date(at)

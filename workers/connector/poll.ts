@@ -51,7 +51,7 @@ export type ProviderTask = {
 }
 
 export function pollJob(parts: PollParts, job: LeasedJob): Promise<Verdict> {
-  const { store, clock } = parts
+  const { clock, store } = parts
   const tools = { clock, store: store.store.bind(store, job), storeFindings: store.storeFindings.bind(store, job) }
   return runJob(parts, job, {
     reserved: 0,

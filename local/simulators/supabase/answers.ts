@@ -34,8 +34,8 @@ export function projectBody({ ref, name, createdAt }: WorldProject, status: stri
   }
 }
 
-/** Recognised by their exact text: this is no Postgres. */
-export function queryAnswer(query: string, project: WorldProject, world: World, now: number): Answer {
+/** The product's own queries, by their exact text; undefined for any other statement. */
+export function queryAnswer(query: string, project: WorldProject, world: World, now: number): Answer | undefined {
   const reading = world.reading(project, now)
   switch (query) {
     case DATABASE_QUERY:
@@ -53,8 +53,12 @@ export function queryAnswer(query: string, project: WorldProject, world: World, 
     case LINTS_QUERY:
       return rows({ read_at: String(Math.floor(now / 1000)), found: JSON.stringify(world.lints(project, now)) })
     default:
-      return sqlError('42601', `syntax error at or near "${query.split(/\s/, 1)[0]}"`)
+      return undefined
   }
+}
+
+export function unknownStatement(query: string): Answer {
+  return sqlError('42601', `syntax error at or near "${query.split(/\s/, 1)[0]}"`)
 }
 
 function slowest(project: WorldProject, world: World, now: number): string {

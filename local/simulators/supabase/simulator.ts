@@ -5,7 +5,8 @@ import { type Fault, strike } from '../faults.ts'
 import { type Answer, parsedBody, readBody, send, serveLoopback } from '../loopback-server.ts'
 import type { ProviderSimulator, SimulatorOptions } from '../provider-simulator.ts'
 import { simulatorSecret } from '../secret.ts'
-import { forbidden, logsAnswer, projectBody, queryAnswer, refused } from './answers.ts'
+import { forbidden, logsAnswer, projectBody, queryAnswer, refused, unknownStatement } from './answers.ts'
+import { runInDatabase } from './client-database.ts'
 import { control } from './control.ts'
 import { limitHeaders, ProjectLimit } from './rate-limit.ts'
 import { type Permission, TokenOffice, type TokenScope } from './tokens.ts'
@@ -17,6 +18,8 @@ export type SimulatorState = Controlled & {
   readonly world: World
   readonly tokens: TokenOffice
   readonly limit: ProjectLimit
+  /** Undefined where no statement is known but the product's own. */
+  readonly clientDatabaseUrl: string | undefined
   /** Where a test has paused or resumed a project. */
   readonly statuses: Map<string, string>
   /** The last answer with rows, by request, for one that comes twice. */
@@ -44,6 +47,7 @@ function newState(options: SimulatorOptions): SimulatorState {
     world: new World(options.seed),
     tokens: new TokenOffice(simulatorSecret(options.stateDir, 'supabase')),
     limit: new ProjectLimit(),
+    clientDatabaseUrl: options.clientDatabaseUrl,
     statuses: new Map<string, string>(),
     lastAnswers: new Map<string, Answer>(),
   })
@@ -71,15 +75,15 @@ async function handle(request: IncomingMessage, response: ServerResponse, state:
   const fault = state.faults.instead(`${asked.path} ${body}`)
   if (fault !== undefined) return strike(fault, response, MANNER)
   const { isWithin, headers } = state.limit.hit(PROJECT_PATH.exec(asked.path)?.[1] ?? '', asked.at)
-  const answer = isWithin ? answerApi(authorization, asked, state) : tooMany()
+  const answer = isWithin ? await answerApi(authorization, asked, state) : tooMany()
   return send(response, { ...answer, headers: { ...answer.headers, ...headers } })
 }
 
-function answerApi(authorization: string, asked: Asked, state: SimulatorState): Answer {
+async function answerApi(authorization: string, asked: Asked, state: SimulatorState): Promise<Answer> {
   const token = /^Bearer (\S+)$/.exec(authorization)?.[1] ?? ''
   const permissions = state.tokens.judge(token)
   if (permissions === undefined) return refused(401, 'Unauthorized')
-  return bent(asked, answerRead(asked, permissions, state), state)
+  return bent(asked, await answerRead(asked, permissions, state), state)
 }
 
 const PROJECT_PATH = /^\/v1\/projects\/([a-z]{20})(\/|$)/
@@ -90,7 +94,7 @@ const OF_A_PROJECT = [
 ] as const
 const QueryBody = z.object({ query: z.string().min(1) })
 
-function answerRead(asked: Asked, permissions: readonly Permission[], state: SimulatorState): Answer {
+async function answerRead(asked: Asked, permissions: readonly Permission[], state: SimulatorState): Promise<Answer> {
   const { method, path } = asked
   const { world } = state
   if (method === 'GET' && path === '/v1/projects') {
@@ -110,12 +114,15 @@ function statusOf({ ref, status }: WorldProject, { statuses }: SimulatorState): 
   return statuses.get(ref) ?? status
 }
 
-function answerQuery({ at, body }: Asked, project: WorldProject, state: SimulatorState): Answer {
+async function answerQuery({ at, body }: Asked, project: WorldProject, state: SimulatorState): Promise<Answer> {
   const query = QueryBody.safeParse(parsedBody(body))
   if (!query.success) return refused(400, 'query: Required')
-  return statusOf(project, state).startsWith('ACTIVE_')
-    ? queryAnswer(query.data.query, project, state.world, at)
-    : refused(500, 'Failed to run read-only sql query')
+  if (!statusOf(project, state).startsWith('ACTIVE_')) return refused(500, 'Failed to run read-only sql query')
+  const known = queryAnswer(query.data.query, project, state.world, at)
+  if (known !== undefined) return known
+  return state.clientDatabaseUrl === undefined
+    ? unknownStatement(query.data.query)
+    : runInDatabase(state.clientDatabaseUrl, query.data.query)
 }
 
 function answerLogs({ at, query }: Asked, project: WorldProject, { world }: SimulatorState): Answer {

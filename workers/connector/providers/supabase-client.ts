@@ -6,11 +6,9 @@ import {
   FunctionErrors,
   functionErrorsPath,
   LintRows,
-  type Project,
-  Projects,
-  queryPath,
   SlowStatementsRows,
-} from '../../../domain/providers/supabase/schemas.ts'
+} from '../../../domain/providers/supabase/readings.ts'
+import { type Project, Projects, queryPath } from '../../../domain/providers/supabase/schemas.ts'
 import { type ProviderAccess, ProviderFailure } from './provider.ts'
 import { askProvider } from './request.ts'
 
