@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { HOUR_MS, type Mode, WORLD_BEGINS, type WorldAccount } from './world.ts'
+import { HOUR_MS, type Mode, WORLD_BEGINS, type WorldAccount } from './accounts.ts'
 
 const DAY_MS = 24 * HOUR_MS
 const DAY_S = 86_400
