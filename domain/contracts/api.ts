@@ -140,6 +140,14 @@ export const MetricsResponse = z.object({
   series: z.array(MetricSeries),
 })
 
+export const WebhookDay = z.object({
+  day: z.iso.date(),
+  delivered: z.int(),
+  /** Of those, how many had come before. */
+  duplicates: z.int(),
+  /** Found in the provider's list, never delivered until then. */
+  gaps: z.int(),
+})
 export const CredentialLine = z.object({
   id: CredentialId,
   provider: Provider,
@@ -168,6 +176,12 @@ export const CredentialLine = z.object({
       provider: WebhookProvider,
       accepted: z.int(),
       last_received_at: z.iso.datetime().nullable(),
+      /** Up to when what came was compared with the provider's own list; null before the first time. */
+      reconciled_until: z.iso.datetime().nullable(),
+      /** Why the last comparison could not be made: a stable word; null when it was. */
+      reconcile_code: z.string().nullable(),
+      /** The last thirty UTC days on which anything came, the newest first. */
+      days: z.array(WebhookDay),
     })
     .nullable(),
 })

@@ -116,7 +116,8 @@ export async function settleJob(
   return { ok: true }
 }
 
-async function leasedJob(
+/** With what opens its credential. What fits no lease is refused, and recorded where nothing innocent explains it. */
+export async function leasedJob(
   visit: Visit,
   jobId: JobId,
   kind: Job['kind'],
@@ -180,7 +181,7 @@ const MENDABLE: ReadonlySet<string> = new Set([
   'kek_denied',
 ])
 
-function refusal(jobId: JobId, code: DoorRefusalCode, cause: string = code): DoorRefusal {
+export function refusal(jobId: JobId, code: DoorRefusalCode, cause: string = code): DoorRefusal {
   log(PART, 'warn', 'connector_door', { job_id: jobId, code })
   return { ok: false, code, retryable: RETRYABLE[code] || MENDABLE.has(cause) }
 }

@@ -7,9 +7,16 @@ export const KEY_SCOPES = {
   balance_only: ['balance_transaction_source_read'],
   nothing: [],
   writes: ['balance_transaction_source_read', 'accounts_kyc_basic_read', 'charge_write', 'refund_write'],
+  read_with_events: ['balance_transaction_source_read', 'accounts_kyc_basic_read', 'event_read'],
 } as const
 export type KeyScope = keyof typeof KEY_SCOPES
-export const KEY_SCOPE_NAMES = ['read', 'balance_only', 'nothing', 'writes'] as const satisfies readonly KeyScope[]
+export const KEY_SCOPE_NAMES = [
+  'read',
+  'balance_only',
+  'nothing',
+  'writes',
+  'read_with_events',
+] as const satisfies readonly KeyScope[]
 
 export type KeyRequest = {
   /** Its place among the world's accounts. */

@@ -15,6 +15,8 @@ export type ProviderFailureCode =
   | 'provider_reply_too_large'
   | 'provider_query_refused'
   | 'page_repeated'
+  /** The account delivers to no address of ours. */
+  | 'webhook_unregistered'
 
 /** Carries a code and a wait, never the provider's own text: that could echo what was sent. */
 export class ProviderFailure extends Error {

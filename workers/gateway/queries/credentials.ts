@@ -4,6 +4,7 @@ import type { Tenancy } from '../with-tenant.ts'
 import { instant } from './instant.ts'
 
 const MAX_CREDENTIALS = 1000
+const SHOWN_DAYS = 30
 
 const Row = CredentialLine.extend({
   last_used_at: instant.nullable(),
@@ -11,7 +12,10 @@ const Row = CredentialLine.extend({
   created_at: instant,
   rotated_at: instant.nullable(),
   deleted_at: instant.nullable(),
-  webhook: CredentialLine.shape.webhook.unwrap().extend({ last_received_at: instant.nullable() }).nullable(),
+  webhook: CredentialLine.shape.webhook
+    .unwrap()
+    .extend({ last_received_at: instant.nullable(), reconciled_until: instant.nullable() })
+    .nullable(),
 })
 
 /** The credential line of V6: last four characters and scope. What is sealed is not granted to this Worker's role at all. */
@@ -19,15 +23,34 @@ export async function listCredentials({ sql, tenantId }: Tenancy): Promise<z.inp
   const rows = await sql`
     select c.id, c.provider, c.label, c.last4, c.scope, c.grade, to_jsonb(c.can) as can, to_jsonb(c.excess) as excess, c.state,
       c.reason, c.last_used_at, c.last_success_at, c.created_at, c.rotated_at, c.deleted_at, c.webhook_of,
-      e.id as endpoint_id, e.provider as webhook_provider, e.accepted, e.last_received_at
+      e.id as endpoint_id, e.provider as webhook_provider, e.accepted, e.last_received_at, e.reconciled_until, e.reconcile_code,
+      counted.days
     from flarewatch.credentials c
       left join flarewatch.webhook_endpoints e on e.tenant_id = c.tenant_id and e.credential_id = c.id
+      left join lateral (
+        select coalesce(jsonb_agg(jsonb_build_object(
+          'day', newest.day, 'delivered', newest.delivered, 'duplicates', newest.duplicates, 'gaps', newest.gaps
+        ) order by newest.day desc), '[]') as days
+        from (
+          select d.day, d.delivered, d.duplicates, d.gaps from flarewatch.webhook_days d
+          where d.endpoint_id = e.id order by d.day desc limit ${SHOWN_DAYS}
+        ) as newest
+      ) as counted on e.id is not null
     where c.tenant_id = ${tenantId}
     order by c.created_at, c.id limit ${MAX_CREDENTIALS}`
   return z.array(Row).parse(rows.map(withWebhook))
 }
 
-function withWebhook({ endpoint_id, webhook_provider, accepted, last_received_at, ...line }: Record<string, unknown>) {
-  const webhook = endpoint_id === null ? null : { endpoint_id, provider: webhook_provider, accepted, last_received_at }
-  return { ...line, webhook }
+function withWebhook({
+  endpoint_id,
+  webhook_provider,
+  accepted,
+  last_received_at,
+  reconciled_until,
+  reconcile_code,
+  days,
+  ...line
+}: Record<string, unknown>) {
+  const came = { accepted, last_received_at, reconciled_until, reconcile_code, days }
+  return { ...line, webhook: endpoint_id === null ? null : { endpoint_id, provider: webhook_provider, ...came } }
 }
