@@ -38,7 +38,7 @@ export async function sealEvents(
   listed: readonly Delivery[],
 ): Promise<SealedEvents | DoorRefusal> {
   const deliveries = Deliveries.parse(listed)
-  const leased = await leasedJob(visit, jobId, 'poll')
+  const leased = await leasedJob(visit, jobId, ['poll'])
   if (!leased.ok) return leased
   const { tenant_id: tenantId, credential_id: credentialId } = leased.job
   const dek = await readTenantDek(visit, tenantId)

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SiteId } from '../../../domain/contracts/ids.ts'
 import { type CloudflareSimulator, startCloudflareSimulator } from '../../../local/simulators/cloudflare/simulator.ts'
 import { DAY_MS, HOUR_MS, World } from '../../../local/simulators/cloudflare/world.ts'
-import { pollCloudflare } from './cloudflare.ts'
+import { readWholeHistory } from '../../../local/stands/whole-history.ts'
+import { cloudflareHistory, pollCloudflare } from './cloudflare.ts'
 import type { Chunk, Fact, PolledSite, ProviderAccess } from './provider.ts'
 import { retryAfter } from './request.ts'
 
@@ -15,11 +16,17 @@ class Store {
   readonly facts = new Map<string, Fact>()
   readonly cursors = new Map<string, number>()
   readonly chunks: Chunk[] = []
+  /** Where the history of a site's dataset ends. */
+  readonly until = new Map<string, number>()
 
   async store(chunk: Chunk): Promise<void> {
     this.chunks.push(chunk)
     for (const fact of chunk.facts) {
       this.facts.set(`${chunk.siteId} ${chunk.dataset} ${fact.metric} ${fact.windowStart}`, fact)
+    }
+    if (chunk.historyUntil !== undefined) {
+      this.until.set(`${chunk.siteId} ${chunk.dataset}`, chunk.historyUntil)
+      this.cursors.set(`${chunk.siteId} ${chunk.dataset}`, chunk.historyUntil)
     }
     if (chunk.completeUntil !== null) this.cursors.set(`${chunk.siteId} ${chunk.dataset}`, chunk.completeUntil)
   }
@@ -65,9 +72,10 @@ async function control(path: string, body: unknown): Promise<void> {
 }
 const fault = (kind: string, more: Record<string, unknown> = {}) => control('faults', { kind, ...more })
 
-function poll(timeoutMs = 30_000) {
-  const clock = async () => now
-  const access: ProviderAccess = {
+const clock = async () => now
+
+function accessTo(timeoutMs = 30_000): ProviderAccess {
+  return {
     apiUrl: simulator.apiUrl,
     fetch: (url, init) => fetch(url, init),
     clock,
@@ -76,7 +84,33 @@ function poll(timeoutMs = 30_000) {
     wait: async () => {},
     timeoutMs,
   }
-  return pollCloudflare(access, store.sites(), { clock, store: (chunk) => store.store(chunk) })
+}
+
+function poll(timeoutMs?: number) {
+  return pollCloudflare(accessTo(timeoutMs), store.sites(), { clock, store: (chunk) => store.store(chunk) })
+}
+
+/** All that lies before the first poll; how many slices that took. */
+async function readHistory(): Promise<number> {
+  let slices = 0
+  const sites = store.sites()
+  const history = cloudflareHistory(accessTo(), sites)
+  for (const site of sites) {
+    for (const dataset of ['hourly', 'daily'] as const) {
+      const until = store.until.get(`${site.id} ${dataset}`) ?? expect.fail()
+      const read = await readWholeHistory(history, { site, dataset, until }, ({ facts, fetchedAt }) => {
+        void store.store({ siteId: site.id, dataset, facts, completeUntil: null, fetchedAt })
+      })
+      slices += read.slices
+    }
+  }
+  return slices
+}
+
+async function pollWithHistory() {
+  const report = await poll()
+  await readHistory()
+  return report
 }
 
 async function queries(): Promise<number> {
@@ -86,8 +120,23 @@ async function queries(): Promise<number> {
 }
 
 describe('a first poll', () => {
-  it('reads what the provider keeps, hour by hour and day by day, and says which windows are not over', async () => {
+  it('reads two days of hours and a week of days, and says where their history ends', async () => {
     expect(await poll()).toMatchObject({ outcome: 'ok', reason: null })
+    expect(store.requests('hourly')).toHaveLength(49)
+    expect(store.requests('daily')).toHaveLength(8)
+    const ends = store.requests('hourly')[0]?.windowStart
+    expect(store.until.get(`${siteIds[0]} hourly`)).toBe(ends)
+    expect(store.until.size).toBe(2 * world.zones.length)
+    now += HOUR_MS
+    store.until.clear()
+    await poll()
+    expect(store.until.size).toBe(0)
+  })
+})
+
+describe('a first poll and the history before it', () => {
+  it('are what the provider keeps, hour by hour and day by day, and say which windows are not over', async () => {
+    expect(await pollWithHistory()).toMatchObject({ outcome: 'ok', reason: null })
     const hours = store.requests('hourly')
     expect(hours.length).toBeGreaterThan(30 * 24)
     expect(hours.every((hour, index) => index === 0 || hour.windowStart === (hours[index - 1]?.windowEnd ?? 0))).toBe(
@@ -105,30 +154,45 @@ describe('a first poll', () => {
     })
     expect(days.at(-2)).toMatchObject({ completeness: 'complete', unit: 'count' })
   })
-  it('stores hours that add up to their day', async () => {
+  it('L1: are the same whatever goes wrong meanwhile, and read again change nothing', async () => {
+    await pollWithHistory()
+    const whole = new Map(store.facts)
+    store = new Store()
     await poll()
+    for (const kind of ['empty_result', 'partial', 'empty_result', 'partial']) await fault(kind, { match: 'aily(' })
+    for (const kind of ['partial', 'empty_result']) await fault(kind, { match: 'Hourly(' })
+    await readHistory()
+    await readHistory()
+    expect(store.facts).toEqual(whole)
+  })
+  it('store hours that add up to their day', async () => {
+    await pollWithHistory()
     const day = Date.UTC(2026, 10, 20)
     const hours = store.requests('hourly').filter(({ windowStart }) => windowStart >= day && windowStart < day + DAY_MS)
     expect(hours.reduce((sum, { value }) => sum + value, 0)).toBe(
       store.requests('daily').find(({ windowStart }) => windowStart === day)?.value,
     )
   })
-  it('respects page size, window and age of the dataset, whatever they are', async () => {
+  it('respect page size, window and age of the dataset, whatever they are', async () => {
     await control('limits', {
       dataset: 'httpRequestsAdaptiveGroups',
       maxPageSize: 7,
       maxDuration: 36_000,
       notOlderThan: 93_600,
     })
-    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    expect(await pollWithHistory()).toMatchObject({ outcome: 'ok' })
     expect(store.requests('hourly')).toHaveLength(25)
   })
-  it('asks for no more than two years of days, whatever the plan would give', async () => {
+  it('reach two years of days and ninety days of hours back, whatever the plan would give', async () => {
     const tenYears = 10 * 365 * 86_400
     await control('limits', { dataset: 'httpRequests1dGroups', notOlderThan: tenYears, maxDuration: tenYears })
-    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    await control('limits', { dataset: 'httpRequestsAdaptiveGroups', notOlderThan: tenYears, maxDuration: tenYears })
+    expect(await pollWithHistory()).toMatchObject({ outcome: 'ok' })
     expect(store.requests('daily')[0]?.windowStart).toBeGreaterThan(START - 730 * DAY_MS)
     expect(store.requests('daily').length).toBeGreaterThan(700)
+    expect(store.requests('hourly')[0]?.windowStart).toBe(
+      Math.ceil((START - 90 * DAY_MS) / HOUR_MS) * HOUR_MS + HOUR_MS,
+    )
   })
 })
 
@@ -195,12 +259,12 @@ describe('a run that is not whole', () => {
   it('is partial when the token has lost one of the zones, and the others are read', async () => {
     token = simulator.issueToken({ scope: 'read', zones: ['northwind-bakery.example', 'harbor-yoga.example'] })
     expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'provider_zone_forbidden' })
-    expect(store.requests('hourly').length).toBeGreaterThan(700)
+    expect(store.requests('hourly')).toHaveLength(49)
   })
   it('is throttled with the wait that the provider gave, and keeps what was read', async () => {
     await fault('rate_limited', { match: 'httpRequestsAdaptiveGroups(', retry_after: 77 })
     expect(await poll()).toMatchObject({ outcome: 'throttled', retryAfterMs: 77_000 })
-    expect(store.requests('daily').length).toBeGreaterThan(360)
+    expect(store.requests('daily')).toHaveLength(8)
   })
 })
 

@@ -1,3 +1,4 @@
+import { HISTORY_MS } from '../../../domain/backfill/retention.ts'
 import { METRICS, type MetricName } from '../../../domain/metrics/definitions.ts'
 import {
   type DailyGroup,
@@ -7,8 +8,28 @@ import {
 } from '../../../domain/providers/cloudflare/schemas.ts'
 import { CloudflareClient, ZONES_PER_QUERY, type ZoneSettings } from './cloudflare-client.ts'
 import { connectorOf, type RunEnd } from './connector.ts'
-import { type DatasetName, type Fact, type PolledSite, ProviderFailure, type RunTools } from './provider.ts'
-import { cursorAfter, planWindows, readWindows, silenceBelievedUntil, type WindowedRows } from './window-reader.ts'
+import {
+  type DatasetName,
+  type Fact,
+  type History,
+  type PolledSite,
+  type ProviderAccess,
+  ProviderFailure,
+  type Range,
+  type RunTools,
+  type Slice,
+} from './provider.ts'
+import {
+  cursorAfter,
+  type DatasetBounds,
+  oldestWindow,
+  planWindows,
+  readBefore,
+  readWindows,
+  silenceBelievedUntil,
+  stepOf,
+  type WindowedRows,
+} from './window-reader.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -16,8 +37,10 @@ const DAY_MS = 24 * HOUR_MS
 const SETTLING_MS: { readonly [Name in DatasetName]: number } = { hourly: 10 * 60_000, daily: 60 * 60_000 }
 /** What is held in memory and written in one transaction. */
 const MAX_CHUNK_WINDOWS = 400
-/** Facts have partitions for 25 months back, whatever an enterprise plan would give. */
-const MAX_BACKFILL_MS = 730 * DAY_MS
+/** A first poll's own part; the rest is history. */
+const RECENT_MS: { readonly [Name in DatasetName]: number } = { hourly: 2 * DAY_MS, daily: 7 * DAY_MS }
+/** A stretch that is known already proves what is read before it: long enough for a site with quiet nights. */
+const PROOF_WINDOWS = 12
 /** A run that takes longer ends as partial; the next one goes on from its cursors. */
 const MAX_RUN_MS = 4 * 60_000
 
@@ -163,23 +186,14 @@ async function readDataset<Row>(
   if (!settings.enabled) return { ...read, rows: 0, reason: null }
   const { windowMs } = dataset
   const now = await tools.clock()
-  const bounds = {
-    windowMs,
-    settlingMs: SETTLING_MS[dataset.name],
-    notOlderThanMs: Math.min(settings.notOlderThan * 1000, MAX_BACKFILL_MS),
-    maxDurationMs: Math.min(settings.maxDuration * 1000, MAX_CHUNK_WINDOWS * windowMs),
-  }
-  const { chunks, endedUntil, completeUntil } = planWindows(bounds, site.cursors[dataset.name], now)
-  const source: WindowedRows<Row> = {
-    windowMs,
-    beginOf: dataset.beginOf,
-    ask: (from, to, limit) => dataset.ask(client, site.providerRef, from, to, limit),
-  }
+  const cursor = site.cursors[dataset.name]
+  const { chunks, endedUntil, completeUntil } = planWindows(boundsOf(dataset, settings), cursor, now)
+  const source = rowsOfZone(dataset, client, site)
   let count = 0
   for (const chunk of chunks) {
     const fetchedAt = await tools.clock()
     if (fetchedAt > deadline) return { ...read, rows: count, reason: 'run_too_long' }
-    const limit = Math.min(settings.maxPageSize, MAX_PAGE_ROWS)
+    const limit = pageLimit(settings)
     const rows = await readWindows(source, { ...chunk, expectedUntil: Math.min(chunk.to, endedUntil), limit })
     const last = rows.at(-1)
     const lastRowEnd = last === undefined ? undefined : dataset.beginOf(last) + windowMs
@@ -188,6 +202,7 @@ async function readDataset<Row>(
       dataset: dataset.name,
       facts: rows.flatMap((row) => factsOf(dataset, row, completeUntil)),
       completeUntil: cursorAfter(chunk, lastRowEnd, completeUntil, windowMs, now),
+      ...(cursor === null && chunk === chunks[0] ? { historyUntil: chunk.from } : {}),
       fetchedAt,
     })
     count += rows.length
@@ -195,6 +210,87 @@ async function readDataset<Row>(
   const from = chunks[0]?.from ?? completeUntil
   const silent = count === 0 && from < completeUntil && from > silenceBelievedUntil(windowMs, now)
   return { ...read, rows: count, silent, reason: null }
+}
+
+function boundsOf<Row>({ name, windowMs }: Dataset<Row>, settings: DatasetSettings): DatasetBounds {
+  return {
+    windowMs,
+    settlingMs: SETTLING_MS[name],
+    notOlderThanMs: Math.min(settings.notOlderThan * 1000, HISTORY_MS[name]),
+    maxDurationMs: Math.min(settings.maxDuration * 1000, MAX_CHUNK_WINDOWS * windowMs),
+    recentMs: RECENT_MS[name],
+  }
+}
+
+function rowsOfZone<Row>(
+  { windowMs, beginOf, ask }: Dataset<Row>,
+  client: CloudflareClient,
+  { providerRef }: PolledSite,
+): WindowedRows<Row> {
+  return { windowMs, beginOf, ask: (from, to, limit) => ask(client, providerRef, from, to, limit) }
+}
+
+function pageLimit({ maxPageSize }: DatasetSettings): number {
+  return Math.min(maxPageSize, MAX_PAGE_ROWS)
+}
+
+/** Each zone's own bounds are asked for once a job, ten zones together. */
+export function cloudflareHistory(access: ProviderAccess, sites: readonly PolledSite[]): History {
+  const client = new CloudflareClient(access)
+  const known = new Map<string, ZoneSettings>()
+  const settingsFor = async (site: PolledSite) => {
+    if (!known.has(site.providerRef)) {
+      const first = Math.floor(sites.findIndex(({ id }) => id === site.id) / ZONES_PER_QUERY) * ZONES_PER_QUERY
+      for (const [zone, own] of await settingsOf(client, sites.slice(first, first + ZONES_PER_QUERY)))
+        known.set(zone, own)
+    }
+    const own = known.get(site.providerRef)
+    if (own === undefined) throw new ProviderFailure(ZONE_FORBIDDEN)
+    return own
+  }
+  return {
+    oldest: async (site, name) => {
+      const [{ [name]: settings }, now] = [await settingsFor(site), await access.clock()]
+      if (!settings.enabled) return Number.POSITIVE_INFINITY
+      return oldestWindow(name === 'hourly' ? boundsOf(HOURLY, settings) : boundsOf(DAILY, settings), now)
+    },
+    readNewest: async (site, name, range) => {
+      const { [name]: settings } = await settingsFor(site)
+      const slice = { client, clock: access.clock, settings, site, range }
+      return name === 'hourly' ? readSlice(HOURLY, slice) : readSlice(DAILY, slice)
+    },
+  }
+}
+
+async function readSlice<Row>(
+  dataset: Dataset<Row>,
+  {
+    client,
+    clock,
+    settings,
+    site,
+    range,
+  }: {
+    readonly client: CloudflareClient
+    readonly clock: () => Promise<number>
+    readonly settings: DatasetSettings
+    readonly site: PolledSite
+    readonly range: Range
+  },
+): Promise<Slice> {
+  const { windowMs } = dataset
+  const fetchedAt = await clock()
+  const step = stepOf(boundsOf(dataset, settings))
+  const proofMs = Math.min(PROOF_WINDOWS * windowMs, step - windowMs)
+  const now = Math.floor(fetchedAt / windowMs) * windowMs + windowMs
+  const to = Math.min(Math.ceil(range.to / windowMs) * windowMs, now)
+  const oldest = Math.ceil(range.from / windowMs) * windowMs
+  const from = Math.max(oldest, to - step + proofMs)
+  const knownUntil = Math.max(to, Math.min(to + proofMs, now))
+  const rows = await readBefore(rowsOfZone(dataset, client, site), { from, to, knownUntil, limit: pageLimit(settings) })
+  const completeUntil = Math.floor((fetchedAt - SETTLING_MS[dataset.name]) / windowMs) * windowMs
+  const facts = rows.flatMap((row) => factsOf(dataset, row, completeUntil))
+  return { from: from === oldest ? range.from : from, facts, fetchedAt }
 }
 
 function factsOf<Row>(dataset: Dataset<Row>, row: Row, completeUntil: number): Fact[] {

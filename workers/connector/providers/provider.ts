@@ -14,6 +14,8 @@ export type ProviderFailureCode =
   | 'provider_reply_invalid'
   | 'provider_reply_too_large'
   | 'provider_query_refused'
+  /** A site that the provider no longer lists. */
+  | 'site_missing'
   | 'page_repeated'
   /** The account delivers to no address of ours. */
   | 'webhook_unregistered'
@@ -63,6 +65,8 @@ export type Chunk = {
   readonly dataset: DatasetName
   readonly facts: readonly Fact[]
   readonly completeUntil: number | null
+  /** Of a first poll alone: where it began. What lies before it is its history, which is then planned. */
+  readonly historyUntil?: number
   readonly fetchedAt: number
 }
 
@@ -90,11 +94,30 @@ export type ProviderAccess = {
   readonly timeoutMs?: number
 }
 
-/** What a provider's file gets to work with. `at` is asked again before each call, since a backfill takes minutes. */
+/** What a provider's file gets to work with. The clock is asked again before each call, since a run takes minutes. */
 export type RunTools = {
   readonly clock: () => Promise<number>
   readonly store: (chunk: Chunk) => Promise<void>
 }
 
-/** One run over all sites of a credential, each from its own cursors. */
-export type Connector = (access: ProviderAccess, sites: readonly PolledSite[], tools: RunTools) => Promise<RunReport>
+/** One run over all sites of a credential, each from its own cursors; a first one reads recent windows alone. */
+export type Poll = (access: ProviderAccess, sites: readonly PolledSite[], tools: RunTools) => Promise<RunReport>
+
+/** Half-open, in Unix milliseconds, on the dataset's own windows. */
+export type Range = { readonly from: number; readonly to: number }
+/** The newest part of a range, whole from `from` on. `from` is the range's own where nothing is left of it. */
+export type Slice = { readonly from: number; readonly facts: readonly Fact[]; readonly fetchedAt: number }
+
+/** What lies before a first poll. Made anew for each job, so that it may keep what it learned of the provider meanwhile. */
+export type History = {
+  /** The oldest instant that the provider can still be asked for, or later than now where it keeps none. */
+  readonly oldest: (site: PolledSite, dataset: DatasetName) => Promise<number>
+  /** As much of the range's end as one transaction stores. The same range always gives the same facts, but for corrections. */
+  readonly readNewest: (site: PolledSite, dataset: DatasetName, range: Range) => Promise<Slice>
+}
+
+export type Connector = {
+  readonly poll: Poll
+  /** Null for a provider that tells of the present alone. */
+  readonly history: ((access: ProviderAccess, sites: readonly PolledSite[]) => History) | null
+}
