@@ -42,7 +42,8 @@ export const CONNECT_HELP: { readonly [Name in Provider]: ConnectHelp } = {
       <>
         Set <strong>Balance transaction sources</strong>, <strong>Subscriptions</strong> and <strong>Coupons</strong> to{' '}
         <strong>Read</strong> and leave every other permission at None. If your page offers to read the account itself,
-        its name and time zone are taken from there.
+        its name and time zone are taken from there. If you will have Stripe deliver webhooks, set{' '}
+        <strong>Events</strong> to <strong>Read</strong> too.
       </>,
       <>
         Paste the key, which begins with <code>rk_</code>, here. A secret key (<code>sk_</code>) is refused unsent, and

@@ -236,6 +236,14 @@ export const FindingsResponse = z.object({
   more: z.boolean(),
 })
 
+export const WebhookDay = z.object({
+  day: z.iso.date(),
+  delivered: z.int(),
+  /** Of those, how many had come before. */
+  duplicates: z.int(),
+  /** Found in the provider's list, never delivered until then. */
+  gaps: z.int(),
+})
 /** How far what lies before an account's first poll is read, or a window that somebody had read again. */
 export const CredentialHistory = z.object({
   /** `stopped`: of some site the rest was given up. */
@@ -281,6 +289,12 @@ export const CredentialLine = z.object({
       provider: WebhookProvider,
       accepted: z.int(),
       last_received_at: z.iso.datetime().nullable(),
+      /** Up to when what came was compared with the provider's own list; null before the first time. */
+      reconciled_until: z.iso.datetime().nullable(),
+      /** Why the last comparison could not be made: a stable word; null when it was. */
+      reconcile_code: z.string().nullable(),
+      /** The last thirty UTC days on which anything came, the newest first. */
+      days: z.array(WebhookDay),
     })
     .nullable(),
   /** Null for what signs webhooks and for what was deleted: neither is polled. */

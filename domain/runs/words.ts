@@ -87,6 +87,10 @@ export const REASON_WORDS = {
     'The account has more subscriptions than a run reads, so there is no MRR.',
     'Report this: the bound is ours.',
   ),
+  webhook_unregistered: told(
+    'The provider delivers no webhooks to the address that was set up here.',
+    'Enter the address there.',
+  ),
   run_too_long: told('The last run was cut short by its time limit.', 'The next one goes on where it stopped.'),
   quota_left_to_polls: told(
     'What is left of the provider’s quota is kept for polls.',

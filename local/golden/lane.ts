@@ -3,6 +3,7 @@ import type { Provider } from '../../domain/contracts/providers.ts'
 import type { IngestMessage } from '../../domain/contracts/queues.ts'
 import type { ApiUrls } from '../../domain/providers/registry.ts'
 import { consumeDeadLetters } from '../../workers/connector/dead-letter.queue.ts'
+import { GapStore } from '../../workers/connector/gap-store.ts'
 import { consumeIngest, type QueueMessage } from '../../workers/connector/ingest.queue.ts'
 import { JobStore } from '../../workers/connector/job-store.ts'
 import type { PollParts } from '../../workers/connector/poll.ts'
@@ -49,6 +50,7 @@ export class Lane {
     this.#store = new JobStore(sql, async () => clock.now)
     this.#parts = {
       store: this.#store,
+      gaps: new GapStore(sql, async () => clock.now),
       vault,
       limitsOf: (id) => this.#limitsOf(id),
       clock: async () => clock.now,

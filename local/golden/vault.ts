@@ -44,4 +44,8 @@ export class GoldenVault implements ConnectorDoorApi {
   }
 
   settleEvent = this.openEvent
+
+  async sealEvents(): Promise<DoorRefusal> {
+    return { ok: false, code: 'job_not_leased', retryable: false }
+  }
 }

@@ -248,8 +248,21 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
   },
   webhook_endpoints: {
     flarewatch_gateway: {
-      select: ['id', 'tenant_id', 'credential_id', 'provider', 'accepted', 'last_received_at', 'last_event_at'],
+      select: [
+        'id',
+        'tenant_id',
+        'credential_id',
+        'provider',
+        'accepted',
+        'last_received_at',
+        'last_event_at',
+        'reconciled_until',
+        'reconcile_code',
+      ],
     },
+  },
+  webhook_days: {
+    flarewatch_gateway: { select: 'all' },
   },
   webhook_events: {
     flarewatch_vault: {
@@ -290,9 +303,13 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.bind_job',
     'flarewatch.bound_at',
     'flarewatch.bound_job_id',
+    'flarewatch.end_reconciliation',
+    'flarewatch.fill_gap',
     'flarewatch.leased_credential',
     'flarewatch.leased_sites',
     'flarewatch.leased_tenant',
+    'flarewatch.missing_events',
+    'flarewatch.reconcilable_endpoint',
     'flarewatch.reseal_credential',
     'flarewatch.roll_up',
     'flarewatch.waiting_event',

@@ -212,13 +212,22 @@ export class JobStore {
   }
 
   async #bound<Value>(jobId: JobId, act: (sql: Transaction, at: Date) => Promise<Value>): Promise<Value> {
-    const at = new Date(await this.#clock())
-    const result = await this.#sql.begin(async (sql) => {
-      await sql`select flarewatch.bind_job(${jobId}, ${at})`
-      return { value: await act(sql, at) }
-    })
-    return result.value
+    return boundTo(this.#sql, jobId, new Date(await this.#clock()), act)
   }
+}
+
+/** One transaction that says first for which job and at what time it is made. */
+export async function boundTo<Value>(
+  connection: Sql,
+  jobId: JobId,
+  at: Date,
+  act: (sql: Transaction, at: Date) => Promise<Value>,
+): Promise<Value> {
+  const result = await connection.begin(async (sql) => {
+    await sql`select flarewatch.bind_job(${jobId}, ${at})`
+    return { value: await act(sql, at) }
+  })
+  return result.value
 }
 
 async function endJob(

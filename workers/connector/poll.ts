@@ -3,17 +3,19 @@ import type { ProviderLimitsApi } from '../../domain/contracts/durable-objects.t
 import { type ApiUrls, apiUrlOf } from '../../domain/providers/registry.ts'
 import type { RunReason } from '../../domain/runs/words.ts'
 import type { Secret } from '../../domain/secret.ts'
+import { WebhookProvider } from '../../domain/webhooks/judge.ts'
+import { log } from '../runtime/log.ts'
 import { type JobStore, type LeasedJob, LeaseLost } from './job-store.ts'
 import { type PolledSite, type ProviderAccess, ProviderFailure, type RunReport } from './providers/provider.ts'
 import { CONNECTORS } from './providers/registry.ts'
+import { type ReconcileParts, reconcile } from './reconcile.ts'
 import { settle, withCredential } from './release.ts'
 
 /** What a poll needs from outside; the same in workerd and in tests. */
-export type PollParts = {
+export type PollParts = ReconcileParts & {
   readonly store: JobStore
   readonly vault: ConnectorDoorApi
   readonly limitsOf: (credentialId: string) => ProviderLimitsApi
-  readonly clock: () => Promise<number>
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
   readonly apiUrls: ApiUrls
   readonly wait: (ms: number) => Promise<void>
@@ -57,8 +59,22 @@ export function pollJob(parts: PollParts, job: LeasedJob): Promise<Verdict> {
   return runJob(parts, job, {
     reserved: 0,
     shortage: (waitMs) => new ProviderFailure('provider_rate_limited', waitMs),
-    call: (access, sites) => CONNECTORS[job.provider].poll(access, sites, tools),
+    call: async (access, sites) => {
+      const report = await CONNECTORS[job.provider].poll(access, sites, tools)
+      if (report.reason !== 'provider_rate_limited') await reconcileAfter(parts, job, access)
+      return report
+    },
   })
+}
+
+/** The figures are stored by then: what fails here is for the next poll. */
+async function reconcileAfter(parts: PollParts, job: LeasedJob, access: ProviderAccess): Promise<void> {
+  if (!WebhookProvider.safeParse(job.provider).success) return
+  try {
+    await remember(parts, job, await reconcile(parts, job, access))
+  } catch (error) {
+    log('connector', 'warn', 'reconciled', { job_id: job.id, code: unreachableCode(error) })
+  }
 }
 
 /** One try of one leased job: quota, release, provider, outcome row. */

@@ -206,6 +206,8 @@ const door: ConnectorDoorApi = {
   settle: (id, outcome) =>
     stand.call('CONNECTOR_DOOR', null, 'settle', id, outcome) as ReturnType<ConnectorDoorApi['settle']>,
   openEvent: (id) => stand.call('CONNECTOR_DOOR', null, 'openEvent', id) as ReturnType<ConnectorDoorApi['openEvent']>,
+  sealEvents: (id, events) =>
+    stand.call('CONNECTOR_DOOR', null, 'sealEvents', id, events) as ReturnType<ConnectorDoorApi['sealEvents']>,
   settleEvent: (id, outcome) =>
     stand.call('CONNECTOR_DOOR', null, 'settleEvent', id, outcome) as ReturnType<ConnectorDoorApi['settleEvent']>,
 }

@@ -4,6 +4,7 @@ import { type Fault, strike } from '../faults.ts'
 import { type Answer, readBody, send, serveLoopback } from '../loopback-server.ts'
 import type { ProviderSimulator, SimulatorOptions } from '../provider-simulator.ts'
 import { simulatorSecret } from '../secret.ts'
+import { WebhookSender } from '../webhooks/sender.ts'
 import { control } from './control.ts'
 import { answerDomains } from './domains.ts'
 import { answerEmails } from './emails.ts'
@@ -12,13 +13,18 @@ import { answerMetrics } from './metrics.ts'
 import { TeamLimit, tooMany } from './rate-limit.ts'
 import { refused } from './rest.ts'
 import { SuppressionList } from './suppressions.ts'
+import { answerWebhooks, resendManner } from './webhooks.ts'
 import { DAY_MS, World } from './world.ts'
 
 /** What Resend's API gives to read. Mail of our own is sent to `../mail`, which files it. */
-export type ResendSimulator = ProviderSimulator & { readonly issueKey: (permission: Permission) => string }
+export type ResendSimulator = ProviderSimulator & {
+  readonly webhooks: WebhookSender
+  readonly issueKey: (permission: Permission) => string
+}
 
 export type SimulatorState = Controlled & {
   readonly world: World
+  readonly webhooks: WebhookSender
   readonly keys: KeyOffice
   readonly limit: TeamLimit
   readonly suppressions: SuppressionList
@@ -41,13 +47,20 @@ export async function startResendSimulator(options: SimulatorOptions): Promise<R
     controlUrl: url + CONTROL_PATH,
     issueKey: (permission) => state.keys.issue(permission),
     issueReadKey: () => state.keys.issue('full_access'),
-    stop,
+    webhooks: state.webhooks,
+    stop: async () => {
+      await state.webhooks.stop()
+      await stop()
+    },
   }
 }
 
 function newState(options: SimulatorOptions): SimulatorState {
-  return Object.assign(new Controlled(options.now), {
-    world: new World(options.seed),
+  const world = new World(options.seed)
+  const controlled = new Controlled(options.now)
+  return Object.assign(controlled, {
+    world,
+    webhooks: new WebhookSender({ manner: resendManner(world), now: controlled.now, log: options.log }),
     keys: new KeyOffice(simulatorSecret(options.stateDir, 'resend')),
     limit: new TeamLimit(),
     suppressions: new SuppressionList(),
@@ -105,6 +118,7 @@ function answerRead({ pathname, searchParams }: URL, state: SimulatorState): Ans
   return (
     answerDomains(pathname, searchParams, world, now) ??
     answerEmails(pathname, searchParams, world, now) ??
+    answerWebhooks(pathname, searchParams, state.webhooks) ??
     refused(404, 'not_found', 'The requested endpoint does not exist')
   )
 }

@@ -1,6 +1,8 @@
 import type { Fault } from '../faults.ts'
 import type { Answer } from '../loopback-server.ts'
+import type { WebhookSender } from '../webhooks/sender.ts'
 import { lacksPermission, missing, refused } from './answers.ts'
+import { listEvents } from './events.ts'
 import type { Grant } from './keys.ts'
 import { listSubscriptions } from './subscription-list.ts'
 import type { Transaction, World, WorldAccount } from './world.ts'
@@ -16,6 +18,7 @@ export type ApiCall = {
   readonly grant: Grant
   readonly world: World
   readonly now: number
+  readonly webhooks: WebhookSender
   /** What bends a good list. */
   readonly fault: Fault['kind'] | undefined
 }
@@ -58,6 +61,10 @@ export function answerApi(call: ApiCall): Answer {
     return may('balance_transaction_source_read') ? list(call) : lacks('balance_transaction_source_read')
   }
   if (route === 'GET /v1/subscriptions') return listSubscriptions(call)
+  if (route === 'GET /v1/events') {
+    const { url, world, now, webhooks: sender } = call
+    return may('event_read') ? listEvents({ url, world, now, sender, account: grant.account }) : lacks('event_read')
+  }
   const [, resource = '', id = ''] = /^POST \/v1\/(.+)\/([^/]+)$/.exec(route) ?? []
   const update = UPDATES[resource]
   if (update === undefined) return unknownRoute(method, url.pathname)

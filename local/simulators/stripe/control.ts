@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { answerControl, type ControlActs } from '../control.ts'
 import type { Answer } from '../loopback-server.ts'
+import { webhookActs } from '../webhooks/control.ts'
 import { KEY_SCOPE_NAMES } from './keys.ts'
 import { ledgerOf } from './ledger.ts'
 import type { SimulatorState } from './simulator.ts'
@@ -9,7 +10,7 @@ import { subscriptionBooksOf } from './subscription-books.ts'
 /**
  * What a test may do to the simulated provider, beside what it may to any:
  * `POST keys` {account?, scope, mode?} -> {key}; `POST keys/revoke` {key}; `GET accounts`; `GET ledger?account=&from=&to=`;
- * `GET subscriptions?account=`: the books of them as they stand.
+ * `GET subscriptions?account=`: the books of them as they stand; and [webhooks](../webhooks/control.ts).
  */
 const Mode = z.enum(['live', 'test'])
 const Keys = z.strictObject({
@@ -31,13 +32,14 @@ export function control(method: string, url: URL, body: string, state: Simulator
   return answerControl(method, url, body, state, acts(state))
 }
 
-function acts({ keys, world, now }: SimulatorState): ControlActs {
+function acts({ keys, world, webhooks, now }: SimulatorState): ControlActs {
   const accountAt = (place: number) => {
     const account = world.accounts[place]
     if (account === undefined) throw new Error(`no account ${place}`)
     return account
   }
   return {
+    ...webhookActs(webhooks, (account) => world.accounts[account]?.id ?? ''),
     'POST keys': (body) => ({ key: keys.issue(Keys.parse(body)) }),
     'POST keys/revoke': (body) => {
       keys.revoke(Revoke.parse(body).key)

@@ -11,6 +11,7 @@ export const KEY_SCOPES = {
   writes: [...FIGURES, 'accounts_kyc_basic_read', 'charge_write', 'refund_write'],
   balance_only: ['balance_transaction_source_read', 'accounts_kyc_basic_read'],
   no_coupons: ['balance_transaction_source_read', 'subscription_read', 'accounts_kyc_basic_read'],
+  read_with_events: [...FIGURES, 'accounts_kyc_basic_read', 'event_read'],
 } as const
 export type KeyScope = keyof typeof KEY_SCOPES
 export const KEY_SCOPE_NAMES = [
@@ -20,6 +21,7 @@ export const KEY_SCOPE_NAMES = [
   'writes',
   'balance_only',
   'no_coupons',
+  'read_with_events',
 ] as const satisfies readonly KeyScope[]
 
 export type KeyRequest = {

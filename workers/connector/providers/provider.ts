@@ -20,6 +20,8 @@ export type ProviderFailureCode =
   /** A site that the provider no longer lists. */
   | 'site_missing'
   | 'page_repeated'
+  /** The account delivers to no address of ours. */
+  | 'webhook_unregistered'
 
 /** Carries a code and a wait, never the provider's own text: that could echo what was sent. */
 export class ProviderFailure extends Error {
