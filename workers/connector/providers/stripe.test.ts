@@ -6,7 +6,7 @@ import { type Ledger, ledgerOf } from '../../../local/simulators/stripe/ledger.t
 import { type StripeSimulator, startStripeSimulator } from '../../../local/simulators/stripe/simulator.ts'
 import type { WorldAccount } from '../../../local/simulators/stripe/world.ts'
 import { readWholeHistory } from '../../../local/stands/whole-history.ts'
-import { type Chunk, type Fact, type PolledSite, type ProviderAccess } from './provider.ts'
+import type { Chunk, Fact, PolledSite, ProviderAccess } from './provider.ts'
 import { pollStripe, stripeHistory } from './stripe.ts'
 
 const HOUR = 3_600_000
