@@ -37,7 +37,6 @@ describe('a slice that fails', () => {
   })
   it('is given up at once where no waiting helps', () => {
     expect(retryAtOf('provider_zone_forbidden', 1, NOW)).toBeNull()
-    expect(retryAtOf('provider_zone_forbidden', 1, NOW)).toBeNull()
     expect(retryAtOf('site_missing', 1, NOW)).not.toBeNull()
   })
 })

@@ -1,37 +1,12 @@
 import { join } from 'node:path'
-import { z } from 'zod'
-import { CredentialId, TenantId } from '../../domain/contracts/ids.ts'
-import { Provider } from '../../domain/contracts/providers.ts'
-import { IngestMessage } from '../../domain/contracts/queues.ts'
-import type { ApiUrls } from '../../domain/providers/registry.ts'
+import type { z } from 'zod'
 import { connect } from '../../workers/runtime/database.ts'
+import { type Said, Work } from './connector-work.ts'
 import { NO_FAULTS } from './faults.ts'
 import { Lane } from './lane.ts'
 import { GoldenVault } from './vault.ts'
 
-/** A connector that can be killed: what it is to do comes over Node's own channel, and nothing of it outlives the process. */
-export const Work = z.object({
-  databaseUrl: z.string(),
-  apiUrls: z.custom<ApiUrls>((value) => typeof value === 'object' && value !== null),
-  budgetDir: z.string(),
-  keys: z.array(
-    z.object({
-      credentialId: CredentialId,
-      tenantId: TenantId,
-      subkey: z.hex().transform((hex) => Buffer.from(hex, 'hex')),
-    }),
-  ),
-  lanes: z.array(z.object({ provider: Provider, now: z.int(), messages: z.array(IngestMessage) })),
-})
-export type Work = z.input<typeof Work>
-/** `ready` before the first work; `waited` moves a provider's clock and is answered; `done` after each work. */
-export const Said = z.union([
-  z.literal('ready'),
-  z.literal('done'),
-  z.object({ provider: Provider, waited: z.number() }),
-])
-type Said = z.output<typeof Said>
-
+/** A connector that can be killed: nothing of it outlives the process. */
 function say(said: Said): void {
   process.send?.(said)
 }
