@@ -1,12 +1,7 @@
-import type { Provider } from '../../domain/contracts/providers.ts'
 import type { MetricName } from '../../domain/metrics/definitions.ts'
 import type { DatasetName } from '../../workers/connector/providers/provider.ts'
 import type { ProviderSimulator, SimulatorOptions } from '../simulators/provider-simulator.ts'
 import type { Account, GoldenSite } from './agency.ts'
-import { openCloudflare } from './providers/cloudflare.ts'
-import { openResend } from './providers/resend.ts'
-import { openStripe } from './providers/stripe.ts'
-import { openSupabase } from './providers/supabase.ts'
 
 export type Entry = {
   readonly metric: MetricName
@@ -43,14 +38,6 @@ export type OpenProvider = {
 }
 /** `retentionDays`: how far back the provider's plan keeps rows, where plans differ. */
 export type Open = (options: SimulatorOptions, retentionDays: number) => Promise<OpenProvider>
-
-/** One line a provider: its simulator, the keys that an agency holds of it, and its books. */
-export const PROVIDER_BOOKS: { readonly [Name in Provider]: Open } = {
-  cloudflare: openCloudflare,
-  resend: openResend,
-  stripe: openStripe,
-  supabase: openSupabase,
-}
 
 export async function control(simulator: ProviderSimulator, path: string, body: object): Promise<void> {
   const answer = await fetch(`${simulator.controlUrl}/${path}`, { method: 'POST', body: JSON.stringify(body) })

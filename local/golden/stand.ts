@@ -6,9 +6,10 @@ import { connect, type Sql } from '../../workers/runtime/database.ts'
 import { fanOut } from '../../workers/scheduler/fan-out.ts'
 import type { EmbeddedPostgres } from '../postgres/postgres.ts'
 import { Agencies } from './agency.ts'
-import { type OpenProvider, PROVIDER_BOOKS } from './books.ts'
+import type { OpenProvider } from './books.ts'
 import { FaultPlan } from './faults.ts'
 import { Lane } from './lane.ts'
+import { PROVIDER_BOOKS } from './providers/registry.ts'
 import { randomFrom } from './random.ts'
 
 const MONTH_STEP_MS = 28 * 86_400_000

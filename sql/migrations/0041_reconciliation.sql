@@ -141,14 +141,19 @@ begin
 end
 $$;
 
-alter table flarewatch.webhook_events
-  add column source text not null default 'delivered' constraint webhook_events_source_check check (source in ('delivered', 'reconciled'));
-alter table flarewatch.webhook_endpoints
-  -- Up to when the provider's list was compared with what came; null before the first time.
-  add column reconciled_until timestamptz,
-  add column reconcile_at timestamptz not null default '-infinity',
-  -- Why the last comparison could not be made.
-  add column reconcile_code text constraint webhook_endpoints_code_check check (reconcile_code ~ '^[a-z][a-z0-9_]{0,63}$');
+-- One statement: the tables are held together or not at all.
+do $$
+begin
+  alter table flarewatch.webhook_events
+    add column source text not null default 'delivered' constraint webhook_events_source_check check (source in ('delivered', 'reconciled'));
+  alter table flarewatch.webhook_endpoints
+    -- Up to when the provider's list was compared with what came; null before the first time.
+    add column reconciled_until timestamptz,
+    add column reconcile_at timestamptz not null default '-infinity',
+    -- Why the last comparison could not be made.
+    add column reconcile_code text constraint webhook_endpoints_code_check check (reconcile_code ~ '^[a-z][a-z0-9_]{0,63}$');
+end
+$$;
 
 -- The endpoint of the leased job's own account, where a comparison is due and a secret is valid, and from when on: an hour before the
 -- end of the last one, since a provider may list an event late, and never from before there was anything to deliver to.
@@ -230,9 +235,9 @@ create function flarewatch.end_reconciliation(until timestamptz, again_at timest
   language sql volatile security definer set search_path = ''
 begin atomic
   update flarewatch.webhook_endpoints as endpoint set
-    reconciled_until = case
-      when end_reconciliation.code is null then end_reconciliation.until else endpoint.reconciled_until
-    end,
+    reconciled_until = coalesce(
+      (select end_reconciliation.until where end_reconciliation.code is null), endpoint.reconciled_until
+    ),
     reconcile_at = end_reconciliation.again_at,
     reconcile_code = end_reconciliation.code
   where endpoint.tenant_id = flarewatch.leased_tenant() and endpoint.credential_id = flarewatch.leased_credential();

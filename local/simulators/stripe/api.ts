@@ -7,7 +7,6 @@ import type { Grant } from './keys.ts'
 import { listSubscriptions } from './subscription-list.ts'
 import type { Transaction, World, WorldAccount } from './world.ts'
 
-export const API_VERSION = '2026-07-29.dahlia'
 const DEFAULT_LIMIT = 10
 const MAX_LIMIT = 100
 

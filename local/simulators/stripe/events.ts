@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import type { Answer } from '../loopback-server.ts'
 import { type DeliveryManner, randomId, type WebhookSender, type WorldEvent } from '../webhooks/sender.ts'
 import { missing, refused } from './answers.ts'
-import { API_VERSION } from './api.ts'
+import { API_VERSION } from './api-version.ts'
 import { HOUR_MS, type Transaction, type World, type WorldAccount } from './world.ts'
 
 const DAY_MS = 24 * HOUR_MS
