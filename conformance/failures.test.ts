@@ -82,6 +82,10 @@ describe('while the provider goes on failing', () => {
     const agency = await agencyWith([PARTIAL])
     await fireCron(run, 'scheduler', '* * * * *')
     await until(async () => (await linesOf(agency))[0]?.last_success_at !== null, 'the poll succeeded')
+    await until(async () => {
+      await fireCron(run, 'scheduler', '* * * * *')
+      return (await linesOf(agency))[0]?.history?.state === 'done'
+    }, 'the history is read')
     const page = await opened(agency)
     await page.getByText(PARTIAL.badge, { exact: true }).waitFor()
     await page.getByRole('link', { name: 'Overview' }).click()
@@ -177,7 +181,12 @@ describe('while the provider goes on failing', () => {
   })
 })
 
-type Line = { readonly last4: string; readonly reason: string | null; readonly last_success_at: string | null }
+type Line = {
+  readonly last4: string
+  readonly reason: string | null
+  readonly last_success_at: string | null
+  readonly history: { readonly state: string } | null
+}
 
 /** An agency with one connection for each case, and the case's fault on that connection alone. */
 async function agencyWith(cases: readonly Case[]): Promise<Agency> {

@@ -1,8 +1,12 @@
 import { spawn } from 'node:child_process'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
 import { z } from 'zod'
+import { act, foundAgency } from '../agency.ts'
+import type { Body } from '../request-digest.ts'
+import type { RunFile } from '../run-file.ts'
 import { runningStack } from '../running.ts'
 import { fireCron, issueToken, until } from '../stack.ts'
 import { connect, copy } from './places/postgres.ts'
@@ -23,9 +27,10 @@ const leak = join(dataDir, 'logs', 'leak.log')
 
 afterEach(() => rmSync(leak, { force: true }))
 
-/** A checkpoint to each owner, so that there is mail to be searched. */
+/** A signing secret that is in use, and a checkpoint to each owner, so that there is mail to be searched. */
 beforeAll(async () => {
   const run = runningStack()
+  await storeSigningSecret(run)
   await fireCron(run, 'verifier', '15 2 * * *')
   await until(async () => {
     await fireCron(run, 'notifier', '* * * * *')
@@ -97,6 +102,29 @@ const EXPECTED_PLACES = [
   'workers do, rows',
   'workers r2',
 ]
+
+/** Stored, and given to the simulated provider to sign with, as its user does. */
+async function storeSigningSecret(run: RunFile): Promise<void> {
+  const { owner, tenantId: tenant_id } = await foundAgency(run)
+  const [account, credential_id] = [randomUUID(), randomUUID()]
+  const store = async (name: string, target_id: string, body: Body) => {
+    const stored = await act(owner, name, { action: 'credential.store', target_id }, { ...body, tenant_id })
+    expect(stored.status, stored.text).toBe(200)
+  }
+  const { key } = (await stripe(run, 'keys', { scope: 'read' })) as { key: string }
+  const named = { provider: 'stripe', label: 'Signs' }
+  await store('credential-store', account, { ...named, credential_id: account, secret: key })
+  const [secret, endpoint_id] = [`whsec_${randomBytes(24).toString('hex')}`, randomBytes(16).toString('base64url')]
+  await store('webhook-store', credential_id, { ...named, credential_id, webhook_of: account, endpoint_id, secret })
+  await stripe(run, 'webhooks', { url: `${run.gateway_url}/webhooks/stripe/${endpoint_id}`, secret })
+}
+
+async function stripe(run: RunFile, what: string, body: unknown): Promise<unknown> {
+  const url = `${run.simulators.stripe?.control_url}/${what}`
+  const response = await fetch(url, { method: 'POST', body: JSON.stringify(body) })
+  expect(response.status).toBe(200)
+  return response.json()
+}
 
 async function sweep() {
   const child = spawn(process.execPath, ['conformance/canary/canary.ts', '--json', '--data', dataDir], {

@@ -10,7 +10,7 @@ export type Marked = { readonly secrets: KnownSecret[]; readonly answers: Item[]
 
 /**
  * Sends secrets of its own down every path that must refuse them: nothing of them may be kept, logged or echoed. What is
- * accepted and stored is covered by the demo's own token.
+ * accepted and stored is covered by what the simulated providers know: the demo's own keys, and what they sign webhooks with.
  */
 export async function sendMarkers(run: RunFile, { aal2, tenantId }: Sessions): Promise<Marked> {
   const random = (prefix: string) => prefix + randomBytes(30).toString('base64url')

@@ -8,7 +8,7 @@ import { answers, visit } from './places/http.ts'
 import { connect, dump, outgoingMessages } from './places/postgres.ts'
 import { Planter, plantInAnswers, plantInFiles, plantInMail, plantInPostgres } from './planted.ts'
 import { Scanner } from './scanner.ts'
-import { ownKeys, providerTokens } from './secrets.ts'
+import { ownKeys, providerTokens, signingSecrets } from './secrets.ts'
 import { openSessions } from './sessions.ts'
 import { type Item, type Items, Sweep } from './sweep.ts'
 
@@ -19,7 +19,7 @@ const LOGS_SETTLE_MS = 500
 export async function searchEverything(dir: string, run: RunFile): Promise<CanaryDocument> {
   const sessions = await openSessions(run)
   const marked = await sendMarkers(run, sessions)
-  const tokens = await storedTokens(run)
+  const tokens = [...(await storedTokens(run)), ...(await signingSecrets(run))]
   const secrets = [...tokens, ...marked.secrets, ...ownKeys(dir, process.env)]
   const sweep = new Sweep(new Scanner(secrets))
   // DIR/secrets is where our own keys belong; a tenant's never do.

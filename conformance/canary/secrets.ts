@@ -22,6 +22,23 @@ async function keysShownTo(run: RunFile, provider: string): Promise<KnownSecret[
   return [...keys].map((key, index) => secret(`${provider} key ${index + 1}`, key))
 }
 
+const SIGNING_PROVIDERS = ['stripe', 'resend'] as const
+const Webhooks = z.object({ webhooks: z.array(z.object({ secret: z.string() })) })
+
+/** What a simulated provider signs its webhooks with, as the tenants who gave it an address had it from there. */
+export async function signingSecrets(run: RunFile): Promise<KnownSecret[]> {
+  const held = await Promise.all(SIGNING_PROVIDERS.map((provider) => signingSecretsOf(run, provider)))
+  return held.flat()
+}
+
+async function signingSecretsOf(run: RunFile, provider: string): Promise<KnownSecret[]> {
+  const simulator = run.simulators[provider]
+  if (simulator === undefined) return []
+  const response = await fetch(`${simulator.control_url}/webhooks?secret=shown`)
+  const { webhooks } = Webhooks.parse(await response.json())
+  return webhooks.map((webhook, index) => secret(`${provider} signing secret ${index + 1}`, webhook.secret))
+}
+
 const Jwk = z.object({ d: z.string() })
 
 /** KEKs, and what console logins and invitations are derived from. */

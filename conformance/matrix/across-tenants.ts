@@ -127,6 +127,7 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
     'flarewatch.mail_sent',
   ],
   flarewatch_scheduler: [
+    'flarewatch.backfillable',
     'flarewatch.claim_due',
     'flarewatch.drop_old_events',
     'flarewatch.drop_old_runs',

@@ -125,8 +125,9 @@ create function flarewatch.budget_days() returns integer
 return 7;
 
 -- How each credential fares that is polled, a row each. `complete_until`: the newest end of a window that is final, of the site that is
--- furthest behind; of a provider whose readings are of moments, the last complete run. Runs that the provider proved empty count neither
--- way. Invoker: it shows what the policies let whoever asks see.
+-- furthest behind; of a provider whose readings are of moments, the last complete run. Windows are what has a history: the cursor of a
+-- dataset without one only says when something was asked last. Runs that the provider proved empty count neither way. Invoker: it shows
+-- what the policies let whoever asks see.
 create function flarewatch.credential_health(at timestamptz)
 returns table (
   credential_id uuid,
@@ -167,7 +168,11 @@ begin atomic
     select count(site.until) as known, count(*) as sites, min(site.until) as least
     from (
       select (
-        select max(cursors.complete_until) from flarewatch.cursors
+        select max(cursors.complete_until)
+        from flarewatch.cursors
+          join flarewatch.backfills
+            on backfills.tenant_id = cursors.tenant_id and backfills.site_id = cursors.site_id
+              and backfills.dataset = cursors.dataset and backfills.kind = 'connect'
         where cursors.tenant_id = sites.tenant_id and cursors.site_id = sites.id
       ) as until
       from flarewatch.sites

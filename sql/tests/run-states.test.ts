@@ -45,6 +45,20 @@ async function endSeeded(tx: Tx, { jobId }: Tenant): Promise<void> {
   await tx`delete from flarewatch.jobs where id = ${jobId}`
 }
 
+async function addCursor(tx: Tx, { id }: Tenant, siteId: string, dataset: string, until: Date): Promise<void> {
+  await tx`insert into flarewatch.cursors (site_id, dataset, tenant_id, complete_until, updated_at)
+    values (${siteId}, ${dataset}, ${id}, ${until}, ${NOW})
+    on conflict (site_id, dataset) do update set complete_until = excluded.complete_until`
+}
+
+/** A dataset of windows, read from its cursor on. */
+async function addWindows(tx: Tx, tenant: Tenant, siteId: string, dataset: string, until: Date): Promise<void> {
+  await addCursor(tx, tenant, siteId, dataset, until)
+  await tx`insert into flarewatch.backfills
+    (tenant_id, site_id, dataset, kind, until, done_from, next_at, created_at, updated_at)
+    values (${tenant.id}, ${siteId}, ${dataset}, 'connect', ${until}, ${until}, ${NOW}, ${NOW}, ${NOW})`
+}
+
 async function health(tx: Tx, who: Claims | null, at = NOW) {
   return [...(await asGateway(tx, who, () => tx`select * from flarewatch.credential_health(${at})`))]
 }
@@ -74,7 +88,7 @@ describe('the health of a credential', () => {
       await addRun(tx, ash, DEAD, ago(7 * DAY_MS))
       await addRun(tx, ash, COMPLETE, ago(2 * MINUTE_MS), 'reseal')
       await addRun(tx, ash, { state: 'done', run: 'throttled', reason: 'provider_rate_limited' }, ago(3 * MINUTE_MS))
-      await tx`update flarewatch.cursors set complete_until = ${ago(90 * MINUTE_MS)} where site_id = ${ash.siteId}`
+      await addWindows(tx, ash, ash.siteId, 'hourly', ago(90 * MINUTE_MS))
       const [line, ...others] = await health(tx, claims(ash.viewer, ash.id, 'aal1'))
       expect(others).toEqual([])
       expect(line).toEqual({
@@ -98,15 +112,27 @@ describe('the health of a credential', () => {
     inWorld(async (tx, { ash }) => {
       const who = claims(ash.viewer, ash.id)
       const second = randomUUID()
+      await addWindows(tx, ash, ash.siteId, 'hourly', NOW)
       await tx`insert into flarewatch.sites (id, tenant_id, credential_id, provider, provider_ref, name)
         values (${second}, ${ash.id}, ${ash.credentialId}, 'cloudflare', ${second}, 'example.net')`
       expect(await health(tx, who)).toMatchObject([{ complete_until: null, lag_seconds: null }])
-      await tx`insert into flarewatch.cursors (site_id, dataset, tenant_id, complete_until, updated_at) values
-        (${second}, 'hourly', ${ash.id}, ${ago(DAY_MS)}, ${NOW}), (${second}, 'daily', ${ash.id}, ${ago(2 * DAY_MS)}, ${NOW})`
+      await addWindows(tx, ash, second, 'hourly', ago(DAY_MS))
+      await addWindows(tx, ash, second, 'daily', ago(2 * DAY_MS))
       expect(await health(tx, who)).toMatchObject([{ complete_until: ago(DAY_MS), lag_seconds: 86_400 }])
       await tx`delete from flarewatch.cursors where tenant_id = ${ash.id}`
       await tx`update flarewatch.credentials set last_success_at = ${ago(MINUTE_MS)} where id = ${ash.credentialId}`
       expect(await health(tx, who)).toMatchObject([{ complete_until: ago(MINUTE_MS), lag_seconds: 60 }])
+    }))
+
+  test('is not that of a cursor without a history, which says only when something was asked last', () =>
+    inWorld(async (tx, { ash }) => {
+      const who = claims(ash.viewer, ash.id)
+      await tx`update flarewatch.credentials set last_success_at = ${ago(MINUTE_MS)} where id = ${ash.credentialId}`
+      await addCursor(tx, ash, ash.siteId, 'hourly', ago(DAY_MS))
+      expect(await health(tx, who)).toMatchObject([{ complete_until: ago(MINUTE_MS) }])
+      await addCursor(tx, ash, ash.siteId, 'hourly', NOW)
+      await addWindows(tx, ash, ash.siteId, 'daily', ago(2 * DAY_MS))
+      expect(await health(tx, who)).toMatchObject([{ complete_until: ago(2 * DAY_MS) }])
     }))
 
   test('has no next run while it is parked, and is not told of what is never polled', () =>

@@ -10,7 +10,7 @@ const Register = z.strictObject({
 })
 
 /**
- * `POST webhooks` {url, secret, account?} registers an address, as a user does in the provider's dashboard; `GET webhooks`;
+ * `POST webhooks` {url, secret, account?} registers an address, as a user does in the provider's dashboard; `GET webhooks` (`?secret=shown`);
  * `GET webhooks/deliveries`: each with its attempts and their answers; `POST webhooks/mishaps` {dropped?, late?, duplicated?, reordered?, forged?}, in
  * shares of the events from then on.
  */
@@ -20,7 +20,12 @@ export function webhookActs(sender: WebhookSender, scopeOf: (account: number) =>
       const { url, secret, account } = Register.parse(body)
       return shown(sender.register({ url, secret, scope: scopeOf(account) }))
     },
-    'GET webhooks': () => ({ webhooks: sender.endpoints.map(shown) }),
+    'GET webhooks': (_, query) => ({
+      webhooks: sender.endpoints.map((endpoint) => ({
+        ...shown(endpoint),
+        ...(query.get('secret') === 'shown' ? { secret: endpoint.secret } : {}),
+      })),
+    }),
     'GET webhooks/deliveries': () => ({
       deliveries: sender.deliveries.map(described),
       forgeries: sender.forgeries,
