@@ -29,6 +29,11 @@ export type Books = {
     readonly metrics: readonly MetricName[]
     readonly entries: (site: BookSite, at: number) => Iterable<Entry>
   }
+  /** Days made of hours that the provider tells for a while only: one of which each hour was read is this. */
+  readonly summed?: {
+    readonly metrics: readonly MetricName[]
+    readonly entries: (site: BookSite, from: number, to: number) => Iterable<Entry>
+  }
 }
 
 export type OpenProvider = {

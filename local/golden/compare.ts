@@ -57,6 +57,7 @@ export async function compareWithBooks(
       const comparison = new SiteComparison(site, dataset, books, facts)
       comparison.counted(endedAt)
       comparison.readings(own)
+      comparison.summed(endedAt)
       comparison.extras()
       totals.facts += facts.length
       totals.expected += comparison.expected
@@ -85,8 +86,8 @@ function metricsWithoutBooks({ providers }: GoldenStand): string[] {
   )
 }
 
-function metricsOf({ counted, read }: Books): readonly MetricName[] {
-  return [...(counted?.metrics ?? []), ...(read?.metrics ?? [])]
+function metricsOf({ counted, read, summed }: Books): readonly MetricName[] {
+  return [counted, read, summed].flatMap((part) => part?.metrics ?? [])
 }
 
 class SiteComparison {
@@ -118,17 +119,30 @@ class SiteComparison {
 
   /** A reading is of the moment in which it was taken: the fact says which. */
   readings(runs: readonly WholeRun[]): void {
-    const at = (moment: number) => this.#books.flatMap(({ read }) => [...(read?.entries(this.#site, moment) ?? [])])
+    const reads = this.#books.flatMap(({ read }) => (read === undefined ? [] : [read]))
+    const at = (moment: number, of = reads) => of.flatMap(({ entries }) => [...entries(this.#site, moment)])
     for (const fact of this.#facts.values()) {
-      const entry = at(fact.fetched_at).find(
-        ({ metric, windowStart }) => metric === fact.metric && windowStart === fact.start,
+      const own = reads.filter(({ metrics }) => metrics.some((metric) => metric === fact.metric))
+      const entry = at(fact.fetched_at, own).find(
+        ({ metric, windowStart, currency }) =>
+          metric === fact.metric && windowStart === fact.start && (currency ?? NO_CURRENCY) === fact.currency,
       )
       // A day of readings is whole when each of its hours was read, which is not asked for here.
       if (entry !== undefined) this.#hold(entry, true, fact.completeness)
     }
     for (const run of runs) {
       for (const entry of at(run.at)) {
-        if (!this.#facts.has(keyOf(entry.metric, entry.windowStart, NO_CURRENCY))) this.#hold(entry, true)
+        if (!this.#facts.has(keyOf(entry.metric, entry.windowStart, entry.currency ?? NO_CURRENCY)))
+          this.#hold(entry, true)
+      }
+    }
+  }
+
+  summed(endedAt: number): void {
+    for (const { summed } of this.#books) {
+      for (const entry of summed?.entries(this.#site, this.#site.connectedAt, endedAt) ?? []) {
+        const fact = this.#facts.get(keyOf(entry.metric, entry.windowStart, entry.currency ?? NO_CURRENCY))
+        if (fact?.completeness === 'complete') this.#hold(entry, true)
       }
     }
   }
