@@ -25,7 +25,7 @@ type CredentialActsProps = {
 const ACTS = [
   { action: 'credential.rotate', label: 'Replace token' },
   { action: 'credential.store', label: 'Webhooks' },
-  { action: 'credential.resync', label: 'Re-sync…' },
+  { action: 'credential.resync', label: 'Re-sync' },
   { action: 'provider.purge_cache', label: 'Purge cache', at: 'cloudflare' },
   { action: 'provider.verify_domain', label: 'Verify domain', at: 'resend' },
   { action: 'provider.remove_suppression', label: 'Suppression list', at: 'resend' },

@@ -14,8 +14,8 @@ export function HealthTable({ lines, now }: HealthTableProps) {
   return (
     <table className="table">
       <caption className="fine">
-        Polling health. Times in UTC. Of the runs of {BUDGET_DAYS} days, {RUN_OBJECTIVE * 100} % are to be complete;
-        what is left of the rest is the error budget.
+        Polling health. Times in UTC. Of the runs of {BUDGET_DAYS} days, {RUN_OBJECTIVE * 100}&nbsp;% are to be
+        complete; what is left of the rest is the error budget.
       </caption>
       <thead>
         <tr>

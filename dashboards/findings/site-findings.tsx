@@ -1,6 +1,6 @@
 'use client'
 
-import { useEffect, useId, useRef } from 'react'
+import { useEffect, useRef } from 'react'
 import { FindingsResponse, type SiteSummary, type z } from '../data/schemas.ts'
 import { usePolled } from '../data/use-polled.ts'
 import { useWorkspace } from '../session/workspace.tsx'
@@ -19,7 +19,6 @@ type SiteFindingsProps = {
 /** What is wrong at the provider, since when and what to do; and what was, until lately. */
 export function SiteFindings({ site, now, round }: SiteFindingsProps) {
   const { gateway } = useWorkspace()
-  const id = useId()
   const { value, failure, refresh } = usePolled(site.id, POLL_MS, () =>
     gateway(`/api/sites/${site.id}/findings`, FindingsResponse),
   )
@@ -33,8 +32,8 @@ export function SiteFindings({ site, now, round }: SiteFindingsProps) {
   if (value === null) return failure && <FailureNotice failure={failure} onRetry={refresh} />
   const { open, resolved, more } = value
   return (
-    <section className="findings" aria-labelledby={id}>
-      <h3 id={id}>
+    <div className="findings">
+      <h3>
         Findings <span className="fine">{open.length === 0 ? 'none is open' : countsText(open)}</span>
         {failure !== null && <span className="badge badge-bad">not refreshed: no answer</span>}
       </h3>
@@ -43,7 +42,7 @@ export function SiteFindings({ site, now, round }: SiteFindingsProps) {
       ))}
       {resolved.length > 0 && <Resolved findings={resolved} />}
       {more && <p className="fine">There are others. Read them in the console, from warehouse.findings.</p>}
-    </section>
+    </div>
   )
 }
 

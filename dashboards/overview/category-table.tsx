@@ -2,12 +2,15 @@ import { METRICS } from '../../domain/metrics/definitions.ts'
 import { formatMoney } from '../view/format.ts'
 import type { Categories } from '../view/money.ts'
 
+type CategoryTableProps = { readonly title: string; readonly categories: Categories }
+
 /** What the balance changed by, taken apart as Stripe's own reports do: fees are off, and what went out is negative. */
-export function CategoryTable({ categories: { currencies, rows } }: { readonly categories: Categories }) {
+export function CategoryTable({ title, categories: { currencies, rows } }: CategoryTableProps) {
   return (
     <details className="values">
       <summary>By reporting category</summary>
-      <div className="values-scroll">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
+      <section className="values-scroll" tabIndex={0} aria-label={`Reporting categories of ${title}`}>
         <table className="table table-plain">
           <thead>
             <tr>
@@ -32,7 +35,7 @@ export function CategoryTable({ categories: { currencies, rows } }: { readonly c
             ))}
           </tbody>
         </table>
-      </div>
+      </section>
     </details>
   )
 }

@@ -24,7 +24,7 @@ export function ChartTable({ title, label, measure, zone, window, rows, timeZone
       <summary>Values as a table</summary>
       {open && (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
-        <section className="values-scroll" tabIndex={0} aria-label={`Values of ${title}`}>
+        <section className="values-scroll" tabIndex={0} aria-label={`Values of ${title}, ${label}`}>
           <table className="table table-plain">
             <thead>
               <tr>

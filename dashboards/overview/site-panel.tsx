@@ -119,7 +119,7 @@ function PanelBody({ traffic, site, range, compare }: PanelBodyProps) {
           timeZone={site.time_zone}
           compare={compare}
         />
-        {traffic.categories.rows.length > 0 && <CategoryTable categories={traffic.categories} />}
+        {traffic.categories.rows.length > 0 && <CategoryTable title={site.name} categories={traffic.categories} />}
       </div>
     </div>
   )

@@ -106,7 +106,14 @@ export default function TrafficChart(props: TrafficChartProps) {
               }}
             />
             {hasPrevious && <Line dataKey="previous" stroke="var(--chart-before)" strokeDasharray="1 3" {...PLAIN} />}
-            <Area dataKey="finished" stroke="var(--chart)" fill="var(--chart)" fillOpacity={0.1} {...PLAIN} />
+            <Area
+              dataKey="finished"
+              stroke="var(--chart)"
+              fill="var(--chart)"
+              fillOpacity={0.1}
+              {...PLAIN}
+              dot={LoneDot}
+            />
             <Line dataKey="unfinished" stroke="var(--chart)" strokeDasharray="4 3" {...PLAIN} dot={UnfinishedDot} />
           </ComposedChart>
         </ResponsiveContainer>
@@ -127,8 +134,16 @@ export default function TrafficChart(props: TrafficChartProps) {
 const TICK = { fill: 'var(--ink-soft)', fontSize: 11 }
 const PLAIN = { type: 'linear', strokeWidth: 1.5, dot: false, isAnimationActive: false, connectNulls: false } as const
 
+type DotProps = { readonly cx?: number; readonly cy?: number; readonly payload?: ChartRow; readonly index?: number }
+
+/** A first reading would be on no line, and not be seen. */
+function LoneDot({ cx, cy, payload, index }: DotProps) {
+  if (payload?.alone !== true || cx === undefined || cy === undefined) return <g key={index} />
+  return <circle key={index} cx={cx} cy={cy} r={2.5} fill="var(--chart)" />
+}
+
 /** Only the unfinished points get a ring; the neighbour that the dashed line starts from is finished. */
-function UnfinishedDot({ cx, cy, payload, index }: { cx?: number; cy?: number; payload?: ChartRow; index?: number }) {
+function UnfinishedDot({ cx, cy, payload, index }: DotProps) {
   if (payload?.partial !== true || cx === undefined || cy === undefined) return <g key={index} />
   return <circle key={index} cx={cx} cy={cy} r={3} fill="var(--surface)" stroke="var(--chart)" strokeWidth={1.5} />
 }

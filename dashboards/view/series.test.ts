@@ -26,6 +26,11 @@ test('unfinished steps are drawn apart, joined to the finished neighbour', () =>
   expect(rows.map(({ partial }) => partial)).toEqual([false, false, false, true])
 })
 
+test('a finished step that no line goes through is told apart, so that it is drawn at all', () => {
+  const rows = chartRows(window, [point(0, 5), point(2, 6), point(3, 1, false)], [])
+  expect(rows.map(({ alone }) => alone)).toEqual([true, false, false, false])
+})
+
 test('a figure that was corrected keeps its mark', () => {
   const corrected = { at: START + 9 * HOUR, previousValue: 1203 }
   const rows = chartRows(window, [{ ...point(0, 5), corrected }, point(1, 6)], [])

@@ -10,6 +10,8 @@ export type ChartRow = {
   readonly finished: number | null
   /** What the dashed line draws: unfinished steps, from the finished neighbour on, so that the lines meet. */
   readonly unfinished: number | null
+  /** Finished, with a gap at either side: no line goes through it. */
+  readonly alone: boolean
   readonly previous: number | null
   readonly corrected: Correction | null
 }
@@ -23,15 +25,15 @@ export function chartRows(window: Window, current: readonly Point[], previous: r
   return steps.map((at) => {
     const point = now.get(at)
     const partial = point !== undefined && !point.complete
-    const besideUnfinished = [now.get(at - step), now.get(at + step)].some(
-      (next) => next !== undefined && !next.complete,
-    )
+    const beside = [now.get(at - step), now.get(at + step)].filter((next) => next !== undefined)
+    const besideUnfinished = beside.some(({ complete }) => !complete)
     return {
       at,
       value: point?.value ?? null,
       partial,
       finished: point?.complete ? point.value : null,
       unfinished: point !== undefined && (partial || besideUnfinished) ? point.value : null,
+      alone: point?.complete === true && beside.length === 0,
       previous: before.get(at - offset) ?? null,
       corrected: point?.corrected ?? null,
     }
