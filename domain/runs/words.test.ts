@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { BUDGET_DAYS, RUN_OBJECTIVE, RunState } from '../contracts/runs.ts'
+import { RunState } from '../contracts/runs.ts'
 import { budgetText, lagText, nextRunText } from './health.ts'
 import { REASON_WORDS, runWords, STATE_WORDS } from './words.ts'
 
@@ -11,18 +10,6 @@ test('every state and every reason says in whole sentences what it means and wha
   for (const [word, { meaning, next }] of [...Object.entries(STATE_WORDS), ...Object.entries(REASON_WORDS)]) {
     for (const text of [meaning, next]) expect(text, word).toMatch(/^[A-Z].{10,200}\.$/)
   }
-})
-
-test('docs/run-states.md says what is said everywhere else', () => {
-  const text = readFileSync(new URL('../../docs/run-states.md', import.meta.url), 'utf8')
-  const rows = [...text.matchAll(/^\| `([a-z_]+)` \| (.+) \| (.+) \|$/gm)].map(([, word, meaning, next]) => [
-    word,
-    { meaning, next },
-  ])
-  const words = [...Object.entries(STATE_WORDS), ...Object.entries(REASON_WORDS)]
-  expect(rows).toEqual(words.map(([word, { meaning, next }]) => [word, { meaning, next }]))
-  expect(text).toContain(`${RUN_OBJECTIVE * 100} %`)
-  expect(text).toContain(`${BUDGET_DAYS} UTC days`)
 })
 
 test('a reason that is not known is told by its own name, and none at all by the state', () => {

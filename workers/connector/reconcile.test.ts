@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { WebhookProvider } from '../../domain/webhooks/judge.ts'
 import { eventsOf as resendEventsOf } from '../../local/simulators/resend/webhooks.ts'
 import { World as ResendWorld } from '../../local/simulators/resend/world.ts'
@@ -13,12 +13,18 @@ import { addEndpoint, type Endpoint } from '../../local/stands/webhook-deliverie
 
 const START = Date.UTC(2026, 10, 24, 8)
 const HOUR = 3_600_000
+/** What a run of an account without sites ends with, however its comparison fares. */
+const ENDS_WITH = 'no_sites'
 
 let stack: PollingStack
 beforeAll(async () => {
   stack = await startPollingStack(START, ['gateway'])
 })
 afterAll(() => stack?.stop())
+afterEach(() => {
+  // The worlds are shared: what happens to the next account would be delivered to this one as well.
+  for (const { webhooks } of [stack.stripe, stack.resend]) webhooks.endpoints.length = 0
+})
 
 type Account = { readonly agency: Agency; readonly endpoint: Endpoint; readonly sender: WebhookSender }
 
@@ -49,7 +55,7 @@ async function until<Value>(look: () => Promise<Value | undefined>): Promise<Val
   throw new Error('what was waited for did not happen')
 }
 
-/** Polls the account, which compares what was delivered where that is due. How the poll ended. */
+/** Polls the account, which compares what was delivered where that is due. Why the run ended as it did. */
 async function poll({ agency: { credentialId } }: Account): Promise<string> {
   await stack.sql`update flarewatch.credentials
     set next_poll_at = case when id = ${credentialId} then ${new Date(stack.now)} else 'infinity'::timestamptz end`
@@ -60,9 +66,9 @@ async function poll({ agency: { credentialId } }: Account): Promise<string> {
     stack.now += 500
     const [leased] = await stack.sql`
       select id from flarewatch.jobs where credential_id = ${credentialId} and state = 'leased'`
-    const [job] = await stack.sql<{ outcome: string }[]>`
-      select outcome from flarewatch.jobs where credential_id = ${credentialId} order by finished_at desc limit 1`
-    return leased === undefined ? job?.outcome : undefined
+    const [job] = await stack.sql<{ reason: string }[]>`
+      select reason from flarewatch.jobs where credential_id = ${credentialId} order by finished_at desc limit 1`
+    return leased === undefined ? job?.reason : undefined
   })
 }
 
@@ -92,7 +98,7 @@ async function counted({ endpoint }: Account) {
 
 const SHARES = { dropped: 0.2, late: 0.1, duplicated: 0.15, reordered: 0.3, forged: 0.15 }
 const CASES = [
-  ['stripe', 12 * HOUR, 6],
+  ['stripe', 12 * HOUR, 4],
   ['resend', HOUR / 2, 6],
 ] as const
 
@@ -111,7 +117,7 @@ describe('reconciliation', () => {
       sender.shares = NO_MISHAPS
       const settled = stack.now - HOUR / 6
       const done = async () => ((await comparison(of))?.until?.getTime() ?? 0) >= settled
-      for (let days = 0; days < 6 && !(await done()); days += 1) expect(await poll(of)).toMatch(/^(ok|empty)$/)
+      for (let days = 0; days < 6 && !(await done()); days += 1) expect(await poll(of)).toBe(ENDS_WITH)
       expect(await done()).toBe(true)
 
       const genuine = eventsOf(provider, began, stack.now)
@@ -161,7 +167,7 @@ describe('reconciliation', () => {
   ])('T5: that the provider does not let us make says why, and costs no figures: %s', async (code, set) => {
     const of = await set()
     stack.now += HOUR
-    expect(await poll(of)).toMatch(/^(ok|empty)$/)
+    expect(await poll(of)).toBe(ENDS_WITH)
     expect(await comparison(of)).toEqual({ until: null, code })
     const [row] = await stack.sql`select state from flarewatch.credentials where id = ${of.agency.credentialId}`
     expect(row?.state).toBe('active')

@@ -118,7 +118,7 @@ describe('V2: a deleted tenant', () => {
     const ledger = await ledgerOf(stack, agency.tenantId)
     const refused = { ok: false, code: 'tenant_shredded' }
     expect(await ledger.auditShare(agency.tenantId)).toEqual(refused)
-    await stack.sql`update flarewatch.jobs set state = 'leased', finished_at = null where id = ${job?.id}`
+    await stack.sql`update flarewatch.jobs set state = 'leased', run_state = null, finished_at = null where id = ${job?.id}`
     await stack.sql`update flarewatch.credentials set state = 'active' where id = ${agency.credentialId}`
     await untilFlushed()
     const head = await ledger.head()
