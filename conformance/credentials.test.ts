@@ -1,12 +1,16 @@
 import { randomUUID } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { type Agency, act, codeOf, foundAgency, mintStepUp } from './agency.ts'
-import type { Answer } from './person.ts'
+import { CLI, start, testFolder } from './command.ts'
+import type { Answer, Person } from './person.ts'
 import { runningStack } from './running.ts'
-import { fireCron, issueToken, simulate, untilPolled } from './stack.ts'
+import { fireCron, issueToken, simulate, until, untilPolled } from './stack.ts'
 
 /** What becomes of a credential after it was stored, by the calls that a person's browser makes. */
 const run = runningStack()
+const DAY_MS = 86_400_000
 
 describe('a stored credential', () => {
   const id = randomUUID()
@@ -31,6 +35,20 @@ describe('a stored credential', () => {
       can: ['read analytics', 'edit DNS', 'read zones'],
       excess: ['edit DNS'],
     })
+  })
+
+  test('the command line has days of it read again, and shows how far that is', async () => {
+    const home = await signedInFolder(agency.owner)
+    const day = new Date(Date.now() - DAY_MS).toISOString().slice(0, 10)
+    const asked = await command(home, ['credential', 'resync', id, '--from', day, '--to', day])
+    expect(asked).toMatchObject({ ok: true, resync: { credential_id: id, from: day, to: day, sites: 3 } })
+    const listed = await command(home, ['credential', 'list'])
+    expect(listed).toMatchObject({ ok: true, credentials: [{ id, history: { state: 'open', resync: true } }] })
+    await until(async () => {
+      await fireCron(run, 'scheduler', '* * * * *')
+      return (await line())?.history?.state === 'done'
+    }, 'the days were read')
+    expect(await line()).toMatchObject({ history: { percent: 100, resync: false } })
   })
 
   test('a secret that the provider refuses leaves the old one in place', async () => {
@@ -203,6 +221,22 @@ describe('a Resend key', () => {
   }
 })
 
-type Line = { id: string; state: string; last_success_at: string | null }
+/** As `flarewatch login` leaves it, with the person's own session: of two, one alone has a code's freshness. */
+async function signedInFolder({ supabase, email }: Person): Promise<string> {
+  const { data } = await supabase.auth.getSession()
+  const { access_token, refresh_token, expires_at } = data.session ?? expect.fail()
+  const { gateway_url, supabase_url, publishable_key } = run
+  const session = { gateway_url, supabase_url, publishable_key, email, access_token, refresh_token, expires_at }
+  const home = testFolder()
+  mkdirSync(join(home, 'secrets'))
+  writeFileSync(join(home, 'secrets', 'session.json'), JSON.stringify(session), { mode: 0o600 })
+  return home
+}
+
+async function command(home: string, args: readonly string[]): Promise<unknown> {
+  return JSON.parse((await start([...CLI, ...args, '--json', '--data', home]).finished).stdout)
+}
+
+type Line = { id: string; state: string; last_success_at: string | null; history: { state: string } | null }
 type Site = { id: string; name: string }
 type AuditRow = { action: string; outcome: { code: string } | null }

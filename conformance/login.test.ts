@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,19 +18,14 @@ import { CLI, type Finished, type Running, start } from './command.ts'
 import { DESKTOP, looksRight, shoot } from './pages.ts'
 import { signInAgain } from './person.ts'
 import { runningStack } from './running.ts'
-import { fireCron, issueToken, setClockOffset, until, untilPolled } from './stack.ts'
+import { setClockOffset, until } from './stack.ts'
 
 /** `flarewatch login` with every part: the command line waits, a person lets it in on the dashboard's page. */
 const run = runningStack()
 const home = mkdtempSync(join(tmpdir(), 'flarewatch-login-'))
 const sessionFile = join(home, 'secrets', 'session.json')
 const Tokens = z.object({ access_token: z.string(), refresh_token: z.string() })
-const Line = z.object({
-  id: z.string(),
-  history: z.object({ state: z.string(), percent: z.int(), resync: z.boolean() }).nullable(),
-})
 const FIVE_MINUTES = 5 * 60_000
-const DAY_MS = 86_400_000
 
 let agency: Agency
 let browser: Browser
@@ -96,24 +91,6 @@ describe('flarewatch login', () => {
     expect(sweep.places.filter(({ bytes }) => bytes > 0).map(({ name }) => name)).toEqual(
       expect.arrayContaining(['workers do', 'logs']),
     )
-  })
-
-  test('the command line has days of an account read again, and shows how far that is', async () => {
-    const id = randomUUID()
-    expect((await agency.store(await issueToken(run), id)).status).toBe(200)
-    await fireCron(run, 'scheduler', '* * * * *')
-    await untilPolled(agency.owner)
-    const day = new Date(Date.now() - DAY_MS).toISOString().slice(0, 10)
-    const asked = await command(['credential', 'resync', id, '--from', day, '--to', day])
-    expect(asked).toEqual({ ok: true, resync: { credential_id: id, from: day, to: day, sites: 3 } })
-    const lines = async () =>
-      z.object({ credentials: z.array(Line) }).parse(await command(['credential', 'list'])).credentials
-    expect(await lines()).toMatchObject([{ id, history: { state: 'open', resync: true } }])
-    await until(async () => {
-      await fireCron(run, 'scheduler', '* * * * *')
-      return (await lines())[0]?.history?.state === 'done'
-    }, 'the days were read')
-    expect(await lines()).toMatchObject([{ id, history: { percent: 100, resync: false } }])
   })
 
   test('a refusal on the page ends the wait', async () => {
@@ -196,10 +173,6 @@ async function begun(): Promise<Begun> {
   })
   await until(async () => /learn: \S+\n/.test(told), 'the command printed its code')
   return { url: /http\S+/.exec(told)?.[0] ?? '', code: /learn: (\S+)/.exec(told)?.[1] ?? '', running }
-}
-
-async function command(args: readonly string[]): Promise<Record<string, unknown>> {
-  return documentOf(await start([...CLI, ...args, '--json', '--data', home]).finished)
 }
 
 async function fill(code: string): Promise<void> {

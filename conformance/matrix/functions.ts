@@ -59,7 +59,7 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
       }
     },
   },
-  // Of a Cloudflare key, which does none of these: told when the role was judged, and before a key is released.
+  // An address that was never on the list is what Resend itself refuses.
   ...(
     [
       ['provider.verify_domain', { verify: true }],
@@ -72,8 +72,8 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
     demand: 'step-up' as const,
     action,
     roles: MANAGERS,
-    answers: 'request_invalid',
-    call: async ({ tenantId, credentialId, siteId }: Place) => ({
+    answers: 'provider_refused',
+    call: async ({ tenantId, mail: { credentialId, siteId } }: Place) => ({
       targetId: credentialId,
       body: { tenant_id: tenantId, credential_id: credentialId, site_id: siteId, ...asked },
     }),

@@ -6,6 +6,8 @@ export type Place = {
   readonly tenantId: string
   readonly siteId: string
   readonly credentialId: string
+  /** A domain that mail is sent from, and the key of its account. */
+  readonly mail: { readonly siteId: string; readonly credentialId: string }
   readonly memberId: string
   /** A token of the simulated provider that may do all that the matrix asks of it. */
   readonly issueToken: () => Promise<string>

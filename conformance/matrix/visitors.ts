@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import postgres from 'postgres'
-import { foundAgency } from '../agency.ts'
+import { type Agency, act, foundAgency } from '../agency.ts'
 import { enrolTotp, type Person, signInAgain, signUp, stepUpToAal2 } from '../person.ts'
 import type { RunFile } from '../run-file.ts'
 import { fireCron, issueToken, until, untilPolled } from '../stack.ts'
@@ -45,6 +45,7 @@ export async function setScene(run: RunFile): Promise<Scene> {
     tenantId: agency.tenantId,
     siteId: sites[0]?.id ?? '',
     credentialId,
+    mail: await storeMailKey(run, agency),
     memberId: await userIdOf(viewer),
     issueToken: () => issueToken(run, 'purge'),
     storeAnother: async () => {
@@ -71,6 +72,17 @@ export async function setScene(run: RunFile): Promise<Scene> {
     { name: 'owner of another agency, AAL2 fresh', role: 'outsider', shows: 'fresh', person: other.owner },
   ]
   return { place, otherTenantId: other.tenantId, otherCredentialId, visitors }
+}
+
+async function storeMailKey(run: RunFile, { owner, tenantId }: Agency): Promise<Place['mail']> {
+  const url = `${run.simulators.resend?.control_url}/keys`
+  const issued = await fetch(url, { method: 'POST', body: JSON.stringify({ permission: 'full_access' }) })
+  const { key: secret } = (await issued.json()) as { key: string }
+  const credentialId = randomUUID()
+  const body = { tenant_id: tenantId, credential_id: credentialId, provider: 'resend', label: 'Mail', secret }
+  const target = { action: 'credential.store', target_id: credentialId }
+  const { sites } = (await act(owner, 'credential-store', target, body)).body as { sites: { id: string }[] }
+  return { credentialId, siteId: sites[0]?.id ?? '' }
 }
 
 async function signedOnce(run: RunFile, tenantId: string): Promise<void> {
