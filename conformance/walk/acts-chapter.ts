@@ -4,6 +4,7 @@ import { confirmLink, documentOf } from '../operator-command.ts'
 import { looksRight, shoot } from '../pages.ts'
 import { enterCode } from '../signing-in.ts'
 import { simulate } from '../stack.ts'
+import { providers } from './providers-chapter.ts'
 import { answerLost, command, credentials, founder, operator, stage } from './scene.ts'
 import type { Visitor } from './stage.ts'
 
@@ -88,6 +89,8 @@ export function acts(): void {
       await page.getByText('No operator key is enrolled yet').waitFor()
     })
   })
+
+  providers()
 
   describe('five minutes later', () => {
     test('A3: an act asks for a new code once, refuses a wrong one, and goes on: a credential is deleted', async () => {

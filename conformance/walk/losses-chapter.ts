@@ -85,7 +85,7 @@ export function aDayLater(): void {
       expect((await readAs(page, stage.run, '/api/sites')).status).toBe(403)
       Object.assign(operator, await enrolAtThePage(page, stage.now))
       await keepCodes(page)
-      await page.getByRole('heading', { name: 'northwind-bakery.example' }).waitFor()
+      await page.getByRole('heading', { name: 'northwind-bakery.example', exact: true }).waitFor()
       await founder.page.clock.setSystemTime(stage.now)
       await signInWithPassword(founder.page, stage.run, founder)
       await enterCode(founder.page, founder.secret, stage.now)

@@ -7,6 +7,8 @@ import { credentials, founder, stage } from './scene.ts'
 import { readAs } from './stage.ts'
 
 const SIGNING_SECRET = `whsec_${randomBytes(24).toString('hex')}`
+/** Until somebody ends it: by then a job has been given up. */
+const ALWAYS = 1000
 const Lines = z.object({
   credentials: z.array(z.object({ webhook: z.object({ accepted: z.int() }).nullable(), provider: z.string() })),
 })
@@ -69,6 +71,12 @@ export function webhooks(): void {
         const { body } = await readAs(founder.page, stage.run, '/api/credentials')
         return Lines.parse(body).credentials.some(({ webhook }) => webhook?.accepted === 1)
       }, 'the event was counted')
+    })
+
+    test('another makes its account due, and from here on Stripe fails', async () => {
+      await stripe('POST', 'faults', { kind: 'server_error', times: ALWAYS, match: '/v1/' })
+      expect((await deliver(address, {})).status).toBe(200)
+      await fireCron(stage.run, 'scheduler', '* * * * *')
     })
   })
 }

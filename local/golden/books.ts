@@ -29,8 +29,8 @@ export type Books = {
     readonly metrics: readonly MetricName[]
     readonly entries: (site: BookSite, at: number) => Iterable<Entry>
   }
-  /** Days made of hours that the provider tells for a while only: one of which each hour was read is this. */
-  readonly summed?: {
+  /** What is told for a while only, and not to a key that is refused it meanwhile: a window that is stored as whole is this. */
+  readonly fleeting?: {
     readonly metrics: readonly MetricName[]
     readonly entries: (site: BookSite, from: number, to: number) => Iterable<Entry>
   }

@@ -57,7 +57,7 @@ export async function compareWithBooks(
       const comparison = new SiteComparison(site, dataset, books, facts)
       comparison.counted(endedAt)
       comparison.readings(own)
-      comparison.summed(endedAt)
+      comparison.fleeting(endedAt)
       comparison.extras()
       totals.facts += facts.length
       totals.expected += comparison.expected
@@ -86,8 +86,8 @@ function metricsWithoutBooks({ providers }: GoldenStand): string[] {
   )
 }
 
-function metricsOf({ counted, read, summed }: Books): readonly MetricName[] {
-  return [counted, read, summed].flatMap((part) => part?.metrics ?? [])
+function metricsOf({ counted, read, fleeting }: Books): readonly MetricName[] {
+  return [counted, read, fleeting].flatMap((part) => part?.metrics ?? [])
 }
 
 class SiteComparison {
@@ -138,9 +138,9 @@ class SiteComparison {
     }
   }
 
-  summed(endedAt: number): void {
-    for (const { summed } of this.#books) {
-      for (const entry of summed?.entries(this.#site, this.#site.connectedAt, endedAt) ?? []) {
+  fleeting(endedAt: number): void {
+    for (const { fleeting } of this.#books) {
+      for (const entry of fleeting?.entries(this.#site, this.#site.connectedAt, endedAt) ?? []) {
         const fact = this.#facts.get(keyOf(entry.metric, entry.windowStart, entry.currency ?? NO_CURRENCY))
         if (fact?.completeness === 'complete') this.#hold(entry, true)
       }

@@ -15,10 +15,6 @@ const COLUMNS = {
 } as const satisfies { readonly [Name in MetricName]?: (read: Read) => number | undefined }
 const METRICS = Object.keys(COLUMNS) as (keyof typeof COLUMNS)[]
 
-/** Supabase's logs reach back by a day, and an hour's last lines are in them five minutes after it. */
-const LOGS_HOURS = 24
-const LOG_LAG_MS = 5 * 60_000
-
 export const openSupabase: Open = async (options) => {
   const simulator = await startSupabaseSimulator(options)
   const world = new World(options.seed)
@@ -49,30 +45,20 @@ function booksOf(world: World, dataset: Books['dataset'], windowMs: number): Boo
   return { dataset, read: { metrics: METRICS, entries } }
 }
 
-/** A reading tells the hours that its logs still hold; an hour without a call had no error. */
+/** Logs reach back by a day, and a project that refuses them has no such figure. An hour without a call had no error. */
 function errorsOf(world: World): readonly Books[] {
-  const errors = (project: WorldProject, hour: number) => world.functionErrors(project, hour) ?? 0
-  const about = { metric: 'function_errors', currency: null } as const
-  function* told(site: BookSite, at: number): Generator<Entry> {
-    const project = projectOf(world, site)
-    if (!isRunning(project)) return
-    const until = Math.floor((at - LOG_LAG_MS) / HOUR_MS) * HOUR_MS
-    for (let hour = until - LOGS_HOURS * HOUR_MS; hour < until; hour += HOUR_MS) {
-      yield { ...about, windowStart: hour, windowEnd: hour + HOUR_MS, value: errors(project, hour) }
+  const booksBy = (dataset: Books['dataset'], windowMs: number): Books => {
+    function* entries(site: BookSite, from: number, to: number): Generator<Entry> {
+      const project = projectOf(world, site)
+      for (let begin = Math.floor(from / DAY_MS) * DAY_MS - DAY_MS; begin + windowMs <= to; begin += windowMs) {
+        const hours = Array.from({ length: windowMs / HOUR_MS }, (_, index) => begin + index * HOUR_MS)
+        const value = hours.reduce((sum, hour) => sum + (world.functionErrors(project, hour) ?? 0), 0)
+        yield { metric: 'function_errors', currency: null, windowStart: begin, windowEnd: begin + windowMs, value }
+      }
     }
+    return { dataset, fleeting: { metrics: ['function_errors'], entries } }
   }
-  function* days(site: BookSite, from: number, to: number): Generator<Entry> {
-    const project = projectOf(world, site)
-    for (let day = Math.floor(from / DAY_MS) * DAY_MS - DAY_MS; day + DAY_MS <= to; day += DAY_MS) {
-      const hours = Array.from({ length: 24 }, (_, index) => errors(project, day + index * HOUR_MS))
-      const value = hours.reduce((sum, hour) => sum + hour, 0)
-      yield { ...about, windowStart: day, windowEnd: day + DAY_MS, value }
-    }
-  }
-  return [
-    { dataset: 'hourly', read: { metrics: ['function_errors'], entries: told } },
-    { dataset: 'daily', summed: { metrics: ['function_errors'], entries: days } },
-  ]
+  return [booksBy('hourly', HOUR_MS), booksBy('daily', DAY_MS)]
 }
 
 function projectOf(world: World, { ref }: BookSite): WorldProject {

@@ -71,6 +71,8 @@ export class StripeClient {
         ...(after === undefined ? {} : { starting_after: after }),
       })
       const { data, has_more } = await this.#get(`/v1/subscriptions?${query}`, Subscriptions)
+      // More was announced: an empty answer is no end of the list.
+      if (after !== undefined && data.length === 0) throw new ProviderFailure('provider_reply_invalid')
       for (const { id } of data) {
         if (seen.has(id)) throw new ProviderFailure('page_repeated')
         seen.add(id)
