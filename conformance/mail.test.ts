@@ -56,7 +56,7 @@ describe('while all is well', () => {
   test('L4: there is no banner, and the page says so', async () => {
     await signInWithPassword(page, run, agency.owner, '/incidents/')
     await page.getByRole('button', { name: 'Continue viewing only' }).click()
-    await page.getByRole('heading', { name: 'Nothing went wrong so far' }).waitFor()
+    await page.getByRole('heading', { name: 'No incident so far' }).waitFor()
     await looksRight(page, 'incidents-none')
     await page.getByRole('link', { name: 'Overview' }).click()
     await page.getByRole('heading', { level: 2 }).first().waitFor()

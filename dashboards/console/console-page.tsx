@@ -45,6 +45,14 @@ export function ConsolePage() {
     editor.current.value = statement
     editor.current.focus()
   }
+  /** The example asks the warehouse: no client's database would answer it. */
+  const aim = (next: Project) => {
+    setProject(next)
+    if (editor.current === null) return
+    const { value } = editor.current
+    if (next !== null && value === EXAMPLE) editor.current.value = ''
+    if (next === null && value === '') editor.current.value = EXAMPLE
+  }
   const isRunning = state.name === 'running'
 
   return (
@@ -53,7 +61,7 @@ export function ConsolePage() {
         <h1>SQL console</h1>
       </div>
       <form className="console" onSubmit={submit}>
-        <TargetPicker project={project} onProject={setProject} />
+        <TargetPicker project={project} onProject={aim} />
         <label htmlFor="statement">
           {project === null ? 'One SELECT over your agency’s warehouse' : 'One SELECT over the client’s database'}
         </label>

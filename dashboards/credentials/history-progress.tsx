@@ -12,7 +12,9 @@ export function HistoryProgress({ line: { history, label, last4, state } }: Hist
       {history.state === 'open' && (
         <progress max={100} value={history.percent} aria-label={`History of ${label} ····${last4}`} />
       )}
-      <span className="fine">{state === 'parked' ? `${words} It goes on with a new token.` : words}</span>
+      <span className="fine">
+        {state === 'parked' && history.state === 'open' ? `${words} It goes on with a new token.` : words}
+      </span>
     </div>
   )
 }

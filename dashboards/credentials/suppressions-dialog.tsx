@@ -133,8 +133,13 @@ function ChooseOne({ last4, names, listed: { suppressions, more }, onOlder, onCl
         </button>
       )}
       <p>
-        With <code>····{last4}</code>, Resend is sent exactly this, and will then send to{' '}
-        <strong>{chosen?.email ?? 'nobody yet'}</strong> again:
+        With <code>····{last4}</code>, Resend is sent exactly this
+        {chosen !== undefined && (
+          <>
+            , and will then send to <strong>{chosen.email}</strong> again
+          </>
+        )}
+        :
       </p>
       <pre data-testid="sent">{chosen === undefined ? 'Choose an address.' : `DELETE /suppressions/${chosen.id}`}</pre>
     </ActDialog>

@@ -1,4 +1,4 @@
-import { formatAge } from '../view/format.ts'
+import { formatAge, formatCount } from '../view/format.ts'
 import type { Line } from './health.ts'
 
 type Webhook = NonNullable<Line['webhook']>
@@ -20,9 +20,9 @@ export function Comparison({ webhook, now }: { readonly webhook: Webhook; readon
     reconciled_until === null ? 'not compared yet' : `compared ${formatAge(Date.parse(reconciled_until), now)}`
   return (
     <>
-      <span className="number">{sum('gaps')}</span>
+      <span className="number">{reconciled_until === null ? '–' : formatCount(sum('gaps'))}</span>
       <span className="fine">
-        {sum('duplicates')} came twice, {compared}
+        {formatCount(sum('duplicates'))} came twice, {compared}
       </span>
       {reconcile_code !== null && <span className="fine">{REASONS[reconcile_code] ?? OTHERWISE}</span>}
     </>

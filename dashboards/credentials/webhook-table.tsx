@@ -3,7 +3,7 @@
 import { useState } from 'react'
 import { roleMay } from '../../domain/contracts/roles.ts'
 import type { Tenant } from '../session/workspace.tsx'
-import { formatAge } from '../view/format.ts'
+import { formatAge, formatCount } from '../view/format.ts'
 import { CopyField } from './copy-field.tsx'
 import { DeleteDialog } from './delete-dialog.tsx'
 import type { Line } from './health.ts'
@@ -80,7 +80,7 @@ function Accepted({ account: { webhook }, now }: { readonly account: Line; reado
   const { accepted, last_received_at } = webhook
   return (
     <>
-      <span className="number">{accepted}</span>
+      <span className="number">{formatCount(accepted)}</span>
       <span className="fine">
         {last_received_at === null ? 'none yet' : formatAge(Date.parse(last_received_at), now)}
       </span>

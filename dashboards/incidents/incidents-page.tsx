@@ -58,7 +58,7 @@ function openText(open: number): string {
 function NoIncident() {
   return (
     <div className="empty">
-      <h2>Nothing went wrong so far</h2>
+      <h2>No incident so far</h2>
       <p>
         The audit log is checked every few minutes, and each night from end to end. What does not hold, a use of keys
         that is out of the ordinary or work that was given up is told here, and mailed to the owners.

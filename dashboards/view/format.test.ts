@@ -1,5 +1,14 @@
 import { expect, test } from 'vitest'
-import { formatAge, formatBytes, formatCount, formatDateTime, formatInstant, formatTime, zoneLabel } from './format.ts'
+import {
+  formatAge,
+  formatBytes,
+  formatCompact,
+  formatCount,
+  formatDateTime,
+  formatInstant,
+  formatTime,
+  zoneLabel,
+} from './format.ts'
 
 test('counts are grouped by thousands and never shortened', () => {
   expect([0, 999, 1000, 1234567].map(formatCount)).toEqual(['0', '999', '1,000', '1,234,567'])
@@ -16,6 +25,16 @@ test('bytes keep three significant digits in decimal units, and never read as 10
     '1.00 GB',
     '4.20 PB',
     '5000 PB',
+  ])
+})
+
+test('an axis tells bytes in their units too, without idle zeros', () => {
+  const bytes = { unit: 'bytes', currency: null } as const
+  expect([0, 500e6, 1.5e9, 6e9].map((value) => formatCompact(value, bytes))).toEqual([
+    '0 B',
+    '500 MB',
+    '1.5 GB',
+    '6 GB',
   ])
 })
 

@@ -56,7 +56,8 @@ export function formatValue(value: number, { unit, currency }: Measure): string 
 }
 
 /** For axis ticks, where space is short. */
-export function formatCompact(value: number, { currency }: Measure): string {
+export function formatCompact(value: number, { unit, currency }: Measure): string {
+  if (unit === 'bytes') return formatBytes(value).replace(/^[\d.]+/, (figure) => String(Number(figure)))
   return compact.format(currency === null ? value : inMajorUnits(value, currency))
 }
 
