@@ -9,13 +9,9 @@ describe('metric definitions', () => {
   })
 
   it('say which metrics a provider has in a grain', () => {
-    expect(metricsOf('cloudflare', 'hour').map(({ name }) => name)).toEqual(['requests', 'visits', 'bytes'])
-    expect(metricsOf('cloudflare', 'day').map(({ name }) => name)).toEqual([
-      'requests',
-      'bytes',
-      'cached_bytes',
-      'unique_visitors',
-    ])
+    const hourly = metricsOf('cloudflare', 'hour').map(({ name }) => name)
+    expect(hourly.slice(0, 5)).toEqual(['requests', 'visits', 'bytes', 'cached_bytes', 'unique_visitors'])
+    expect(metricsOf('cloudflare', 'day').map(({ name }) => name)).toEqual(hourly.filter((name) => name !== 'visits'))
     expect(metricsOf('stripe', 'hour')).toEqual([])
     expect(metricsOf('stripe', 'day').map(({ name }) => name)).toContain('net_revenue')
   })

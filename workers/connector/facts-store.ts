@@ -6,7 +6,7 @@ type Owner = { readonly tenant_id: TenantId; readonly provider: string }
 
 /** Idempotent by site, metric, currency and window. A reply that is older than what is stored changes nothing. */
 export async function upsertFacts(sql: Transaction, owner: Owner, chunk: Chunk): Promise<void> {
-  const table = sql(chunk.dataset === 'hourly' ? 'flarewatch.facts_hourly' : 'flarewatch.facts_daily')
+  const table = sql(isHourly(chunk) ? 'flarewatch.facts_hourly' : 'flarewatch.facts_daily')
   const rows = chunk.facts.map((fact) => ({
     metric: fact.metric,
     window_start: new Date(fact.windowStart).toISOString(),
@@ -33,6 +33,10 @@ export async function upsertFacts(sql: Transaction, owner: Owner, chunk: Chunk):
        set value = excluded.value, unit = excluded.unit, source = excluded.source, window_end = excluded.window_end,
            fetched_at = excluded.fetched_at, sampling = excluded.sampling, completeness = excluded.completeness
      where excluded.fetched_at >= stored.fetched_at`
+}
+
+function isHourly({ dataset }: Chunk): boolean {
+  return dataset === 'hourly' || dataset === 'hourly_rollup'
 }
 
 /** Only ever forward: two runs that overlap must not ask for less than either has seen. */

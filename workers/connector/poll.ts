@@ -6,6 +6,7 @@ import { type JobStore, type LeasedJob, LeaseLost } from './job-store.ts'
 import { type ProviderAccess, ProviderFailure, type RunReport } from './providers/provider.ts'
 import { CONNECTORS } from './providers/registry.ts'
 import { settle, withCredential } from './release.ts'
+import { refreshSites } from './site-list.ts'
 
 /** What a poll needs from outside; the same in workerd and in tests. */
 export type PollParts = {
@@ -86,7 +87,7 @@ async function callProvider(
     ...(parts.timeoutMs === undefined ? {} : { timeoutMs: parts.timeoutMs }),
   }
   const tools = { clock: parts.clock, store: parts.store.store.bind(parts.store, job) }
-  const report = await CONNECTORS[job.provider](access, sites, tools)
+  const report = await refreshSites(parts, job, access, await CONNECTORS[job.provider](access, sites, tools))
   if (report.outcome === 'throttled') await remember(parts, job, report.retryAfterMs)
   return report
 }

@@ -13,7 +13,13 @@ export type DatasetLimits = {
   maxNumberOfFields: number
 }
 
-const MONTH = { enabled: true, notOlderThan: 2_678_400, maxDuration: 259_200, maxPageSize: 10_000, maxNumberOfFields: 30 }
+const MONTH = {
+  enabled: true,
+  notOlderThan: 2_678_400,
+  maxDuration: 259_200,
+  maxPageSize: 10_000,
+  maxNumberOfFields: 30,
+}
 /** A paid plan's bounds, as Cloudflare's settings node gives them: seconds, rows and fields. */
 export const DEFAULT_LIMITS: Record<Dataset, DatasetLimits> = {
   httpRequestsAdaptiveGroups: { ...MONTH },
@@ -133,7 +139,11 @@ function pathsPage(
   for (let begin = from - shift; begin < to - shift; begin += DAY_MS) {
     const day = world.day(zone, begin, now)
     for (const [clientRequestPath, count] of day?.paths ?? []) {
-      rows.push({ count, dimensions: { clientRequestPath, date: date(begin) }, avg: { sampleInterval: sampledBy(day) } })
+      rows.push({
+        count,
+        dimensions: { clientRequestPath, date: date(begin) },
+        avg: { sampleInterval: sampledBy(day) },
+      })
     }
   }
   const page = rows.sort((a, b) => b.count - a.count).slice(0, limit)

@@ -91,7 +91,8 @@ export class TokenOffice {
     return names.reduce((bits, name) => {
       const index = this.#world.zones.findIndex((zone) => zone.name === name)
       if (index < 0) throw new Error(`the simulated world has no zone ${name}`)
-      if (index >= MAX_NAMED_ZONES) throw new Error(`a token of the simulated world names no more than ${MAX_NAMED_ZONES} zones`)
+      if (index >= MAX_NAMED_ZONES)
+        throw new Error(`a token of the simulated world names no more than ${MAX_NAMED_ZONES} zones`)
       return bits | (1 << index)
     }, 0)
   }

@@ -99,7 +99,15 @@ export class World {
     const cachedBytes = Math.floor(bytes * (0.55 + 0.3 * this.#chance(`${zone.id} cache`, begin)))
     const uniques = Math.ceil(visits * 0.9)
     const divided = breakdownOf(`${this.#seed} ${zone.id} ${begin}`, requests)
-    return { ...divided, requests, visits, bytes, cachedBytes, uniques, sampleInterval: requests > SAMPLED_ABOVE ? 10 : 1 }
+    return {
+      ...divided,
+      requests,
+      visits,
+      bytes,
+      cachedBytes,
+      uniques,
+      sampleInterval: requests > SAMPLED_ABOVE ? 10 : 1,
+    }
   }
 
   /** The UTC day that begins at `begin`: the sum of its hours, and visitors who come more than once. */

@@ -1,74 +1,26 @@
-import { METRICS, type MetricName } from '../../../domain/metrics/definitions.ts'
-import {
-  type DailyGroup,
-  type DatasetSettings,
-  type HourlyGroup,
-  MAX_PAGE_ROWS,
-} from '../../../domain/providers/cloudflare/schemas.ts'
+import { type DatasetSettings, MAX_PAGE_ROWS } from '../../../domain/providers/cloudflare/schemas.ts'
 import { CloudflareClient, ZONES_PER_QUERY, type ZoneSettings } from './cloudflare-client.ts'
+import { DAILY, type Dataset, factsOf, HOURLY, HOURLY_ROLLUP, PATHS, topsOf } from './cloudflare-datasets.ts'
+import { DAY_MS } from './cloudflare-paths.ts'
 import { connectorOf, type RunEnd } from './connector.ts'
-import { type DatasetName, type Fact, type PolledSite, ProviderFailure, type RunTools } from './provider.ts'
-import { cursorAfter, planWindows, readWindows, silenceBelievedUntil, type WindowedRows } from './window-reader.ts'
+import { type PolledSite, ProviderFailure, type RunTools } from './provider.ts'
+import {
+  cursorAfter,
+  type Plan,
+  planWindows,
+  readWindows,
+  silenceBelievedUntil,
+  type WindowedRows,
+} from './window-reader.ts'
 
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
-/** Events reach Cloudflare's datasets minutes late; a day's roll-up is built after its last hour. */
-const SETTLING_MS: { readonly [Name in DatasetName]: number } = { hourly: 10 * 60_000, daily: 60 * 60_000 }
-/** What is held in memory and written in one transaction. */
-const MAX_CHUNK_WINDOWS = 400
 /** Facts have partitions for 25 months back, whatever an enterprise plan would give. */
 const MAX_BACKFILL_MS = 730 * DAY_MS
 /** A run that takes longer ends as partial; the next one goes on from its cursors. */
 const MAX_RUN_MS = 4 * 60_000
 
-type Dataset<Row> = {
-  readonly name: DatasetName
-  readonly source: string
-  readonly windowMs: number
-  readonly beginOf: (row: Row) => number
-  readonly ask: (
-    client: CloudflareClient,
-    zone: string,
-    from: number,
-    to: number,
-    limit: number,
-  ) => Promise<readonly Row[]>
-  readonly samplingOf: (row: Row) => number
-  readonly values: (row: Row) => readonly (readonly [MetricName, number])[]
-}
-
-const HOURLY: Dataset<HourlyGroup> = {
-  name: 'hourly',
-  source: 'cloudflare.httpRequestsAdaptiveGroups',
-  windowMs: HOUR_MS,
-  beginOf: ({ dimensions }) => Date.parse(dimensions.datetimeHour),
-  ask: (client, ...range) => client.hourly(...range),
-  samplingOf: ({ avg }) => avg.sampleInterval,
-  values: ({ count, sum }) => [
-    ['requests', count],
-    ['visits', sum.visits],
-    ['bytes', sum.edgeResponseBytes],
-  ],
-}
-
-const DAILY: Dataset<DailyGroup> = {
-  name: 'daily',
-  source: 'cloudflare.httpRequests1dGroups',
-  windowMs: DAY_MS,
-  beginOf: ({ dimensions }) => Date.parse(dimensions.date),
-  ask: (client, ...range) => client.daily(...range),
-  samplingOf: () => 1,
-  values: ({ sum, uniq }) => [
-    ['requests', sum.requests],
-    ['bytes', sum.bytes],
-    ['cached_bytes', sum.cachedBytes],
-    ['unique_visitors', uniq.uniques],
-  ],
-}
-
 type Read = {
   readonly site: string
-  readonly dataset: DatasetName
+  readonly dataset: Dataset<never>['name']
   readonly rows: number
   /** Windows that have ended were asked for, recent ones alone, and nothing came. */
   readonly silent: boolean
@@ -78,31 +30,34 @@ type Read = {
 
 const ZONE_FORBIDDEN = 'provider_zone_forbidden'
 
-function forbidden({ id }: PolledSite, dataset: DatasetName): Read {
-  return { site: id, dataset, rows: 0, silent: false, reason: ZONE_FORBIDDEN }
-}
-
-/** One run over all sites of a credential: hourly and daily traffic, each from its own cursor. */
+/** One run over all sites of a credential, each dataset from its own cursor: the figures of all before the breakdowns of any. */
 export const pollCloudflare = connectorOf(async (access, sites, tools) => {
   const client = new CloudflareClient(access)
-  const deadline = (await tools.clock()) + MAX_RUN_MS
-  const reads: Read[] = []
+  const run = { client, tools, deadline: (await tools.clock()) + MAX_RUN_MS }
   const settings = await settingsOf(client, sites)
-  for (const site of sites) {
-    const own = settings.get(site.providerRef)
-    if (own === undefined) {
-      reads.push(forbidden(site, 'daily'))
-      continue
-    }
-    const daily = await unlessForbidden(() => readDataset(DAILY, own.daily, site, client, tools, deadline))
-    const hourly = await unlessForbidden(() => readDataset(HOURLY, own.hourly, site, client, tools, deadline))
-    reads.push(daily ?? forbidden(site, 'daily'), hourly ?? forbidden(site, 'hourly'))
+  const reads: Read[] = []
+  for (const read of [
+    readerOf(DAILY, run),
+    readerOf(HOURLY, run),
+    readerOf(HOURLY_ROLLUP, run),
+    readerOf(PATHS, run),
+  ]) {
+    for (const site of sites) reads.push(await read(site, settings.get(site.providerRef)))
   }
   if (sites.length > 0 && reads.every(({ reason }) => reason === ZONE_FORBIDDEN)) {
     throw new ProviderFailure('provider_forbidden')
   }
   return judgeReads(reads)
 })
+
+type Run = { readonly client: CloudflareClient; readonly tools: RunTools; readonly deadline: number }
+
+function readerOf<Row>(dataset: Dataset<Row>, run: Run) {
+  return async (site: PolledSite, settings: ZoneSettings | undefined): Promise<Read> => {
+    const read = settings && (await unlessForbidden(() => readDataset(dataset, settings[dataset.node], site, run)))
+    return read ?? { site: site.id, dataset: dataset.name, rows: 0, silent: false, reason: ZONE_FORBIDDEN }
+  }
+}
 
 /** An empty or incomplete run is named as what it is: only a run that read every dataset to its end is `ok`. */
 function judgeReads(reads: readonly Read[]): RunEnd {
@@ -154,29 +109,29 @@ async function readDataset<Row>(
   dataset: Dataset<Row>,
   settings: DatasetSettings,
   site: PolledSite,
-  client: CloudflareClient,
-  tools: RunTools,
-  deadline: number,
+  { client, tools, deadline }: Run,
 ): Promise<Read> {
-  const read = { site: site.id, dataset: dataset.name, silent: false }
-  // Not in the zone's plan: there is nothing to wait for.
-  if (!settings.enabled) return { ...read, rows: 0, reason: null }
-  const { windowMs } = dataset
+  const { name, windowMs } = dataset
+  const read = { site: site.id, dataset: name, silent: false }
+  // Not in the zone's plan, or only in windows shorter than ours: there is nothing to wait for.
+  if (!settings.enabled || settings.maxDuration * 1000 < windowMs) return { ...read, rows: 0, reason: null }
+  if (settings.maxNumberOfFields < dataset.fields) return { ...read, rows: 0, reason: 'dataset_fields_limited' }
   const now = await tools.clock()
   const bounds = {
     windowMs,
-    settlingMs: SETTLING_MS[dataset.name],
+    settlingMs: dataset.settlingMs,
     notOlderThanMs: Math.min(settings.notOlderThan * 1000, MAX_BACKFILL_MS),
-    maxDurationMs: Math.min(settings.maxDuration * 1000, MAX_CHUNK_WINDOWS * windowMs),
+    maxDurationMs: Math.min(settings.maxDuration * 1000, dataset.maxWindows * windowMs),
   }
-  const { chunks, endedUntil, completeUntil } = planWindows(bounds, site.cursors[dataset.name], now)
+  const { chunks, endedUntil, completeUntil } = planWindows(bounds, site.cursors[name] ?? null, now)
   const source: WindowedRows<Row> = {
     windowMs,
     beginOf: dataset.beginOf,
     ask: (from, to, limit) => dataset.ask(client, site.providerRef, from, to, limit),
   }
+  const asked = dataset.waits ? chunksUntil(chunks, completeUntil) : chunks
   let count = 0
-  for (const chunk of chunks) {
+  for (const chunk of asked) {
     const fetchedAt = await tools.clock()
     if (fetchedAt > deadline) return { ...read, rows: count, reason: 'run_too_long' }
     const limit = Math.min(settings.maxPageSize, MAX_PAGE_ROWS)
@@ -185,30 +140,20 @@ async function readDataset<Row>(
     const lastRowEnd = last === undefined ? undefined : dataset.beginOf(last) + windowMs
     await tools.store({
       siteId: site.id,
-      dataset: dataset.name,
+      dataset: name,
       facts: rows.flatMap((row) => factsOf(dataset, row, completeUntil)),
+      tops: rows.flatMap((row) => topsOf(dataset, row, completeUntil)),
       completeUntil: cursorAfter(chunk, lastRowEnd, completeUntil, windowMs, now),
       fetchedAt,
     })
     count += rows.length
   }
-  const from = chunks[0]?.from ?? completeUntil
+  const from = asked[0]?.from ?? completeUntil
   const silent = count === 0 && from < completeUntil && from > silenceBelievedUntil(windowMs, now)
   return { ...read, rows: count, silent, reason: null }
 }
 
-function factsOf<Row>(dataset: Dataset<Row>, row: Row, completeUntil: number): Fact[] {
-  const windowStart = dataset.beginOf(row)
-  const windowEnd = windowStart + dataset.windowMs
-  return dataset.values(row).map(([metric, value]) => ({
-    metric,
-    unit: METRICS[metric].unit,
-    currency: null,
-    windowStart,
-    windowEnd,
-    value,
-    source: dataset.source,
-    sampling: dataset.samplingOf(row),
-    completeness: windowEnd <= completeUntil ? 'complete' : 'partial',
-  }))
+/** What has settled of the chunks: nothing of it changes any more. */
+function chunksUntil(chunks: Plan['chunks'], until: number): Plan['chunks'] {
+  return chunks.filter(({ from }) => from < until).map(({ from, to }) => ({ from, to: Math.min(to, until) }))
 }

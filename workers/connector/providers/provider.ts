@@ -1,5 +1,8 @@
+import type { z } from 'zod'
+import type { TopDimension } from '../../../domain/contracts/api.ts'
 import type { SiteId } from '../../../domain/contracts/ids.ts'
 import type { MetricName, Unit } from '../../../domain/metrics/definitions.ts'
+import type { Top } from '../../../domain/metrics/tops.ts'
 
 /** Why a call to a provider gave nothing. Stable words: they reach the job, the credential line and the audit log. */
 export type ProviderFailureCode =
@@ -30,6 +33,8 @@ export class ProviderFailure extends Error {
 }
 
 export type DatasetName = 'hourly' | 'daily'
+/** What Cloudflare gives beside them, each with a reach of its own and so a cursor. */
+export type BreakdownName = 'hourly_rollup' | 'paths'
 export type PolledSite = {
   readonly id: SiteId
   readonly providerRef: string
@@ -38,7 +43,9 @@ export type PolledSite = {
   /** Those that its figures are in so far. */
   readonly currencies: readonly string[]
   /** Unix milliseconds up to which each dataset is complete; null before the first poll. */
-  readonly cursors: { readonly [Name in DatasetName]: number | null }
+  readonly cursors: { readonly [Name in DatasetName]: number | null } & {
+    readonly [Name in BreakdownName]?: number | null
+  }
 }
 
 export type Fact = {
@@ -55,11 +62,23 @@ export type Fact = {
   readonly completeness: 'complete' | 'partial'
 }
 
+/** The largest shares of a day's requests; a later reading of the day replaces them all. */
+export type DayTop = Top & {
+  readonly dimension: z.infer<typeof TopDimension>
+  readonly windowStart: number
+  readonly windowEnd: number
+  readonly source: string
+  /** Of the whole, and so of the rest. */
+  readonly sampling: number
+  readonly completeness: 'complete' | 'partial'
+}
+
 /** What is stored in one transaction: facts, where they come from, and how far the site is now complete. */
 export type Chunk = {
   readonly siteId: SiteId
-  readonly dataset: DatasetName
+  readonly dataset: DatasetName | BreakdownName
   readonly facts: readonly Fact[]
+  readonly tops?: readonly DayTop[]
   readonly completeUntil: number | null
   readonly fetchedAt: number
 }
@@ -93,6 +112,13 @@ export type RunTools = {
   readonly clock: () => Promise<number>
   readonly store: (chunk: Chunk) => Promise<void>
 }
+
+/** What a key reaches now. Not `whole` where the provider has more than are read: what is missing then may still be there. */
+export type SiteList = {
+  readonly sites: readonly { readonly providerRef: string; readonly name: string; readonly timeZone: string }[]
+  readonly whole: boolean
+}
+export type SiteLister = (access: ProviderAccess) => Promise<SiteList>
 
 /** One run over all sites of a credential, each from its own cursors. */
 export type Connector = (access: ProviderAccess, sites: readonly PolledSite[], tools: RunTools) => Promise<RunReport>
