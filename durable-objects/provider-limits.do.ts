@@ -17,8 +17,13 @@ import { PROVIDERS } from '../domain/providers/registry.ts'
 const LONGEST_BLOCK_MS = 24 * 3_600_000
 
 const Acquire = z
-  .strictObject({ provider: Provider, cost: z.int().min(1), at: z.int().nonnegative() })
-  .refine(({ provider, cost }) => cost <= PROVIDERS[provider].quota.calls)
+  .strictObject({
+    provider: Provider,
+    cost: z.int().min(1),
+    reserved: z.int().nonnegative(),
+    at: z.int().nonnegative(),
+  })
+  .refine(({ provider, cost, reserved }) => cost + reserved <= PROVIDERS[provider].quota.calls)
 const Block = z.strictObject({ provider: Provider, until: z.int().nonnegative() })
 type Bucket = { calls: number; at: number; blocked_until: number }
 
@@ -39,13 +44,14 @@ export class ProviderLimits extends DurableObject<unknown> implements ProviderLi
   async acquire(
     request: Parameters<ProviderLimitsApi['acquire']>[0],
   ): Promise<{ ok: true } | { ok: false; waitMs: number }> {
-    const { provider, cost, at } = Acquire.parse(request)
+    const { provider, cost, reserved, at } = Acquire.parse(request)
     const { quota } = PROVIDERS[provider]
     const bucket = this.#refilled(quota, at)
     if (bucket.blocked_until > at && bucket.blocked_until - at <= LONGEST_BLOCK_MS) {
       return { ok: false, waitMs: bucket.blocked_until - at }
     }
-    if (bucket.calls < cost) return { ok: false, waitMs: Math.ceil((cost - bucket.calls) * msPerCall(quota)) }
+    const missing = cost + reserved - bucket.calls
+    if (missing > 0) return { ok: false, waitMs: Math.ceil(missing * msPerCall(quota)) }
     this.#write({ ...bucket, calls: bucket.calls - cost })
     return { ok: true }
   }

@@ -113,8 +113,8 @@ describe('LoginAnswers', () => {
 })
 
 describe('ProviderLimits', () => {
-  const acquire = (credential: string, at: number, cost = 1) =>
-    stand.call('PROVIDER_LIMITS', credential, 'acquire', { provider: 'cloudflare', cost, at })
+  const acquire = (credential: string, at: number, cost = 1, reserved = 0) =>
+    stand.call('PROVIDER_LIMITS', credential, 'acquire', { provider: 'cloudflare', cost, reserved, at })
 
   it('gives 300 calls at once, then one a second', async () => {
     const credential = randomUUID()
@@ -123,6 +123,13 @@ describe('ProviderLimits', () => {
     expect(await acquire(credential, AT + 1000)).toEqual({ ok: true })
     expect(await acquire(credential, AT + 1000)).toEqual({ ok: false, waitMs: 1000 })
     expect(await acquire(credential, AT + 301_000, 300)).toEqual({ ok: true })
+  })
+
+  it('gives nothing of what is reserved to who leaves it to others, and says when there will be more', async () => {
+    const credential = randomUUID()
+    expect(await acquire(credential, AT, 150, 150)).toEqual({ ok: true })
+    expect(await acquire(credential, AT, 1, 150)).toEqual({ ok: false, waitMs: 1000 })
+    expect(await acquire(credential, AT, 150)).toEqual({ ok: true })
   })
 
   it('gives nothing before the time that the provider named', async () => {

@@ -256,10 +256,11 @@ export interface StepUpTokensApi {
 
 /** `ProviderLimits`, one a credential: `idFromName(credentialId)`. */
 export interface ProviderLimitsApi {
-  /** Takes `cost` calls from the bucket of the provider's size, or says how long to wait. */
+  /** Takes `cost` calls from the bucket of the provider's size and leaves `reserved` in it, or says how long to wait. */
   acquire(request: {
     readonly provider: Provider
     readonly cost: number
+    readonly reserved: number
     readonly at: number
   }): Promise<{ readonly ok: true } | { readonly ok: false; readonly waitMs: number }>
   /** The provider told us to wait: nothing is given before `until`. */

@@ -81,6 +81,9 @@ begin
   alter table flarewatch.cursors
     drop constraint cursors_dataset_check,
     add constraint cursors_dataset_check check (dataset in ('hourly', 'daily', 'hourly_rollup', 'paths'));
+  alter table flarewatch.backfills
+    drop constraint backfills_dataset_check,
+    add constraint backfills_dataset_check check (dataset in ('hourly', 'daily', 'hourly_rollup', 'paths'));
   alter table flarewatch.credentials
     -- When the provider was last asked which sites the key reaches; null until it was, after the key was stored.
     add column sites_seen_at timestamptz;

@@ -4,6 +4,7 @@ import { dayOf } from '../../domain/calendar/days.ts'
 import { World } from '../../local/simulators/resend/world.ts'
 import { ledgerOf as booksOf } from '../../local/simulators/stripe/ledger.ts'
 import { World as Projects } from '../../local/simulators/supabase/world.ts'
+import { claimJobs, type Delivery, deliverTo } from '../../local/stands/leased-jobs.ts'
 import { type Agency, foundAgency, ledgerOf } from '../../local/stands/polling-agency.ts'
 import { type PollingStack, startPollingStack, WORLD_SEED } from '../../local/stands/polling-stand.ts'
 
@@ -48,20 +49,12 @@ async function cron(): Promise<void> {
 
 /** Leases a job as the scheduler does, without its queue: the test delivers the message itself. */
 async function lease(): Promise<string> {
-  const jobs = await stack.sql`select job_id from flarewatch.claim_due(${new Date(stack.now)}, 900, 10)`
-  expect(jobs).toHaveLength(1)
-  return jobs[0]?.job_id
+  const polls = (await claimJobs(stack)).filter(({ kind }) => kind === 'poll')
+  expect(polls).toHaveLength(1)
+  return polls[0]?.job_id ?? ''
 }
 
-type Delivery = 'acked' | { readonly retriedAfter: number | undefined }
-async function deliver(queue: string, body: unknown, attempts = 1): Promise<Delivery> {
-  const connector = await stack.miniflare.getWorker('flarewatch-connector')
-  const id = randomUUID()
-  const result = await connector.queue(queue, [{ id, timestamp: new Date(stack.now), body, attempts }])
-  expect(result.outcome).toBe('ok')
-  if (result.explicitAcks.includes(id)) return 'acked'
-  return { retriedAfter: result.retryMessages.find(({ msgId }) => msgId === id)?.delaySeconds }
-}
+const deliver = (queue: string, body: unknown, attempts = 1) => deliverTo(stack, queue, body, attempts)
 async function pollOnce(attempts = 1): Promise<{ jobId: string; delivery: Delivery }> {
   const jobId = await lease()
   return { jobId, delivery: await deliver(INGEST, { job_id: jobId, credential_id: agency.credentialId }, attempts) }
@@ -77,6 +70,8 @@ const facts = async () => {
            (select count(*) from flarewatch.facts_daily where tenant_id = ${agency.tenantId})::int as daily`
   return { hourly: Number(row?.hourly), daily: Number(row?.daily) }
 }
+const openBackfills = async () =>
+  (await stack.sql`select from flarewatch.backfills where tenant_id = ${agency.tenantId} and state = 'open'`).length
 /** Rows that the ledger holds for this agency: intent and outcome of each release, after the row of its birth. */
 const auditRows = async () => (await (await ledgerOf(stack, agency.tenantId)).head()).seq - 1
 
@@ -91,8 +86,7 @@ describe('the road of one credential', () => {
     const [polled] = await stack.sql`select * from flarewatch.jobs where credential_id = ${agency.credentialId}`
     expect(polled).toMatchObject({ state: 'done', outcome: 'ok', detail: null, attempt: 1 })
     expect(await credential()).toMatchObject({ state: 'active', reason: null, last_used_at: new Date(START) })
-    expect((await facts()).hourly).toBeGreaterThan(3 * 3 * 24 * 30)
-    expect((await facts()).daily).toBeGreaterThan(3 * 4 * 360)
+    expect(await facts()).toEqual({ hourly: 3 * 3 * (48 + 1), daily: 3 * 4 * (7 + 1) })
     const [newest] = await stack.sql`
       select * from flarewatch.facts_hourly where site_id = ${agency.siteIds[0] ?? ''} and metric = 'requests'
       order by window_start desc limit 1`
@@ -107,6 +101,12 @@ describe('the road of one credential', () => {
       fetched_at: new Date(START),
     })
     expect(await auditRows()).toBe(2)
+    // The next minute's cron begins with the history.
+    await cron()
+    await until(async () => (await openBackfills()) === 0)
+    expect((await facts()).hourly).toBeGreaterThan(3 * 3 * 24 * 30)
+    expect((await facts()).daily).toBeGreaterThan(3 * 4 * 360)
+    await until(async () => (await auditRows()) === 4)
   })
 
   it('goes on from the saved cursors: an hour later one more hour, the last one made complete, nothing doubled', async () => {
@@ -197,8 +197,7 @@ describe('a provider that fails', () => {
     expect(await job(first.jobId)).toMatchObject({ state: 'leased', outcome: code })
     expect(await deliver(INGEST, { job_id: first.jobId, credential_id: agency.credentialId }, 4)).toBe('acked')
     expect(await job(first.jobId)).toMatchObject({ state: 'done', outcome: 'ok' })
-    const whole = await facts()
-    expect(whole.hourly).toBeGreaterThan(3 * 3 * 24 * 30)
+    expect(await facts()).toEqual({ hourly: 3 * 3 * (48 + 1), daily: 3 * 4 * (7 + 1) })
     expect(await auditRows()).toBe(4)
   })
 

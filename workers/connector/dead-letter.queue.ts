@@ -21,6 +21,7 @@ async function bury(store: JobStore, message: QueueMessage): Promise<void> {
       const end = { state: 'dead', outcome, incident: 'job_dead' } as const
       // A record that could not be carried over yet says nothing of how its credential fares.
       if (job.kind === 'reseal') await store.finishReseal(job, end)
+      else if (job.kind === 'backfill') await store.finishBackfill(job, { ...end, detail: null, credential })
       else await store.finish(job, { ...end, detail: null, credential })
       log('connector', 'error', 'job_dead', { job_id: job.id, code: outcome })
     }

@@ -39,6 +39,22 @@ function isHourly({ dataset }: Chunk): boolean {
   return dataset === 'hourly' || dataset === 'hourly_rollup'
 }
 
+/**
+ * Where a first poll began is where its cursor stands, whatever came of it, and what lies before is planned as history. Once a site
+ * and dataset.
+ */
+export async function planHistory(sql: Transaction, owner: Owner, chunk: Chunk, until: Date): Promise<void> {
+  const { siteId, dataset } = chunk
+  await saveCursor(sql, owner, chunk, until)
+  const at = new Date(chunk.fetchedAt)
+  await sql`
+    insert into flarewatch.backfills (
+      tenant_id, site_id, dataset, kind, until, done_from, next_at, created_at, updated_at
+    )
+    values (${owner.tenant_id}, ${siteId}, ${dataset}, 'connect', ${until}, ${until}, ${at}, ${at}, ${at})
+    on conflict do nothing`
+}
+
 /** Only ever forward: two runs that overlap must not ask for less than either has seen. */
 export async function saveCursor(sql: Transaction, owner: Owner, chunk: Chunk, until: Date): Promise<void> {
   await sql`

@@ -1,5 +1,6 @@
 import { IngestMessage } from '../../domain/contracts/queues.ts'
 import { log } from '../runtime/log.ts'
+import { backfillJob } from './backfill.ts'
 import { type JobEnd, type JobStore, type LeasedJob, LeaseLost } from './job-store.ts'
 import { type PollParts, pollJob, unreachableCode, type Verdict } from './poll.ts'
 import { resealJob } from './reseal.ts'
@@ -34,8 +35,9 @@ async function consumeOne(parts: PollParts, message: QueueMessage): Promise<void
     const job = await judgeMessage(parts.store, message.body)
     if (job === undefined) return message.ack()
     if (job.kind === 'reseal') return await resealOne(parts, job, message)
-    const verdict = await pollJob(parts, job)
-    log('connector', verdict.kind === 'ran' ? 'info' : 'warn', 'polled', {
+    const isBackfill = job.kind === 'backfill'
+    const verdict = await (isBackfill ? backfillJob(parts, job) : pollJob(parts, job))
+    log('connector', verdict.kind === 'ran' ? 'info' : 'warn', isBackfill ? 'backfilled' : 'polled', {
       job_id: job.id,
       ...fieldsOf(verdict, message),
     })
@@ -44,7 +46,8 @@ async function consumeOne(parts: PollParts, message: QueueMessage): Promise<void
       await parts.store.noteRetry(job, verdict.code)
       return message.retry({ delaySeconds: retryDelaySeconds(message.attempts) })
     }
-    await parts.store.finish(job, endOf(verdict, await parts.clock()))
+    const end = endOf(verdict, await parts.clock())
+    await (isBackfill ? parts.store.finishBackfill(job, end) : parts.store.finish(job, end))
     message.ack()
   } catch (error) {
     if (error instanceof LeaseLost) return message.ack()

@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import { pauseAfter } from '../../domain/backfill/pace.ts'
 import { CredentialId, JobId, SiteId, TenantId } from '../../domain/contracts/ids.ts'
 import { Provider } from '../../domain/contracts/providers.ts'
 import type { Sql, Transaction } from '../runtime/database.ts'
-import { insertIncident, saveCursor, upsertFacts } from './facts-store.ts'
+import { insertIncident, planHistory, saveCursor, upsertFacts } from './facts-store.ts'
 import type { Chunk, PolledSite, SiteList } from './providers/provider.ts'
 import { saveSites } from './site-store.ts'
 import { replaceTops } from './top-store.ts'
@@ -20,7 +21,7 @@ const LeasedJob = z.object({
   id: JobId,
   tenant_id: TenantId,
   credential_id: CredentialId,
-  kind: z.enum(['poll', 'reseal']),
+  kind: z.enum(['poll', 'reseal', 'backfill']),
   attempt: z.int(),
   outcome: z.string().nullable(),
   provider: Provider,
@@ -116,7 +117,8 @@ export class JobStore {
       const held = await sql`select 1 from flarewatch.jobs where id = ${job.id} for share`
       if (held.length === 0) throw new LeaseLost()
       if (chunk.facts.length > 0) await upsertFacts(sql, job, chunk)
-      if (chunk.tops !== undefined && chunk.tops.length > 0) await replaceTops(sql, job, chunk, chunk.tops)
+      if (chunk.tops !== undefined) await replaceTops(sql, job, chunk, chunk.tops)
+      if (chunk.historyUntil !== undefined) await planHistory(sql, job, chunk, new Date(chunk.historyUntil))
       if (chunk.completeUntil !== null) await saveCursor(sql, job, chunk, new Date(chunk.completeUntil))
     })
   }
@@ -174,10 +176,39 @@ export class JobStore {
     })
   }
 
+  /** The end of a backfill job. Of the credential it shows that it was used, and that the provider no longer accepts it. */
+  finishBackfill(job: LeasedJob, end: JobEnd): Promise<void> {
+    return this.#bound(job.id, async (sql, at) => {
+      const { parked, reason, used, notBefore } = end.credential
+      const pause = pauseAfter(end.state, end.outcome)
+      await sql`
+        update flarewatch.credentials
+           set state = case when ${parked} then 'parked' else state end,
+               reason = case when ${parked} then ${reason} else reason end,
+               last_used_at = case when ${used} then ${at} else last_used_at end
+         where id = ${job.credential_id} and state = 'active'
+           and (not ${parked} or ciphertext = ${job.ciphertext})`
+      // Where it parked, the key that takes its place goes on at once.
+      if (pause > 0 && !parked) {
+        await sql`
+          update flarewatch.backfills
+             set next_at = greatest(next_at, ${new Date(at.getTime() + pause)}, ${notBefore}),
+                 reason = ${end.detail ?? end.outcome}
+           where state = 'open'`
+      }
+      await endJob(sql, job, end, at)
+    })
+  }
+
   /** What no leased job explains. The message's own text is not repeated: it is anyone's. */
   async refuse(detail: Record<string, string>, tenantId: TenantId | null): Promise<void> {
     const at = new Date(await this.#clock())
     await this.#sql.begin((sql) => insertIncident(sql, { kind: 'queue_message_refused', tenantId, detail, at }))
+  }
+
+  /** One transaction in which the rows of a leased job are seen. */
+  within<Value>(job: LeasedJob, act: (sql: Transaction, at: Date) => Promise<Value>): Promise<Value> {
+    return this.#bound(job.id, act)
   }
 
   async #bound<Value>(jobId: JobId, act: (sql: Transaction, at: Date) => Promise<Value>): Promise<Value> {

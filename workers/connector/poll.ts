@@ -3,7 +3,7 @@ import type { ProviderLimitsApi } from '../../domain/contracts/durable-objects.t
 import { type ApiUrls, apiUrlOf } from '../../domain/providers/registry.ts'
 import type { Secret } from '../../domain/secret.ts'
 import { type JobStore, type LeasedJob, LeaseLost } from './job-store.ts'
-import { type ProviderAccess, ProviderFailure, type RunReport } from './providers/provider.ts'
+import { type PolledSite, type ProviderAccess, ProviderFailure, type RunReport } from './providers/provider.ts'
 import { CONNECTORS } from './providers/registry.ts'
 import { settle, withCredential } from './release.ts'
 import { refreshSites } from './site-list.ts'
@@ -38,13 +38,36 @@ export function unreachableCode(error: unknown): 'limits_unreachable' | 'store_u
 
 const PARKING: ReadonlySet<string> = new Set(['provider_unauthorized', 'provider_forbidden'])
 
+export function isParking(code: string): boolean {
+  return PARKING.has(code)
+}
+
+/** What a job asks of the provider once its key is open. */
+export type ProviderTask = {
+  /** Calls of the key's quota that are left to others. */
+  readonly reserved: number
+  /** What a call throws that the quota has no room for. */
+  readonly shortage: (waitMs: number) => Error
+  readonly call: (access: ProviderAccess, sites: readonly PolledSite[]) => Promise<RunReport>
+}
+
+export function pollJob(parts: PollParts, job: LeasedJob): Promise<Verdict> {
+  const tools = { clock: parts.clock, store: parts.store.store.bind(parts.store, job) }
+  return runJob(parts, job, {
+    reserved: 0,
+    shortage: (waitMs) => new ProviderFailure('provider_rate_limited', waitMs),
+    call: async (access, sites) =>
+      refreshSites(parts, job, access, await CONNECTORS[job.provider].poll(access, sites, tools)),
+  })
+}
+
 /** One try of one leased job: quota, release, provider, outcome row. */
-export async function pollJob(parts: PollParts, job: LeasedJob): Promise<Verdict> {
+export async function runJob(parts: PollParts, job: LeasedJob, task: ProviderTask): Promise<Verdict> {
   if (job.credential_state === 'parked') return { kind: 'failed', code: 'credential_parked', used: false }
   // Asked before the release: a provider that told us to wait is no reason to open a key.
-  const wait = await quotaWait(parts, job)
+  const wait = await quotaWait(parts, job, task.reserved)
   if (wait > 0) return throttled(wait)
-  const opened = await withCredential(parts, job, (secret) => run(parts, job, secret))
+  const opened = await withCredential(parts, job, (secret) => run(parts, job, task, secret))
   if (opened.ok) {
     await settle(parts.vault, job.id, outcomeOf(opened.value))
     return opened.value
@@ -60,47 +83,44 @@ export async function pollJob(parts: PollParts, job: LeasedJob): Promise<Verdict
   }
 }
 
-async function run(parts: PollParts, job: LeasedJob, secret: Secret): Promise<Verdict> {
+async function run(parts: PollParts, job: LeasedJob, task: ProviderTask, secret: Secret): Promise<Verdict> {
   try {
-    const sites = await parts.store.sites(job)
-    return { kind: 'ran', report: await callProvider(parts, job, secret, sites), used: true }
+    return { kind: 'ran', report: await callProvider(parts, job, task, secret), used: true }
   } catch (error) {
     if (error instanceof LeaseLost) return { kind: 'lease_lost' }
     if (!(error instanceof ProviderFailure)) return { kind: 'retry', code: unreachableCode(error) }
-    return { kind: PARKING.has(error.code) ? 'parked' : 'retry', code: error.code }
+    return { kind: isParking(error.code) ? 'parked' : 'retry', code: error.code }
   }
 }
 
-async function callProvider(
-  parts: PollParts,
-  job: LeasedJob,
-  secret: Secret,
-  sites: Awaited<ReturnType<JobStore['sites']>>,
-): Promise<RunReport> {
+async function callProvider(parts: PollParts, job: LeasedJob, task: ProviderTask, secret: Secret): Promise<RunReport> {
   const access: ProviderAccess = {
     apiUrl: apiUrlOf(parts.apiUrls, job.provider),
     fetch: parts.fetch,
     clock: parts.clock,
     authorization: () => secret.use((text) => `Bearer ${text}`),
-    acquire: () => acquireCall(parts, job),
+    acquire: () => acquireCall(parts, job, task),
     wait: parts.wait,
     ...(parts.timeoutMs === undefined ? {} : { timeoutMs: parts.timeoutMs }),
   }
-  const tools = { clock: parts.clock, store: parts.store.store.bind(parts.store, job) }
-  const report = await refreshSites(parts, job, access, await CONNECTORS[job.provider](access, sites, tools))
-  if (report.outcome === 'throttled') await remember(parts, job, report.retryAfterMs)
+  const report = await task.call(access, await parts.store.sites(job))
+  if (report.reason === 'provider_rate_limited') await remember(parts, job, report.retryAfterMs)
   return report
 }
 
-async function acquireCall(parts: PollParts, job: LeasedJob): Promise<void> {
-  const wait = await quotaWait(parts, job)
-  if (wait > 0) throw new ProviderFailure('provider_rate_limited', wait)
+async function acquireCall(parts: PollParts, job: LeasedJob, { reserved, shortage }: ProviderTask): Promise<void> {
+  const wait = await quotaWait(parts, job, reserved)
+  if (wait > 0) throw shortage(wait)
 }
 
-async function quotaWait({ limitsOf, clock }: PollParts, { credential_id, provider }: LeasedJob): Promise<number> {
+async function quotaWait(
+  { limitsOf, clock }: PollParts,
+  { credential_id, provider }: LeasedJob,
+  reserved: number,
+): Promise<number> {
   const at = await clock()
   try {
-    const answer = await limitsOf(credential_id).acquire({ provider, cost: 1, at })
+    const answer = await limitsOf(credential_id).acquire({ provider, cost: 1, reserved, at })
     return answer.ok ? 0 : answer.waitMs
   } catch {
     throw new LimitsUnreachable()

@@ -11,6 +11,7 @@ export async function replaceTops(
   { siteId, fetchedAt }: Pick<Chunk, 'siteId' | 'fetchedAt'>,
   tops: readonly DayTop[],
 ): Promise<void> {
+  if (tops.length === 0) return
   const at = new Date(fetchedAt)
   const rows = sql.json(tops.flatMap(rowsOf))
   await sql`

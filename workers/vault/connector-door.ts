@@ -22,10 +22,12 @@ import { readTenantDek, type TenantDek } from './tenant-dek.ts'
 import type { Visit } from './visit.ts'
 
 const ACTOR = 'connector'
+/** Jobs that ask the provider. */
+const READING = ['poll', 'backfill'] as const
 
 /** Opens the credential of a leased job. Tenant and target are the job row's; the caller names neither. */
 export async function openForJob(visit: Visit, jobId: JobId): Promise<OpenedCredential | DoorRefusal> {
-  const leased = await leasedJob(visit, jobId, 'poll')
+  const leased = await leasedJob(visit, jobId, READING)
   if (!leased.ok) return leased
   const { job, sealed } = leased
   const act = {
@@ -57,7 +59,7 @@ export async function openForJob(visit: Visit, jobId: JobId): Promise<OpenedCred
 
 /** Lends what carries a leased job's record over to the tenant's newest DEK. The plaintext never comes here (ADR-0006). */
 export async function resealForJob(visit: Visit, jobId: JobId): Promise<ResealKeys | DoorRefusal> {
-  const leased = await leasedJob(visit, jobId, 'reseal')
+  const leased = await leasedJob(visit, jobId, ['reseal'])
   if (!leased.ok) return leased
   const { job, sealed } = leased
   const { tenant_id: tenantId, credential_id: credentialId } = job
@@ -119,7 +121,7 @@ export async function settleJob(
 async function leasedJob(
   visit: Visit,
   jobId: JobId,
-  kind: Job['kind'],
+  kinds: readonly Job['kind'][],
 ): Promise<{ readonly ok: true; readonly job: Job; readonly sealed: SealedDek } | DoorRefusal> {
   const found = await readJob(visit, jobId)
   if (!found.ok) return refusal(jobId, found.code)
@@ -130,7 +132,7 @@ async function leasedJob(
   }
   // A finished job whose message comes again is what a queue does; it is refused without an alarm.
   const leased = job.state === 'leased' && job.lease_until !== null && job.lease_until.getTime() > visit.at
-  if (!leased || job.kind !== kind) return refusal(jobId, 'job_not_leased')
+  if (!leased || !kinds.includes(job.kind)) return refusal(jobId, 'job_not_leased')
   const sealed = await readSealedDek(visit, job)
   if (!sealed.ok) return refusal(jobId, sealed.code)
   if (sealed.value === null) {

@@ -7,7 +7,7 @@ import type { Visit } from './visit.ts'
 const Job = z.object({
   tenant_id: TenantId,
   credential_id: CredentialId,
-  kind: z.enum(['poll', 'reseal']),
+  kind: z.enum(['poll', 'reseal', 'backfill']),
   state: z.string(),
   lease_until: z.date().nullable(),
   intent_row: AuditRowId.nullable(),

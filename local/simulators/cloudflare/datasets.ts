@@ -53,9 +53,10 @@ export function rowsOfNode(
     { limit, fields: asked.length },
     context,
   )
-  const fault = context.bend(dataset, zone)
   const dimensions = asked.filter((path) => path.startsWith('dimensions.')).map((path) => path.slice(11))
-  switch (`${dataset} ${dimensions.sort().join(' ')}`) {
+  const grouped = `${dataset} ${dimensions.sort().join(' ')}`
+  const fault = context.bend(grouped, zone)
+  switch (grouped) {
     case 'httpRequestsAdaptiveGroups datetimeHour':
       return page({ ...window, step: HOUR_MS, rowOf: (begin) => adaptiveHour(begin, zone, context) }, args, fault)
     case 'httpRequests1hGroups datetime':

@@ -13,7 +13,7 @@ export type GraphqlContext = {
   readonly grant: Grant
   readonly limits: Record<Dataset, DatasetLimits>
   readonly now: number
-  readonly bend: (dataset: Dataset, zone: WorldZone) => Fault | undefined
+  readonly bend: (grouped: string, zone: WorldZone) => Fault | undefined
 }
 
 const MAX_ZONES = 10

@@ -104,7 +104,7 @@ async function graphql(seen: Required<SeenRequest>, grant: Grant, state: Simulat
     return { status: 429, body, headers: { 'retry-after': String(wait) } }
   }
   const { world, limits } = state
-  const bend = (dataset: Dataset, zone: { id: string }) => state.faults.onAnswer(`${seen.path} ${dataset} ${zone.id}`)
+  const bend = (grouped: string, zone: { id: string }) => state.faults.onAnswer(`${seen.path} ${grouped} ${zone.id}`)
   const body = await answerGraphql(parsedBody(seen.body), { world, grant, limits, bend, now: seen.at })
   return { status: 200, body }
 }

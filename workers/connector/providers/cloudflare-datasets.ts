@@ -4,13 +4,13 @@ import { keepablePaths } from '../../../domain/providers/cloudflare/paths.ts'
 import type { DailyGroup, HourlyGroup, HourlyRollup } from '../../../domain/providers/cloudflare/schemas.ts'
 import { type CloudflareClient, FIELDS, type NodeName } from './cloudflare-client.ts'
 import { DAY_MS, type DayOfPaths } from './cloudflare-paths.ts'
-import type { BreakdownName, DatasetName, DayTop, Fact } from './provider.ts'
+import type { DatasetName, DayTop, Fact } from './provider.ts'
 
 const HOUR_MS = 3_600_000
 
 /** What is read of a zone in windows of one length, with a cursor of its own. */
 export type Dataset<Row> = {
-  readonly name: DatasetName | BreakdownName
+  readonly name: DatasetName
   /** As Cloudflare's schema and settings call it. */
   readonly node: NodeName
   readonly fields: number
@@ -21,6 +21,10 @@ export type Dataset<Row> = {
   readonly waits: boolean
   /** What one query asks for, what is held in memory, and what is written in one transaction. */
   readonly maxWindows: number
+  /** How far back a first poll reads; the rest is history. */
+  readonly recentMs: number
+  /** A stretch that is known already proves what is read before it: long enough for a site with quiet nights. */
+  readonly proofWindows: number
   readonly beginOf: (row: Row) => number
   readonly ask: (
     client: CloudflareClient,
@@ -42,6 +46,8 @@ export const HOURLY: Dataset<HourlyGroup> = {
   settlingMs: 10 * 60_000,
   waits: false,
   maxWindows: 400,
+  recentMs: 2 * DAY_MS,
+  proofWindows: 12,
   beginOf: ({ dimensions }) => Date.parse(dimensions.datetimeHour),
   ask: (client, ...range) => client.hourly(...range),
   samplingOf: ({ avg }) => avg.sampleInterval,
@@ -60,6 +66,8 @@ export const HOURLY_ROLLUP: Dataset<HourlyRollup> = {
   settlingMs: 20 * 60_000,
   waits: true,
   maxWindows: 200,
+  recentMs: 2 * DAY_MS,
+  proofWindows: 12,
   beginOf: ({ dimensions }) => Date.parse(dimensions.datetime),
   ask: (client, ...range) => client.hourlyRollup(...range),
   samplingOf: () => 1,
@@ -80,6 +88,8 @@ export const DAILY: Dataset<DailyGroup> = {
   waits: false,
   // A day lists each of its countries: a year of days would be more than is read of one answer.
   maxWindows: 90,
+  recentMs: 7 * DAY_MS,
+  proofWindows: 12,
   beginOf: ({ dimensions }) => Date.parse(dimensions.date),
   ask: (client, ...range) => client.daily(...range),
   samplingOf: () => 1,
@@ -105,6 +115,9 @@ export const PATHS: Dataset<DayOfPaths> = {
   settlingMs: 60 * 60_000,
   waits: true,
   maxWindows: 7,
+  recentMs: 7 * DAY_MS,
+  // Each day of paths proves itself, by the sum of all its requests.
+  proofWindows: 1,
   beginOf: ({ begin }) => begin,
   ask: (client, zone, from, to, limit) => {
     const days = Array.from({ length: (to - from) / DAY_MS }, (_, index) => from + index * DAY_MS)

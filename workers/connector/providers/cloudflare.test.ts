@@ -3,10 +3,12 @@ import { SiteId } from '../../../domain/contracts/ids.ts'
 import type { MetricName } from '../../../domain/metrics/definitions.ts'
 import { type CloudflareSimulator, startCloudflareSimulator } from '../../../local/simulators/cloudflare/simulator.ts'
 import { DAY_MS, type DayOfTraffic, HOUR_MS, World } from '../../../local/simulators/cloudflare/world.ts'
-import { pollCloudflare } from './cloudflare.ts'
+import { readWholeHistory } from '../../../local/stands/whole-history.ts'
+import { cloudflareHistory, pollCloudflare } from './cloudflare.ts'
 import { listZones } from './cloudflare-zones.ts'
 import {
   type Chunk,
+  type DatasetName,
   type DayTop,
   type Fact,
   type PolledSite,
@@ -25,6 +27,8 @@ class Store {
   readonly tops = new Map<string, DayTop>()
   readonly cursors = new Map<string, number>()
   readonly chunks: Chunk[] = []
+  /** Where the history of a site's dataset ends. */
+  readonly until = new Map<string, number>()
 
   async store(chunk: Chunk): Promise<void> {
     this.chunks.push(chunk)
@@ -33,6 +37,10 @@ class Store {
       this.facts.set(`${chunk.siteId} ${table} ${fact.metric} ${fact.windowStart}`, fact)
     }
     for (const top of chunk.tops ?? []) this.tops.set(`${chunk.siteId} ${top.dimension} ${top.windowStart}`, top)
+    if (chunk.historyUntil !== undefined) {
+      this.until.set(`${chunk.siteId} ${chunk.dataset}`, chunk.historyUntil)
+      this.cursors.set(`${chunk.siteId} ${chunk.dataset}`, chunk.historyUntil)
+    }
     if (chunk.completeUntil !== null) this.cursors.set(`${chunk.siteId} ${chunk.dataset}`, chunk.completeUntil)
   }
 
@@ -87,7 +95,8 @@ async function control(path: string, body: unknown): Promise<void> {
 const fault = (kind: string, more: Record<string, unknown> = {}) => control('faults', { kind, ...more })
 
 const clock = async () => now
-function access(timeoutMs = 30_000): ProviderAccess {
+
+function accessTo(timeoutMs = 30_000): ProviderAccess {
   return {
     apiUrl: simulator.apiUrl,
     fetch: (url, init) => fetch(url, init),
@@ -98,8 +107,32 @@ function access(timeoutMs = 30_000): ProviderAccess {
     timeoutMs,
   }
 }
+
 function poll(timeoutMs?: number) {
-  return pollCloudflare(access(timeoutMs), store.sites(), { clock, store: (chunk) => store.store(chunk) })
+  return pollCloudflare(accessTo(timeoutMs), store.sites(), { clock, store: (chunk) => store.store(chunk) })
+}
+
+/** All that lies before the first poll; how many slices that took. */
+async function readHistory(datasets: readonly DatasetName[] = ['hourly', 'daily']): Promise<number> {
+  let slices = 0
+  const sites = store.sites()
+  const history = cloudflareHistory(accessTo(), sites)
+  for (const site of sites) {
+    for (const dataset of datasets) {
+      const until = store.until.get(`${site.id} ${dataset}`) ?? expect.fail()
+      const read = await readWholeHistory(history, { site, dataset, until }, (slice) => {
+        void store.store({ siteId: site.id, dataset, ...slice, completeUntil: null })
+      })
+      slices += read.slices
+    }
+  }
+  return slices
+}
+
+async function pollWithHistory() {
+  const report = await poll()
+  await readHistory()
+  return report
 }
 
 async function queries(): Promise<number> {
@@ -109,8 +142,23 @@ async function queries(): Promise<number> {
 }
 
 describe('a first poll', () => {
-  it('reads what the provider keeps, hour by hour and day by day, and says which windows are not over', async () => {
+  it('reads two days of hours and a week of days, and says where their history ends', async () => {
     expect(await poll()).toMatchObject({ outcome: 'ok', reason: null })
+    expect(store.requests('hourly')).toHaveLength(49)
+    expect(store.requests('daily')).toHaveLength(8)
+    const ends = store.requests('hourly')[0]?.windowStart
+    expect(store.until.get(`${siteIds[0]} hourly`)).toBe(ends)
+    expect(store.until.size).toBe(4 * world.zones.length)
+    now += HOUR_MS
+    store.until.clear()
+    await poll()
+    expect(store.until.size).toBe(0)
+  })
+})
+
+describe('a first poll and the history before it', () => {
+  it('are what the provider keeps, hour by hour and day by day, and say which windows are not over', async () => {
+    expect(await pollWithHistory()).toMatchObject({ outcome: 'ok', reason: null })
     const hours = store.requests('hourly')
     expect(hours.length).toBeGreaterThan(30 * 24)
     expect(hours.every((hour, index) => index === 0 || hour.windowStart === (hours[index - 1]?.windowEnd ?? 0))).toBe(
@@ -128,30 +176,45 @@ describe('a first poll', () => {
     })
     expect(days.at(-2)).toMatchObject({ completeness: 'complete', unit: 'count' })
   })
-  it('stores hours that add up to their day', async () => {
+  it('L1: are the same whatever goes wrong meanwhile, and read again change nothing', async () => {
+    await pollWithHistory()
+    const whole = new Map(store.facts)
+    store = new Store()
     await poll()
+    for (const kind of ['empty_result', 'partial', 'empty_result', 'partial']) await fault(kind, { match: 'aily(' })
+    for (const kind of ['partial', 'empty_result']) await fault(kind, { match: 'Hourly(' })
+    await readHistory()
+    await readHistory()
+    expect(store.facts).toEqual(whole)
+  })
+  it('store hours that add up to their day', async () => {
+    await pollWithHistory()
     const day = Date.UTC(2026, 10, 20)
     const hours = store.requests('hourly').filter(({ windowStart }) => windowStart >= day && windowStart < day + DAY_MS)
     expect(hours.reduce((sum, { value }) => sum + value, 0)).toBe(
       store.requests('daily').find(({ windowStart }) => windowStart === day)?.value,
     )
   })
-  it('respects page size, window and age of the dataset, whatever they are', async () => {
+  it('respect page size, window and age of the dataset, whatever they are', async () => {
     await control('limits', {
       dataset: 'httpRequestsAdaptiveGroups',
       maxPageSize: 7,
       maxDuration: 36_000,
       notOlderThan: 93_600,
     })
-    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    expect(await pollWithHistory()).toMatchObject({ outcome: 'ok' })
     expect(store.requests('hourly')).toHaveLength(25)
   })
-  it('asks for no more than two years of days, whatever the plan would give', async () => {
+  it('reach two years of days and ninety days of hours back, whatever the plan would give', async () => {
     const tenYears = 10 * 365 * 86_400
     await control('limits', { dataset: 'httpRequests1dGroups', notOlderThan: tenYears, maxDuration: tenYears })
-    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    await control('limits', { dataset: 'httpRequestsAdaptiveGroups', notOlderThan: tenYears, maxDuration: tenYears })
+    expect(await pollWithHistory()).toMatchObject({ outcome: 'ok' })
     expect(store.requests('daily')[0]?.windowStart).toBeGreaterThan(START - 730 * DAY_MS)
     expect(store.requests('daily').length).toBeGreaterThan(700)
+    expect(store.requests('hourly')[0]?.windowStart).toBe(
+      Math.ceil((START - 90 * DAY_MS) / HOUR_MS) * HOUR_MS + HOUR_MS,
+    )
   })
 })
 
@@ -193,13 +256,17 @@ describe('three days, polled while everything goes wrong', () => {
     }
     now = until
     expect(await poll()).toMatchObject({ outcome: 'ok', reason: null })
-    expectBooks(until)
+    expectBooks(until, 4)
+    now += HOUR_MS
+    await readHistory(['daily', 'hourly_rollup', 'paths'])
+    expect(store.tops.get(`${siteIds[0]} path ${Date.UTC(2026, 9, 27)}`)?.shares).toHaveLength(25)
+    expectBooks(until, 20)
   })
 })
 
 const isBent = (kind: string) => ['empty_result', 'partial', 'repeated_page'].includes(kind)
 
-function expectBooks(until: number): void {
+function expectBooks(until: number, days: number): void {
   const zone = world.zones[0]
   if (zone === undefined) throw new Error('the world has no zone')
   const stored = (dataset: 'hourly' | 'daily', from: number, to: number) =>
@@ -215,7 +282,7 @@ function expectBooks(until: number): void {
   const note = (begin: number, figures: Record<string, number>) => {
     for (const [metric, value] of Object.entries(figures)) golden[`${metric} ${begin}`] = value
   }
-  const [firstHour, lastHour] = [until - 4 * DAY_MS, Date.UTC(2026, 10, 24, 10)]
+  const [firstHour, lastHour] = [until - Math.min(days, 4) * DAY_MS, Date.UTC(2026, 10, 24, 10)]
   for (let begin = Math.ceil(firstHour / HOUR_MS) * HOUR_MS; begin < lastHour; begin += HOUR_MS) {
     const hour = world.hour(zone, begin, until)
     if (hour === undefined) throw new Error('an hour without traffic')
@@ -225,7 +292,7 @@ function expectBooks(until: number): void {
 
   const today = Date.UTC(2026, 10, 24)
   for (const key of Object.keys(golden)) delete golden[key]
-  for (let begin = today - 6 * DAY_MS; begin < today; begin += DAY_MS) {
+  for (let begin = today - days * DAY_MS; begin < today; begin += DAY_MS) {
     const day = world.day(zone, begin, until)
     if (day === undefined) throw new Error('a day without traffic')
     note(begin, { ...rolledUp(day), requests: day.requests, bytes: day.bytes })
@@ -241,7 +308,7 @@ function expectBooks(until: number): void {
       'complete',
     ])
   }
-  expect(stored('daily', today - 6 * DAY_MS, today)).toEqual(golden)
+  expect(stored('daily', today - days * DAY_MS, today)).toEqual(golden)
 }
 
 function rolledUp({ cachedBytes, uniques, threats, statuses }: DayOfTraffic): Record<string, number> {
@@ -258,10 +325,10 @@ const wholeOf = (top: DayTop | undefined) => top?.shares.reduce((sum, { value })
 
 describe('the zones of a token', () => {
   it('are listed with those that were added since, and without those that are gone', async () => {
-    const { sites } = await listZones(access())
+    const { sites } = await listZones(accessTo())
     await control('zones', { name: 'new-client.example' })
     await control('zones/remove', { name: 'harbor-yoga.example' })
-    const later = await listZones(access())
+    const later = await listZones(accessTo())
     expect([sites.length, later.whole]).toEqual([3, true])
     expect(later.sites.map(({ name }) => name)).toEqual([
       'northwind-bakery.example',
@@ -271,14 +338,14 @@ describe('the zones of a token', () => {
   })
   it('that come as an empty list are no proof that all are gone', async () => {
     for (const { name } of world.zones) await control('zones/remove', { name })
-    await expect(listZones(access())).rejects.toMatchObject({ code: 'provider_reply_invalid' })
+    await expect(listZones(accessTo())).rejects.toMatchObject({ code: 'provider_reply_invalid' })
   })
 })
 
 describe('a run in the first minutes of an hour', () => {
   it('reads the hour that has just ended, however the pages are cut, and calls it unfinished', async () => {
     now = Date.UTC(2026, 10, 24, 11, 2)
-    await fault('partial', { times: 1000 })
+    await fault('partial', { times: 1000, match: 'httpRequestsAdaptiveGroups datetimeHour' })
     expect(await poll()).toMatchObject({ outcome: 'ok' })
     const ended = store.requests('hourly').find(({ windowStart }) => windowStart === Date.UTC(2026, 10, 24, 10))
     expect(ended).toMatchObject({ completeness: 'partial' })
@@ -290,7 +357,13 @@ describe('a run that is not whole', () => {
     await control('limits', { dataset: 'httpRequests1hGroups', maxNumberOfFields: 5 })
     expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'dataset_fields_limited' })
     expect(store.series('hourly', 'threats')).toEqual([])
-    expect(store.series('daily', 'threats').length).toBeGreaterThan(360)
+    expect(store.series('daily', 'threats')).toHaveLength(8)
+  })
+  it('is partial when a list of paths is cut short, which takes the place of none', async () => {
+    await fault('partial', { times: 1000, match: 'clientRequestPath' })
+    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'provider_reply_invalid' })
+    expect([...store.tops.values()].filter(({ dimension }) => dimension === 'path')).toEqual([])
+    expect(store.requests('hourly').length).toBeGreaterThan(40)
   })
   it('is whole without what is not in the plan', async () => {
     await control('limits', { dataset: 'httpRequests1hGroups', enabled: false })
@@ -311,12 +384,12 @@ describe('a run that is not whole', () => {
   it('is partial when the token has lost one of the zones, and the others are read', async () => {
     token = simulator.issueToken({ scope: 'read', zones: ['northwind-bakery.example', 'harbor-yoga.example'] })
     expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'provider_zone_forbidden' })
-    expect(store.requests('hourly').length).toBeGreaterThan(700)
+    expect(store.requests('hourly')).toHaveLength(49)
   })
   it('is throttled with the wait that the provider gave, and keeps what was read', async () => {
     await fault('rate_limited', { match: 'httpRequestsAdaptiveGroups(', retry_after: 77 })
     expect(await poll()).toMatchObject({ outcome: 'throttled', retryAfterMs: 77_000 })
-    expect(store.requests('daily').length).toBeGreaterThan(360)
+    expect(store.requests('daily')).toHaveLength(8)
   })
 })
 

@@ -1,26 +1,37 @@
+import { HISTORY_MS } from '../../../domain/backfill/retention.ts'
 import { type DatasetSettings, MAX_PAGE_ROWS } from '../../../domain/providers/cloudflare/schemas.ts'
 import { CloudflareClient, ZONES_PER_QUERY, type ZoneSettings } from './cloudflare-client.ts'
 import { DAILY, type Dataset, factsOf, HOURLY, HOURLY_ROLLUP, PATHS, topsOf } from './cloudflare-datasets.ts'
-import { DAY_MS } from './cloudflare-paths.ts'
 import { connectorOf, type RunEnd } from './connector.ts'
-import { type PolledSite, ProviderFailure, type RunTools } from './provider.ts'
+import {
+  type DatasetName,
+  type History,
+  type PolledSite,
+  type ProviderAccess,
+  ProviderFailure,
+  type Range,
+  type RunTools,
+  type Slice,
+} from './provider.ts'
 import {
   cursorAfter,
+  type DatasetBounds,
+  oldestWindow,
   type Plan,
   planWindows,
+  readBefore,
   readWindows,
   silenceBelievedUntil,
+  stepOf,
   type WindowedRows,
 } from './window-reader.ts'
 
-/** Facts have partitions for 25 months back, whatever an enterprise plan would give. */
-const MAX_BACKFILL_MS = 730 * DAY_MS
 /** A run that takes longer ends as partial; the next one goes on from its cursors. */
 const MAX_RUN_MS = 4 * 60_000
 
 type Read = {
   readonly site: string
-  readonly dataset: Dataset<never>['name']
+  readonly dataset: DatasetName
   readonly rows: number
   /** Windows that have ended were asked for, recent ones alone, and nothing came. */
   readonly silent: boolean
@@ -54,9 +65,27 @@ type Run = { readonly client: CloudflareClient; readonly tools: RunTools; readon
 
 function readerOf<Row>(dataset: Dataset<Row>, run: Run) {
   return async (site: PolledSite, settings: ZoneSettings | undefined): Promise<Read> => {
-    const read = settings && (await unlessForbidden(() => readDataset(dataset, settings[dataset.node], site, run)))
-    return read ?? { site: site.id, dataset: dataset.name, rows: 0, silent: false, reason: ZONE_FORBIDDEN }
+    const unread = { site: site.id, dataset: dataset.name, rows: 0, silent: false }
+    if (settings === undefined) return { ...unread, reason: ZONE_FORBIDDEN }
+    try {
+      return await readDataset(dataset, settings[dataset.node], site, run)
+    } catch (error) {
+      if (!(error instanceof ProviderFailure) || !isOfOneDataset(error, dataset)) throw error
+      return { ...unread, reason: error.code }
+    }
   }
+}
+
+const ANSWERS_NOT_TAKEN: ReadonlySet<string> = new Set([
+  'provider_query_refused',
+  'provider_reply_invalid',
+  'provider_reply_too_large',
+  'page_repeated',
+])
+
+/** A zone that is closed hides no other; and a breakdown that is not to be had spoils no figure, but the run is not whole. */
+function isOfOneDataset<Row>({ code }: ProviderFailure, { waits }: Dataset<Row>): boolean {
+  return code === ZONE_FORBIDDEN || (waits && ANSWERS_NOT_TAKEN.has(code))
 }
 
 /** An empty or incomplete run is named as what it is: only a run that read every dataset to its end is `ok`. */
@@ -113,37 +142,27 @@ async function readDataset<Row>(
 ): Promise<Read> {
   const { name, windowMs } = dataset
   const read = { site: site.id, dataset: name, silent: false }
-  // Not in the zone's plan, or only in windows shorter than ours: there is nothing to wait for.
-  if (!settings.enabled || settings.maxDuration * 1000 < windowMs) return { ...read, rows: 0, reason: null }
+  if (!isInPlan(dataset, settings)) return { ...read, rows: 0, reason: null }
   if (settings.maxNumberOfFields < dataset.fields) return { ...read, rows: 0, reason: 'dataset_fields_limited' }
   const now = await tools.clock()
-  const bounds = {
-    windowMs,
-    settlingMs: dataset.settlingMs,
-    notOlderThanMs: Math.min(settings.notOlderThan * 1000, MAX_BACKFILL_MS),
-    maxDurationMs: Math.min(settings.maxDuration * 1000, dataset.maxWindows * windowMs),
-  }
-  const { chunks, endedUntil, completeUntil } = planWindows(bounds, site.cursors[name] ?? null, now)
-  const source: WindowedRows<Row> = {
-    windowMs,
-    beginOf: dataset.beginOf,
-    ask: (from, to, limit) => dataset.ask(client, site.providerRef, from, to, limit),
-  }
+  const cursor = site.cursors[name] ?? null
+  const { chunks, endedUntil, completeUntil } = planWindows(boundsOf(dataset, settings), cursor, now)
   const asked = dataset.waits ? chunksUntil(chunks, completeUntil) : chunks
+  const source = rowsOfZone(dataset, client, site)
   let count = 0
   for (const chunk of asked) {
     const fetchedAt = await tools.clock()
     if (fetchedAt > deadline) return { ...read, rows: count, reason: 'run_too_long' }
-    const limit = Math.min(settings.maxPageSize, MAX_PAGE_ROWS)
+    const limit = pageLimit(settings)
     const rows = await readWindows(source, { ...chunk, expectedUntil: Math.min(chunk.to, endedUntil), limit })
     const last = rows.at(-1)
     const lastRowEnd = last === undefined ? undefined : dataset.beginOf(last) + windowMs
     await tools.store({
       siteId: site.id,
       dataset: name,
-      facts: rows.flatMap((row) => factsOf(dataset, row, completeUntil)),
-      tops: rows.flatMap((row) => topsOf(dataset, row, completeUntil)),
+      ...storedOf(dataset, rows, completeUntil),
       completeUntil: cursorAfter(chunk, lastRowEnd, completeUntil, windowMs, now),
+      ...(cursor === null && chunk === asked[0] ? { historyUntil: chunk.from } : {}),
       fetchedAt,
     })
     count += rows.length
@@ -153,7 +172,97 @@ async function readDataset<Row>(
   return { ...read, rows: count, silent, reason: null }
 }
 
+/** What is not in the zone's plan, or only in windows shorter than ours, is not waited for. */
+function isInPlan<Row>({ windowMs }: Dataset<Row>, { enabled, maxDuration }: DatasetSettings): boolean {
+  return enabled && maxDuration * 1000 >= windowMs
+}
+
 /** What has settled of the chunks: nothing of it changes any more. */
 function chunksUntil(chunks: Plan['chunks'], until: number): Plan['chunks'] {
   return chunks.filter(({ from }) => from < until).map(({ from, to }) => ({ from, to: Math.min(to, until) }))
+}
+
+function storedOf<Row>(
+  dataset: Dataset<Row>,
+  rows: readonly Row[],
+  completeUntil: number,
+): Pick<Slice, 'facts' | 'tops'> {
+  return {
+    facts: rows.flatMap((row) => factsOf(dataset, row, completeUntil)),
+    tops: rows.flatMap((row) => topsOf(dataset, row, completeUntil)),
+  }
+}
+
+function boundsOf<Row>(
+  { name, windowMs, settlingMs, maxWindows, recentMs }: Dataset<Row>,
+  settings: DatasetSettings,
+): DatasetBounds {
+  return {
+    windowMs,
+    settlingMs,
+    notOlderThanMs: Math.min(settings.notOlderThan * 1000, HISTORY_MS[name]),
+    maxDurationMs: Math.min(settings.maxDuration * 1000, maxWindows * windowMs),
+    recentMs,
+  }
+}
+
+function rowsOfZone<Row>(
+  { windowMs, beginOf, ask }: Dataset<Row>,
+  client: CloudflareClient,
+  { providerRef }: PolledSite,
+): WindowedRows<Row> {
+  return { windowMs, beginOf, ask: (from, to, limit) => ask(client, providerRef, from, to, limit) }
+}
+
+function pageLimit({ maxPageSize }: DatasetSettings): number {
+  return Math.min(maxPageSize, MAX_PAGE_ROWS)
+}
+
+/** Each zone's own bounds are asked for once a job, ten zones together. */
+export function cloudflareHistory(access: ProviderAccess, sites: readonly PolledSite[]): History {
+  const client = new CloudflareClient(access)
+  const known = new Map<string, ZoneSettings>()
+  const settingsFor = async (site: PolledSite) => {
+    if (!known.has(site.providerRef)) {
+      const first = Math.floor(sites.findIndex(({ id }) => id === site.id) / ZONES_PER_QUERY) * ZONES_PER_QUERY
+      for (const [zone, own] of await settingsOf(client, sites.slice(first, first + ZONES_PER_QUERY)))
+        known.set(zone, own)
+    }
+    const own = known.get(site.providerRef)
+    if (own === undefined) throw new ProviderFailure(ZONE_FORBIDDEN)
+    return own
+  }
+  const readers = {
+    hourly: historyOf(HOURLY, access, client),
+    daily: historyOf(DAILY, access, client),
+    hourly_rollup: historyOf(HOURLY_ROLLUP, access, client),
+    paths: historyOf(PATHS, access, client),
+  }
+  return {
+    oldest: async (site, name) => readers[name].oldest(await settingsFor(site)),
+    readNewest: async (site, name, range) => readers[name].readSlice(await settingsFor(site), site, range),
+  }
+}
+
+function historyOf<Row>(dataset: Dataset<Row>, { clock }: ProviderAccess, client: CloudflareClient) {
+  const { node, windowMs, fields, proofWindows, settlingMs } = dataset
+  const oldest = async ({ [node]: settings }: ZoneSettings): Promise<number> => {
+    if (!isInPlan(dataset, settings) || settings.maxNumberOfFields < fields) return Number.POSITIVE_INFINITY
+    return oldestWindow(boundsOf(dataset, settings), await clock())
+  }
+  const readSlice = async ({ [node]: settings }: ZoneSettings, site: PolledSite, range: Range): Promise<Slice> => {
+    const fetchedAt = await clock()
+    const step = stepOf(boundsOf(dataset, settings))
+    const proofMs = Math.min(proofWindows * windowMs, step - windowMs)
+    const now = Math.floor(fetchedAt / windowMs) * windowMs + windowMs
+    const to = Math.min(Math.ceil(range.to / windowMs) * windowMs, now)
+    const oldest = Math.ceil(range.from / windowMs) * windowMs
+    const from = Math.max(oldest, to - step + proofMs)
+    const knownUntil = Math.max(to, Math.min(to + proofMs, now))
+    const limit = pageLimit(settings)
+    const rows = await readBefore(rowsOfZone(dataset, client, site), { from, to, knownUntil, limit })
+    const completeUntil = Math.floor((fetchedAt - settlingMs) / windowMs) * windowMs
+    return { from: from === oldest ? range.from : from, ...storedOf(dataset, rows, completeUntil), fetchedAt }
+  }
+  return { oldest, readSlice }
 }

@@ -1,5 +1,5 @@
 import {
-  type Connector,
+  type Poll,
   type PolledSite,
   type ProviderAccess,
   ProviderFailure,
@@ -12,7 +12,7 @@ export type RunEnd = Pick<RunReport, 'reason'> & { readonly outcome: Exclude<Run
 type Read = (access: ProviderAccess, sites: readonly PolledSite[], tools: RunTools) => Promise<RunEnd>
 
 /** Counts what is stored; what was stored before the provider asked to wait stays. */
-export function connectorOf(read: Read): Connector {
+export function connectorOf(read: Read): Poll {
   return async (access, sites, tools) => {
     let facts = 0
     const counted: RunTools = {

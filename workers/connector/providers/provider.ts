@@ -17,6 +17,8 @@ export type ProviderFailureCode =
   | 'provider_reply_invalid'
   | 'provider_reply_too_large'
   | 'provider_query_refused'
+  /** A site that the provider no longer lists. */
+  | 'site_missing'
   | 'page_repeated'
 
 /** Carries a code and a wait, never the provider's own text: that could echo what was sent. */
@@ -32,9 +34,8 @@ export class ProviderFailure extends Error {
   }
 }
 
-export type DatasetName = 'hourly' | 'daily'
-/** What Cloudflare gives beside them, each with a reach of its own and so a cursor. */
-export type BreakdownName = 'hourly_rollup' | 'paths'
+/** The last two are Cloudflare's alone, each with a reach of its own and so a cursor. */
+export type DatasetName = 'hourly' | 'daily' | 'hourly_rollup' | 'paths'
 export type PolledSite = {
   readonly id: SiteId
   readonly providerRef: string
@@ -43,8 +44,8 @@ export type PolledSite = {
   /** Those that its figures are in so far. */
   readonly currencies: readonly string[]
   /** Unix milliseconds up to which each dataset is complete; null before the first poll. */
-  readonly cursors: { readonly [Name in DatasetName]: number | null } & {
-    readonly [Name in BreakdownName]?: number | null
+  readonly cursors: { readonly hourly: number | null; readonly daily: number | null } & {
+    readonly [Name in DatasetName]?: number | null
   }
 }
 
@@ -76,10 +77,12 @@ export type DayTop = Top & {
 /** What is stored in one transaction: facts, where they come from, and how far the site is now complete. */
 export type Chunk = {
   readonly siteId: SiteId
-  readonly dataset: DatasetName | BreakdownName
+  readonly dataset: DatasetName
   readonly facts: readonly Fact[]
   readonly tops?: readonly DayTop[]
   readonly completeUntil: number | null
+  /** Of a first poll alone: where it began. What lies before it is its history, which is then planned. */
+  readonly historyUntil?: number
   readonly fetchedAt: number
 }
 
@@ -107,7 +110,7 @@ export type ProviderAccess = {
   readonly timeoutMs?: number
 }
 
-/** What a provider's file gets to work with. `at` is asked again before each call, since a backfill takes minutes. */
+/** What a provider's file gets to work with. The clock is asked again before each call, since a run takes minutes. */
 export type RunTools = {
   readonly clock: () => Promise<number>
   readonly store: (chunk: Chunk) => Promise<void>
@@ -120,5 +123,24 @@ export type SiteList = {
 }
 export type SiteLister = (access: ProviderAccess) => Promise<SiteList>
 
-/** One run over all sites of a credential, each from its own cursors. */
-export type Connector = (access: ProviderAccess, sites: readonly PolledSite[], tools: RunTools) => Promise<RunReport>
+/** One run over all sites of a credential, each from its own cursors; a first one reads recent windows alone. */
+export type Poll = (access: ProviderAccess, sites: readonly PolledSite[], tools: RunTools) => Promise<RunReport>
+
+/** Half-open, in Unix milliseconds, on the dataset's own windows. */
+export type Range = { readonly from: number; readonly to: number }
+/** The newest part of a range, whole from `from` on. `from` is the range's own where nothing is left of it. */
+export type Slice = { readonly from: number } & Pick<Chunk, 'facts' | 'tops' | 'fetchedAt'>
+
+/** What lies before a first poll. Made anew for each job, so that it may keep what it learned of the provider meanwhile. */
+export type History = {
+  /** The oldest instant that the provider can still be asked for, or later than now where it keeps none. */
+  readonly oldest: (site: PolledSite, dataset: DatasetName) => Promise<number>
+  /** As much of the range's end as one transaction stores. The same range always gives the same facts, but for corrections. */
+  readonly readNewest: (site: PolledSite, dataset: DatasetName, range: Range) => Promise<Slice>
+}
+
+export type Connector = {
+  readonly poll: Poll
+  /** Null for a provider that tells of the present alone. */
+  readonly history: ((access: ProviderAccess, sites: readonly PolledSite[]) => History) | null
+}

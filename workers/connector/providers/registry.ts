@@ -1,17 +1,17 @@
 import type { Provider } from '../../../domain/contracts/providers.ts'
-import { pollCloudflare } from './cloudflare.ts'
+import { cloudflareHistory, pollCloudflare } from './cloudflare.ts'
 import { listZones } from './cloudflare-zones.ts'
 import type { Connector, SiteLister } from './provider.ts'
-import { pollResend } from './resend.ts'
-import { pollStripe } from './stripe.ts'
+import { pollResend, resendHistory } from './resend.ts'
+import { pollStripe, stripeHistory } from './stripe.ts'
 import { pollSupabase } from './supabase.ts'
 
 /** How each provider's figures are read: one line each, see docs/add-a-provider.md. */
 export const CONNECTORS: { readonly [Name in Provider]: Connector } = {
-  cloudflare: pollCloudflare,
-  resend: pollResend,
-  stripe: pollStripe,
-  supabase: pollSupabase,
+  cloudflare: { poll: pollCloudflare, history: cloudflareHistory },
+  resend: { poll: pollResend, history: resendHistory },
+  stripe: { poll: pollStripe, history: stripeHistory },
+  supabase: { poll: pollSupabase, history: null },
 }
 
 /** How it is asked again which sites a key reaches; the others' runs list them anyway, or have one alone. */

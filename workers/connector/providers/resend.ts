@@ -1,3 +1,4 @@
+import { HISTORY_MS } from '../../../domain/backfill/retention.ts'
 import { METRICS, type MetricName } from '../../../domain/metrics/definitions.ts'
 import {
   type DayCounts,
@@ -10,17 +11,26 @@ import {
   VERIFIED,
 } from '../../../domain/providers/resend/schemas.ts'
 import { connectorOf } from './connector.ts'
-import { type Fact, type PolledSite, ProviderFailure, type RunTools } from './provider.ts'
+import {
+  type Fact,
+  type History,
+  type PolledSite,
+  type ProviderAccess,
+  ProviderFailure,
+  type Range,
+  type RunTools,
+  type Slice,
+} from './provider.ts'
 import { ResendClient } from './resend-client.ts'
-import { planWindows } from './window-reader.ts'
+import { type DatasetBounds, oldestWindow, planWindows } from './window-reader.ts'
 
 const DAY_MS = 86_400_000
 /** A mail of Monday may bounce, or be complained about, on Wednesday: a day is read again until it is three days old. */
 const SETTLING_MS = 3 * DAY_MS
-/** Facts have partitions for 25 months back, whatever a plan would give. */
-const MAX_BACKFILL_MS = 730 * DAY_MS
-/** Days as old as these may lie before what the team's plan keeps, which is asked for first. */
-const SURELY_KEPT_MS = 7 * DAY_MS
+/** A first poll's own part, which every plan keeps; the rest is history. Of older days it is asked first which of them are kept. */
+const RECENT_MS = 7 * DAY_MS
+/** What one transaction of a history stores. */
+const MOST_DAYS = 180
 /** A run that takes longer ends as partial; the next one goes on from its cursors. */
 const MAX_RUN_MS = 4 * 60_000
 
@@ -77,32 +87,21 @@ async function readDays(run: Run): Promise<Read> {
 async function readGroup(run: Run, sites: readonly PolledSite[]): Promise<Read> {
   const { client, domains, tools, deadline } = run
   const now = await tools.clock()
-  const bounds = {
-    windowMs: DAY_MS,
-    settlingMs: SETTLING_MS,
-    notOlderThanMs: MAX_BACKFILL_MS,
-    maxDurationMs: Math.floor(MAX_METRICS_ROWS / sites.length) * DAY_MS,
-  }
-  const { chunks, completeUntil } = planWindows(bounds, await startOf(client, sites, now), now)
+  const { chunks, completeUntil } = planWindows(boundsOf(sites.length), await startOf(client, sites, now), now)
   const ids = sites.map(({ providerRef }) => providerRef)
   let mails = 0
   for (const { from, to } of chunks) {
     const fetchedAt = await tools.clock()
     if (fetchedAt > deadline) return { mails, reason: 'run_too_long' }
     const reply = await client.dayCounts(ids, from, to)
-    const rows = judgeRows(reply, ids, from, to)
-    const isWhole = EVENT_COUNTS.every((name) => reply.totals[name] === sum(reply.data.map((row) => row[name])))
+    const isWhole = isWholeReply(reply)
     const settled = isWhole ? completeUntil : from
-    for (const { id: siteId, providerRef } of sites) {
-      const born = Date.parse(domains.get(providerRef)?.created_at ?? '')
-      const own = daysOf(from, to).flatMap((day) => {
-        const row = rows.get(keyOf(providerRef, day))
-        // Totals that its rows add up to leave nothing for a day without a row: no mail was sent on it.
-        const counts = row ?? (isWhole && day >= born ? NO_MAIL : undefined)
-        return counts === undefined ? [] : factsOf(counts, day, settled)
-      })
-      const moved = settled > from ? Math.min(to, settled) : null
-      await tools.store({ siteId, dataset: 'daily', facts: own, completeUntil: moved, fetchedAt })
+    const rows = judgeRows(reply, ids, from, to)
+    for (const { id: siteId, providerRef, cursors } of sites) {
+      const own = factsOfDays({ rows, isWhole, domain: domains.get(providerRef), providerRef, settled }, { from, to })
+      const completeUntil = settled > from ? Math.min(to, settled) : null
+      const historyUntil = cursors.daily === null && from === chunks[0]?.from ? { historyUntil: from } : {}
+      await tools.store({ siteId, dataset: 'daily', facts: own, completeUntil, ...historyUntil, fetchedAt })
     }
     mails += reply.totals.sent + reply.totals.suppressed
     // Its own totals speak of mail that its rows leave out: the days are asked for again, and none is called complete.
@@ -111,15 +110,83 @@ async function readGroup(run: Run, sites: readonly PolledSite[]): Promise<Read> 
   return { mails, reason: null }
 }
 
+function boundsOf(sites: number): DatasetBounds {
+  return {
+    windowMs: DAY_MS,
+    settlingMs: SETTLING_MS,
+    notOlderThanMs: HISTORY_MS.daily,
+    maxDurationMs: Math.floor(MAX_METRICS_ROWS / sites) * DAY_MS,
+    recentMs: RECENT_MS,
+  }
+}
+
+function isWholeReply({ data, totals }: DayCounts): boolean {
+  return EVENT_COUNTS.every((name) => totals[name] === sum(data.map((row) => row[name])))
+}
+
+type DomainDays = {
+  readonly rows: ReadonlyMap<string, Counts>
+  readonly isWhole: boolean
+  readonly domain: Domain | undefined
+  readonly providerRef: string
+  /** Days that end by then are complete. */
+  readonly settled: number
+}
+
+function factsOfDays({ rows, isWhole, domain, providerRef, settled }: DomainDays, { from, to }: Range): Fact[] {
+  const born = Date.parse(domain?.created_at ?? '')
+  return daysOf(from, to).flatMap((day) => {
+    const row = rows.get(keyOf(providerRef, day))
+    // Totals that its rows add up to leave nothing for a day without a row: no mail was sent on it.
+    const counts = row ?? (isWhole && day >= born ? NO_MAIL : undefined)
+    return counts === undefined ? [] : factsOf(counts, day, settled)
+  })
+}
+
+/** What became of each domain's mail. Which days the team's plan keeps, and which domains it has, is asked once a job. */
+export function resendHistory(access: ProviderAccess): History {
+  const client = new ResendClient(access)
+  let kept: Promise<number> | undefined
+  let domains: Promise<ReadonlyMap<string, Domain>> | undefined
+  return {
+    oldest: async () => {
+      const now = await access.clock()
+      kept ??= client.oldestDay(oldestWindow(boundsOf(1), now), now)
+      return await kept
+    },
+    readNewest: async ({ providerRef }, _, range) => {
+      domains ??= client.domains()
+      const domain = (await domains).get(providerRef)
+      if (domain === undefined) throw new ProviderFailure('site_missing')
+      return readSlice(client, await access.clock(), domain, range)
+    },
+  }
+}
+
+async function readSlice(client: ResendClient, fetchedAt: number, domain: Domain, range: Range): Promise<Slice> {
+  const to = Math.ceil(range.to / DAY_MS) * DAY_MS
+  const oldest = Math.floor(range.from / DAY_MS) * DAY_MS
+  const from = Math.max(oldest, to - boundsOf(1).maxDurationMs, to - MOST_DAYS * DAY_MS)
+  const reply = await client.dayCounts([domain.id], from, to)
+  // Its own totals speak of mail that its rows leave out.
+  if (!isWholeReply(reply)) throw new ProviderFailure('provider_reply_invalid')
+  const rows = judgeRows(reply, [domain.id], from, to)
+  const settled = Math.floor((fetchedAt - SETTLING_MS) / DAY_MS) * DAY_MS
+  const facts = factsOfDays({ rows, isWhole: true, domain, providerRef: domain.id, settled }, { from, to })
+  return { from: Math.max(from, range.from), facts, fetchedAt }
+}
+
 function daysOf(from: number, to: number): number[] {
   return Array.from({ length: (to - from) / DAY_MS }, (_, index) => from + index * DAY_MS)
 }
 
-/** Null where the oldest day that can be asked for is the answer. */
-async function startOf(client: ResendClient, sites: readonly PolledSite[], now: number): Promise<number | null> {
-  const oldest = Math.ceil((now - MAX_BACKFILL_MS) / DAY_MS) * DAY_MS + DAY_MS
-  const from = Math.max(oldest, Math.min(...sites.map(({ cursors }) => cursors.daily ?? oldest)))
-  return from > now - SURELY_KEPT_MS ? from : client.oldestDay(from, now)
+async function startOf(client: ResendClient, sites: readonly PolledSite[], now: number): Promise<number> {
+  const recent = Math.ceil((now - RECENT_MS) / DAY_MS) * DAY_MS
+  const from = Math.max(
+    oldestWindow(boundsOf(1), now),
+    Math.min(...sites.map(({ cursors }) => cursors.daily ?? recent)),
+  )
+  return from >= recent ? from : client.oldestDay(from, now)
 }
 
 type Counts = Pick<DayRow, EventCount>

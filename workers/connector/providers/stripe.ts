@@ -1,3 +1,4 @@
+import { HISTORY_MS } from '../../../domain/backfill/retention.ts'
 import { type Day, dayOf, daysBetween } from '../../../domain/calendar/days.ts'
 import { METRICS } from '../../../domain/metrics/definitions.ts'
 import {
@@ -8,19 +9,30 @@ import {
   type Revenue,
 } from '../../../domain/providers/stripe/revenue.ts'
 import { connectorOf, type RunEnd } from './connector.ts'
-import { type Fact, type PolledSite, ProviderFailure, type RunTools } from './provider.ts'
+import {
+  type Fact,
+  type History,
+  type PolledSite,
+  type ProviderAccess,
+  ProviderFailure,
+  type Range,
+  type RunTools,
+  type Slice,
+} from './provider.ts'
 import { StripeClient } from './stripe-client.ts'
 
 const DAY_MS = 24 * 3_600_000
 const SOURCE = 'stripe.balance_transactions'
 /** A transaction may be listed some minutes after it was made. */
 const SETTLING_MS = 60 * 60_000
-/** Facts have partitions for 25 months back. */
-const MAX_BACKFILL_MS = 730 * DAY_MS
+/** A first poll's own part; the rest is history. */
+const RECENT_MS = 7 * DAY_MS
 /** What one transaction of ours stores: fewer days for an account that sells more. */
 const MOST_DAYS = 31
 /** 5,000 transactions in memory, and well within what a Worker may ask for. */
 const MOST_PAGES = 50
+/** Nothing read so far proves that nothing came before, and the rest of the history hangs on it. */
+const TRIES_OF_A_BEGINNING = 6
 /** A run that takes longer ends as partial; the next one goes on from its cursors. */
 const MAX_RUN_MS = 4 * 60_000
 
@@ -49,15 +61,16 @@ async function readAccount(
   deadline: number,
 ): Promise<string | null> {
   const now = await tools.clock()
-  const oldest = dayOf(site.timeZone, now - MAX_BACKFILL_MS).to
-  const days = daysBetween(site.timeZone, Math.max(site.cursors.daily ?? oldest, oldest), now)
+  const cursor = site.cursors.daily
+  const days = daysBetween(site.timeZone, Math.max(cursor ?? now - RECENT_MS, oldestDay(site, now)), now)
+  let historyUntil = cursor === null ? days[0]?.from : undefined
   const currencies = new Set(site.currencies)
   let most = MOST_DAYS
   while (days.length > 0) {
     const fetchedAt = await tools.clock()
     if (fetchedAt > deadline) return 'run_too_long'
     const some = days.slice(0, most)
-    const read = await readDays(client, some, deadline, tools)
+    const read = await readDays(client, some, { deadline, clock: tools.clock })
     if (read === 'run_too_long') return read
     if (read === 'too_many') {
       most = Math.max(1, Math.floor(some.length / 4))
@@ -69,14 +82,70 @@ async function readAccount(
       siteId: site.id,
       dataset: 'daily',
       facts: some.flatMap((day) => factsOf(day, read.revenue.get(day.from), currencies, fetchedAt)),
-      // An account that never had a transaction is looked through from its beginning each time.
+      // An account that never had a transaction is looked through from its first poll on each time.
       completeUntil: currencies.size === 0 ? null : (some.findLast((day) => isOver(day, fetchedAt))?.to ?? null),
+      ...(historyUntil === undefined ? {} : { historyUntil }),
       fetchedAt,
     })
+    historyUntil = undefined
     days.splice(0, some.length)
     if (read.pages < MOST_PAGES / 8) most = Math.min(MOST_DAYS, most * 2)
   }
   return currencies.size === 0 ? EMPTY : null
+}
+
+function oldestDay({ timeZone }: PolledSite, now: number): number {
+  return dayOf(timeZone, now - HISTORY_MS.daily).to
+}
+
+/** A key is of one account. How many days make a slice depends on what the account sells: half as many until they are few enough. */
+export function stripeHistory(access: ProviderAccess): History {
+  const client = new StripeClient(access)
+  const currencies = new Set<string>()
+  let most = MOST_DAYS
+  return {
+    oldest: async (site) => oldestDay(site, await access.clock()),
+    readNewest: async (site, _, range) => {
+      for (const known of site.currencies) currencies.add(known)
+      for (;;) {
+        const slice = await readSlice(client, access.clock, newestDays(site, range, most), currencies)
+        if (slice !== 'too_many') return { ...slice, from: Math.max(slice.from, range.from) }
+        most = Math.max(1, Math.floor(most / 4))
+      }
+    },
+  }
+}
+
+/** Whole days that end with the range, the oldest first. */
+function newestDays({ timeZone }: PolledSite, { from, to }: Range, most: number): Day[] {
+  const days = [dayOf(timeZone, to - 1)]
+  for (let [first] = days; first !== undefined && first.from > from && days.length < most; [first] = days) {
+    days.unshift(dayOf(timeZone, first.from - 1))
+  }
+  return days
+}
+
+async function readSlice(
+  client: StripeClient,
+  clock: () => Promise<number>,
+  days: readonly Day[],
+  currencies: Set<string>,
+): Promise<Slice | 'too_many'> {
+  const fetchedAt = await clock()
+  const read = await readDays(client, days, { deadline: fetchedAt + MAX_RUN_MS, clock })
+  if (read === 'too_many') return read
+  if (read === 'run_too_long') throw new ProviderFailure('provider_timeout')
+  for (const currency of read.currencies) currencies.add(currency)
+  const [first, last] = [days[0], days.at(-1)]
+  if (first === undefined || last === undefined) throw new ProviderFailure('provider_query_refused')
+  if (read.currencies.size === 0) {
+    const newest = await newestBefore(client, last.to, TRIES_OF_A_BEGINNING)
+    // Before its first transaction an account has no history.
+    if (newest === undefined) return { from: Number.NEGATIVE_INFINITY, facts: [], fetchedAt }
+    if (newest >= first.from) throw new ProviderFailure('provider_reply_invalid')
+  }
+  const facts = days.flatMap((day) => factsOf(day, read.revenue.get(day.from), currencies, fetchedAt))
+  return { from: first.from, facts, fetchedAt }
 }
 
 function isOver({ to }: Day, now: number): boolean {
@@ -101,16 +170,24 @@ async function proveSilence(
 ): Promise<void> {
   const [first, last] = [days[0], days.at(-1)]
   if (first === undefined || last === undefined) return
-  const newest = (await client.newestBefore(last.to)) ?? (await client.newestBefore(last.to))
+  const newest = await newestBefore(client, last.to, 2)
   const isProved = newest === undefined ? currencies.size === 0 : newest < first.from
   if (!isProved) throw new ProviderFailure('provider_reply_invalid')
+}
+
+/** The first answer with something in it: an empty one may be a fault. */
+async function newestBefore(client: StripeClient, instant: number, tries: number): Promise<number | undefined> {
+  for (let asked = 0; asked < tries; asked += 1) {
+    const newest = await client.newestBefore(instant)
+    if (newest !== undefined) return newest
+  }
+  return undefined
 }
 
 async function readDays(
   client: StripeClient,
   days: readonly Day[],
-  deadline: number,
-  { clock }: RunTools,
+  { deadline, clock }: { readonly deadline: number; readonly clock: () => Promise<number> },
 ): Promise<ReadDays | 'too_many' | 'run_too_long'> {
   const [first, last] = [days[0], days.at(-1)]
   const revenue = new Map<number, Map<string, Revenue>>()

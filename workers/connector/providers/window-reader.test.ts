@@ -1,10 +1,16 @@
 import { describe, expect, it } from 'vitest'
-import { cursorAfter, planWindows, readWindows } from './window-reader.ts'
+import { cursorAfter, oldestWindow, planWindows, readBefore, readWindows, stepOf } from './window-reader.ts'
 
 const HOUR = 3_600_000
 const NOW = Date.UTC(2026, 10, 24, 10, 30)
 const THIS_HOUR = Date.UTC(2026, 10, 24, 10)
-const bounds = { windowMs: HOUR, settlingMs: 600_000, notOlderThanMs: 31 * 24 * HOUR, maxDurationMs: 72 * HOUR }
+const bounds = {
+  windowMs: HOUR,
+  settlingMs: 600_000,
+  notOlderThanMs: 31 * 24 * HOUR,
+  maxDurationMs: 72 * HOUR,
+  recentMs: 100 * HOUR,
+}
 
 describe('planWindows', () => {
   it('goes from the cursor to the end of the window that is under way', () => {
@@ -12,9 +18,13 @@ describe('planWindows', () => {
     expect(chunks).toEqual([{ from: THIS_HOUR - 2 * HOUR, to: THIS_HOUR + HOUR }])
     expect(completeUntil).toBe(THIS_HOUR)
   })
-  it('begins a backfill inside what the provider keeps and cuts it into windows that it allows', () => {
+  it('begins with recent windows, inside what the provider keeps, and cuts them into ranges that it allows', () => {
     const { chunks } = planWindows(bounds, null, NOW)
-    expect(chunks[0]?.from).toBeGreaterThan(NOW - bounds.notOlderThanMs)
+    expect(chunks[0]?.from).toBe(THIS_HOUR - 100 * HOUR)
+    expect(chunks).toHaveLength(2)
+    const kept = { ...bounds, notOlderThanMs: 10 * HOUR }
+    expect(planWindows(kept, null, NOW).chunks[0]?.from).toBe(oldestWindow(kept, NOW))
+    expect(oldestWindow(kept, NOW)).toBe(THIS_HOUR - 8 * HOUR)
     expect(chunks.every(({ from, to }) => to - from <= bounds.maxDurationMs && from < to)).toBe(true)
     expect(chunks.slice(1).every(({ from }, index) => from === chunks[index]?.to)).toBe(true)
   })
@@ -25,7 +35,7 @@ describe('planWindows', () => {
     expect(planWindows(bounds, null, THIS_HOUR + 60_000).completeUntil).toBe(THIS_HOUR - HOUR)
   })
   it('refuses bounds narrower than one window', () => {
-    expect(() => planWindows({ ...bounds, maxDurationMs: HOUR - 1 }, null, NOW)).toThrow('provider_query_refused')
+    expect(() => stepOf({ ...bounds, maxDurationMs: HOUR - 1 })).toThrow('provider_query_refused')
   })
 })
 
@@ -71,6 +81,37 @@ describe('readWindows', () => {
   it('refuses rows beyond the window or between windows', async () => {
     await expect(readWindows(source(() => [THIS_HOUR]).rows, range)).rejects.toThrow('provider_reply_invalid')
     await expect(readWindows(source(() => [from + 1]).rows, range)).rejects.toThrow('provider_reply_invalid')
+  })
+})
+
+describe('readBefore', () => {
+  const [from, to] = [THIS_HOUR - 10 * HOUR, THIS_HOUR - 4 * HOUR]
+  const range = { from, to, knownUntil: THIS_HOUR, limit: 100 }
+  /** A site that was visited in these hours; each answer is what a fault makes of the true one. */
+  const read = async (visited: readonly number[], faults: readonly ((rows: number[]) => number[])[]) => {
+    let calls = 0
+    const ask = async (start: number, end: number) => {
+      const rows = visited.map((hour) => THIS_HOUR + hour * HOUR).filter((row) => row >= start && row < end)
+      calls += 1
+      return faults[calls - 1]?.(rows) ?? rows
+    }
+    const rows = await readBefore({ windowMs: HOUR, beginOf: (row: number) => row, ask }, range)
+    return { hours: rows.map((row) => (row - THIS_HOUR) / HOUR), calls }
+  }
+  const nothing = () => []
+  const half = (rows: number[]) => rows.slice(0, Math.ceil(rows.length / 2))
+
+  it('believes an answer that holds windows known already, and gives what is before them alone', async () => {
+    expect(await read([-10, -6, -3, -1], [])).toEqual({ hours: [-10, -6], calls: 1 })
+    expect(await read([-3], [])).toEqual({ hours: [], calls: 1 })
+  })
+  it('asks again where an answer ends before them, or is empty', async () => {
+    expect(await read([-10, -8, -6, -5, -3], [half])).toEqual({ hours: [-10, -8, -6, -5], calls: 2 })
+    expect(await read([-10, -6, -3], [nothing, nothing])).toEqual({ hours: [-10, -6], calls: 3 })
+  })
+  it('takes a silence that nothing can prove for one after three empty answers', async () => {
+    expect(await read([], [])).toEqual({ hours: [], calls: 3 })
+    expect(await read([-10], [nothing, nothing])).toEqual({ hours: [-10], calls: 6 })
   })
 })
 

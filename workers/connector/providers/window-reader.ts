@@ -1,4 +1,4 @@
-import { ProviderFailure } from './provider.ts'
+import { ProviderFailure, type Range } from './provider.ts'
 
 /** A dataset of equal windows, in order of time, with at most one row a window. */
 export type WindowedRows<Row> = {
@@ -33,6 +33,31 @@ export async function readWindows<Row>(
   return read
 }
 
+/** Empty answers that make a silence where nothing can prove it. */
+const TRIES_OF_A_SILENCE = 3
+
+/**
+ * Reads every row of [from, to), and asks beyond it, up to `knownUntil`, for windows that are stored already: an answer that has one of
+ * those was neither empty by mistake nor cut short before them. Without such proof a silence is asked about again.
+ */
+export async function readBefore<Row>(
+  rows: WindowedRows<Row>,
+  range: Range & { readonly knownUntil: number; readonly limit: number },
+): Promise<Row[]> {
+  const read: Row[] = []
+  let position = range.from
+  let silences = 0
+  while (position < range.to && silences < TRIES_OF_A_SILENCE) {
+    const page = await rows.ask(position, range.knownUntil, range.limit)
+    const end = judgePage(rows, page, position, range.knownUntil)
+    if (end === undefined) silences += 1
+    else silences = 0
+    read.push(...page.filter((row) => rows.beginOf(row) < range.to))
+    position = end ?? position
+  }
+  return read
+}
+
 /** The end of the page's last window, undefined for an empty page. A row from before the position was answered already. */
 function judgePage<Row>(
   { beginOf, windowMs }: WindowedRows<Row>,
@@ -56,6 +81,8 @@ export type DatasetBounds = {
   readonly settlingMs: number
   readonly notOlderThanMs: number
   readonly maxDurationMs: number
+  /** How far back a first poll reads: what is older is its history. */
+  readonly recentMs: number
 }
 export type Plan = {
   readonly chunks: readonly { readonly from: number; readonly to: number }[]
@@ -66,16 +93,14 @@ export type Plan = {
 }
 
 /**
- * From the saved cursor to the window that is under way, in steps that the provider allows. Without a cursor, or when it
- * is older than the provider keeps rows, from the oldest window that can be asked for.
+ * From the saved cursor to the window that is under way, in steps that the provider allows. Without a cursor from the recent windows
+ * on; with one that is older than the provider keeps rows, from the oldest window that can be asked for.
  */
 export function planWindows(bounds: DatasetBounds, cursor: number | null, now: number): Plan {
   const { windowMs } = bounds
-  const step = Math.floor(bounds.maxDurationMs / windowMs) * windowMs
-  if (step === 0) throw new ProviderFailure('provider_query_refused')
-  // One window of margin: time passes between planning and asking.
-  const oldest = Math.ceil((now - bounds.notOlderThanMs) / windowMs) * windowMs + windowMs
-  const from = Math.max(cursor ?? oldest, oldest)
+  const step = stepOf(bounds)
+  const recent = Math.floor((now - bounds.recentMs) / windowMs) * windowMs
+  const from = Math.max(cursor ?? recent, oldestWindow(bounds, now))
   const endedUntil = Math.floor(now / windowMs) * windowMs
   const to = endedUntil + windowMs
   const chunks: { from: number; to: number }[] = []
@@ -83,6 +108,21 @@ export function planWindows(bounds: DatasetBounds, cursor: number | null, now: n
     chunks.push({ from: position, to: Math.min(position + step, to) })
   }
   return { chunks, endedUntil, completeUntil: Math.floor((now - bounds.settlingMs) / windowMs) * windowMs }
+}
+
+/** The widest range of whole windows that the provider answers at once. */
+export function stepOf({ maxDurationMs, windowMs }: Pick<DatasetBounds, 'maxDurationMs' | 'windowMs'>): number {
+  const step = Math.floor(maxDurationMs / windowMs) * windowMs
+  if (step === 0) throw new ProviderFailure('provider_query_refused')
+  return step
+}
+
+/** One window of margin: time passes between planning and asking. */
+export function oldestWindow(
+  { notOlderThanMs, windowMs }: Pick<DatasetBounds, 'notOlderThanMs' | 'windowMs'>,
+  now: number,
+): number {
+  return Math.ceil((now - notOlderThanMs) / windowMs) * windowMs + windowMs
 }
 
 /** A silence older than this is a quiet site; a younger one may be rows that are late. */
