@@ -13,7 +13,14 @@ export const ACROSS_TENANTS: Readonly<Record<string, Partial<Record<Verb, readon
   },
   // Policies hold each row to the tenant of the leased job; unleased, they let none in.
   flarewatch_connector: {
-    insert: ['flarewatch.cursors', 'flarewatch.facts_daily', 'flarewatch.facts_hourly', 'flarewatch.incidents'],
+    insert: [
+      'flarewatch.cursors',
+      'flarewatch.facts_daily',
+      'flarewatch.facts_hourly',
+      'flarewatch.facts_top',
+      'flarewatch.incidents',
+      'flarewatch.sites',
+    ],
   },
   // Wraps and sealed rows of every tenant: it opens none of them without the ledger's share (V2).
   flarewatch_vault: {

@@ -75,6 +75,40 @@ select flarewatch.open_month(pg_catalog.to_date(pg_catalog.right(leaf.relname, 6
 from pg_catalog.pg_inherits as inherited join pg_catalog.pg_class as leaf on leaf.oid = inherited.inhrelid
 where inherited.inhparent = 'flarewatch.facts_daily'::regclass;
 
+-- As before, and with the tops.
+create or replace function flarewatch.erase_tenant(tenant_id uuid, batch integer, at timestamptz) returns integer
+  language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  doomed constant uuid := tenant_id;
+  erased integer;
+  part text;
+begin
+  perform from flarewatch.tenants where tenants.id = doomed and tenants.state = 'deleting' for update;
+  if not found then
+    return 0;
+  end if;
+  foreach part in array array[
+    'facts_hourly', 'facts_daily', 'facts_top', 'cursors', 'sites', 'jobs', 'credentials', 'tenant_keys', 'audit_keys',
+    'members', 'mail_outbox'
+  ] loop
+    -- tableoid: in partitions ctid alone is not unique.
+    execute pg_catalog.format(
+      'delete from flarewatch.%1$I as gone using (
+         select tableoid as part, ctid as place from flarewatch.%1$I where tenant_id = $1 limit $2
+       ) as chosen where gone.tableoid = chosen.part and gone.ctid = chosen.place',
+      part
+    ) using doomed, batch;
+    get diagnostics erased = row_count;
+    if erased > 0 then
+      return erased;
+    end if;
+  end loop;
+  update flarewatch.tenants set state = 'deleted', deleted_at = erase_tenant.at, name = 'deleted' where tenants.id = doomed;
+  return 0;
+end
+$$;
+
 -- One statement, and last: the tables are held together, and for as short as can be.
 do $$
 begin

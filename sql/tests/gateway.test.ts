@@ -23,6 +23,7 @@ const VISIBLE: Record<string, { readonly aal1: number; readonly aal2: number }> 
   sites: { aal1: 1, aal2: 1 },
   facts_hourly: { aal1: 1, aal2: 1 },
   facts_daily: { aal1: 1, aal2: 1 },
+  facts_top: { aal1: 1, aal2: 1 },
   receipts: { aal1: 1, aal2: 1 },
   verification_runs: { aal1: 1, aal2: 1 },
   incidents: { aal1: 1, aal2: 1 },

@@ -49,6 +49,7 @@ const READABLE = [
   'sites',
   'facts_hourly',
   'facts_daily',
+  'facts_top',
   'audit_log',
   'receipts',
   'incidents',
@@ -56,6 +57,7 @@ const READABLE = [
 const PARTS = [
   'facts_hourly',
   'facts_daily',
+  'facts_top',
   'cursors',
   'sites',
   'jobs',

@@ -92,6 +92,12 @@ async function seedPolling(tx: Tx, { id, credentialId, siteId, jobId }: Tenant):
   for (const table of ['facts_hourly', 'facts_daily']) {
     await tx`insert into ${tx(`flarewatch.${table}`)} ${tx(factOf(id, siteId))}`
   }
+  await tx`insert into flarewatch.facts_top ${tx(topOf(id, siteId))}`
+}
+
+export function topOf(tenantId: string, siteId: string, key = 'DE') {
+  const { metric: _, unit: __, ...origin } = factOf(tenantId, siteId)
+  return { ...origin, dimension: 'country', rank: 1, key }
 }
 
 export function factOf(tenantId: string, siteId: string, metric = 'requests') {
