@@ -49,6 +49,11 @@ export const ROUTES: readonly Route[] = [
     demand: 'enrolment',
     path: ({ siteId }) => `/api/sites/${siteId}/metrics?${range()}`,
   },
+  {
+    pattern: '/api/sites/:id/top',
+    demand: 'enrolment',
+    path: ({ siteId }) => `/api/sites/${siteId}/top?dimension=path&${range().replace('grain=day&', '')}`,
+  },
   fixed('/api/credentials', 'enrolment'),
   fixed('/api/receipts', 'enrolment'),
   fixed('/api/incidents', 'enrolment'),

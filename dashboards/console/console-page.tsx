@@ -66,8 +66,9 @@ export function ConsolePage() {
           onKeyDown={onKey}
         />
         <p id="console-hint" className="fine">
-          Views: <code>sites</code>, <code>metrics_hourly</code>, <code>metrics_daily</code>, <code>runs</code>. Read
-          only, 10 seconds, 10,000 rows, 5 MB. Ctrl+Enter runs it. Each statement is recorded in the audit log.
+          Views: <code>sites</code>, <code>metrics_hourly</code>, <code>metrics_daily</code>, <code>top_daily</code>,{' '}
+          <code>runs</code>. Read only, 10 seconds, 10,000 rows, 5 MB. Ctrl+Enter runs it. Each statement is recorded in
+          the audit log.
         </p>
         <div className="actions">
           <button type="submit" className="button button-primary" disabled={isRunning}>

@@ -55,6 +55,8 @@ const REASONS: Readonly<Record<string, Reason>> = {
   page_repeated: failing('The provider gave the same page twice, so the run was stopped.'),
   run_empty: incomplete('The last run brought no numbers, so it does not count as a success.'),
   dataset_empty: incomplete('One kind of data was empty for every site in the last run.'),
+  dataset_fields_limited: incomplete('The plan of a site gives fewer fields than one kind of data takes.'),
+  sites_unread: incomplete('Which sites the key reaches could not be asked in the last run.'),
   site_empty: incomplete('One site had no data in the last run.'),
   rows_incomplete: incomplete(
     'The provider left out some of the days that its own totals count.',

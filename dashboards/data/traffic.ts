@@ -46,7 +46,8 @@ export async function readTraffic(
   const pair = { current: current.value, previous: previous.value }
   const dayPair = { current: currentDays?.value ?? pair.current, previous: previousDays?.value ?? pair.previous }
   const inRange = (metric: MetricName) =>
-    METRICS[metric].grains.includes(window.grain)
+    // Visitors of hours overlap even more than those of days.
+    METRICS[metric].grains.includes(window.grain) && METRICS[metric].aggregation !== 'mean'
       ? { within: window, ...seriesOf(metric, pair) }
       : { within: days, ...seriesOf(metric, dayPair) }
   const figures = shown.map((metric) => {

@@ -114,7 +114,7 @@ describe('the road of one credential', () => {
     const [before, asked] = [await facts(), await calls()]
     stack.now += HOUR
     expect((await pollOnce()).delivery).toBe('acked')
-    expect(await facts()).toEqual({ hourly: before.hourly + 9, daily: before.daily })
+    expect(await facts()).toEqual({ hourly: before.hourly + 33, daily: before.daily })
     expect((await calls()) - asked).toBe(7)
     const open = await stack.sql`
       select distinct window_start from flarewatch.facts_hourly
