@@ -7,6 +7,8 @@ import { auditProve } from './commands/audit/prove.ts'
 import { auditVerify } from './commands/audit/verify.ts'
 import { backupGenerateKey } from './commands/backup/generate-key.ts'
 import { backupKeys } from './commands/backup/keys.ts'
+import { credentialList } from './commands/credential/list.ts'
+import { credentialResync } from './commands/credential/resync.ts'
 import { credentialReveal } from './commands/credential/reveal.ts'
 import { incidentsList } from './commands/incidents/list.ts'
 import { keysDeny } from './commands/keys/deny.ts'
@@ -39,6 +41,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'incidents list': incidentsList,
   'backup generate-key': backupGenerateKey,
   'backup keys': backupKeys,
+  'credential list': credentialList,
+  'credential resync': credentialResync,
   'credential reveal': credentialReveal,
   freeze,
   'keys deny': keysDeny,

@@ -14,6 +14,7 @@ export const ACROSS_TENANTS: Readonly<Record<string, Partial<Record<Verb, readon
   // Policies hold each row to the tenant of the leased job; unleased, they let none in.
   flarewatch_connector: {
     insert: [
+      'flarewatch.backfills',
       'flarewatch.cursors',
       'flarewatch.facts_daily',
       'flarewatch.facts_hourly',

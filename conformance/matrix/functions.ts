@@ -186,6 +186,18 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
     },
   },
   {
+    // Of an account that nobody has polled: the last thing that is judged.
+    name: 'credential-resync',
+    demand: 'fresh',
+    action: null,
+    roles: MANAGERS,
+    answers: 'resync_nothing',
+    call: async ({ tenantId, credentialId }) => {
+      const day = new Date().toISOString().slice(0, 10)
+      return { targetId: credentialId, body: { tenant_id: tenantId, credential_id: credentialId, from: day, to: day } }
+    },
+  },
+  {
     name: 'invitation-withdraw',
     demand: 'fresh',
     action: null,

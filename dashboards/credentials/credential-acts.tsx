@@ -1,13 +1,13 @@
 'use client'
 
 import { useState } from 'react'
-import { roleMay } from '../../domain/contracts/roles.ts'
-import type { StepUpAction } from '../../domain/contracts/step-up.ts'
+import { type JudgedAct, roleMay } from '../../domain/contracts/roles.ts'
 import { WebhookProvider } from '../data/schemas.ts'
 import type { Tenant } from '../session/workspace.tsx'
 import { DeleteDialog } from './delete-dialog.tsx'
 import type { Line } from './health.ts'
 import { PurgeDialog, type Site } from './purge-dialog.tsx'
+import { ResyncDialog } from './resync-dialog.tsx'
 import { RotateDialog } from './rotate-dialog.tsx'
 import { WebhookDialog } from './webhook-dialog.tsx'
 
@@ -15,19 +15,21 @@ type CredentialActsProps = {
   readonly line: Line
   readonly tenant: Tenant
   readonly sites: readonly Site[]
+  readonly now: number
   readonly onDone: (said: string) => void
 }
 
 const ACTS = [
   { action: 'credential.rotate', label: 'Replace token' },
   { action: 'credential.store', label: 'Webhooks' },
+  { action: 'credential.resync', label: 'Re-sync…' },
   { action: 'provider.purge_cache', label: 'Purge cache' },
   { action: 'credential.delete', label: 'Delete' },
-] as const satisfies readonly { readonly action: StepUpAction; readonly label: string }[]
+] as const satisfies readonly { readonly action: JudgedAct; readonly label: string }[]
 type Opened = (typeof ACTS)[number]['action']
 
 /** What may be done with a credential, by whoever's role may do it. */
-export function CredentialActs({ line, tenant, sites, onDone }: CredentialActsProps) {
+export function CredentialActs({ line, tenant, sites, now, onDone }: CredentialActsProps) {
   const [opened, setOpened] = useState<Opened | null>(null)
   const delivers = WebhookProvider.safeParse(line.provider)
   const own = sites.filter(({ credential_id }) => credential_id === line.id)
@@ -35,6 +37,7 @@ export function CredentialActs({ line, tenant, sites, onDone }: CredentialActsPr
     ({ action }) =>
       roleMay(tenant.role, action) &&
       (action !== 'credential.store' || delivers.success) &&
+      (action !== 'credential.resync' || line.history !== null) &&
       (action !== 'provider.purge_cache' || (line.provider === 'cloudflare' && own.length > 0)),
   )
   const closing = (said: string) => (done: boolean) => {
@@ -61,6 +64,9 @@ export function CredentialActs({ line, tenant, sites, onDone }: CredentialActsPr
       )}
       {opened === 'credential.store' && delivers.success && (
         <WebhookDialog {...shared} provider={delivers.data} onClose={closing(`${line.label} has a signing secret.`)} />
+      )}
+      {opened === 'credential.resync' && (
+        <ResyncDialog {...shared} sites={own} now={now} onClose={closing(`${line.label} is being read again.`)} />
       )}
       {opened === 'provider.purge_cache' && (
         <PurgeDialog {...shared} sites={own} onClose={closing('Cloudflare has taken the purge.')} />

@@ -1,7 +1,7 @@
 'use client'
 
 import Link from 'next/link'
-import { type ReactNode, useState } from 'react'
+import { type ReactNode, useEffect, useState } from 'react'
 import { PROVIDERS } from '../../domain/providers/registry.ts'
 import { CredentialsResponse, POLL_SECONDS, SitesResponse } from '../data/schemas.ts'
 import { usePolled } from '../data/use-polled.ts'
@@ -14,15 +14,21 @@ import { GradeBadge } from './badges.tsx'
 import { CredentialActs } from './credential-acts.tsx'
 import { healthOf, type Line } from './health.ts'
 import { HealthBadge, HealthWords } from './health-notice.tsx'
+import { HistoryProgress } from './history-progress.tsx'
 import { WebhookTable } from './webhook-table.tsx'
 
 const CREDENTIAL_POLL_MS = 60_000
+/** While history arrives, so that its progress is seen to move. */
+const ARRIVING_POLL_MS = 10_000
 
 export function CredentialsPage() {
   const { gateway, tenant } = useWorkspace()
-  const { value, failure, refresh } = usePolled(tenant?.id ?? '', CREDENTIAL_POLL_MS, () =>
+  const [everyMs, setEveryMs] = useState(CREDENTIAL_POLL_MS)
+  const { value, failure, refresh } = usePolled(tenant?.id ?? '', everyMs, () =>
     gateway('/api/credentials', CredentialsResponse),
   )
+  const arrives = value?.credentials.some(({ history }) => history?.state === 'open') ?? false
+  useEffect(() => setEveryMs(arrives ? ARRIVING_POLL_MS : CREDENTIAL_POLL_MS), [arrives])
   const sites = usePolled(tenant?.id ?? '', CREDENTIAL_POLL_MS, () => gateway('/api/sites', SitesResponse))
   const now = useNow()
   const [said, setSaid] = useState<string | null>(null)
@@ -57,7 +63,7 @@ export function CredentialsPage() {
           {(line) =>
             tenant !== null &&
             line.deleted_at === null && (
-              <CredentialActs line={line} tenant={tenant} sites={sites.value?.sites ?? []} onDone={done} />
+              <CredentialActs line={line} tenant={tenant} sites={sites.value?.sites ?? []} now={now} onDone={done} />
             )
           }
         </CredentialTable>
@@ -112,6 +118,7 @@ function CredentialTable({ lines, children }: CredentialTableProps) {
             <td data-label="State">
               <HealthBadge health={healthOf(line, now)} />
               <HealthWords health={healthOf(line, now)} />
+              {line.deleted_at === null && <HistoryProgress line={line} />}
               {children(line)}
             </td>
             <When label="Last used" at={line.last_used_at} now={now} />

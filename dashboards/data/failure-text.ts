@@ -97,6 +97,10 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   webhook_unsupported: 'This key is not one of an account that delivers such webhooks.',
   webhook_secrets_full:
     'Two signing secrets are valid for this account already. Delete the one that the provider no longer signs with.',
+  resync_window_invalid: 'Choose two days of the last two years, the earlier one first.',
+  resync_nothing:
+    'There is nothing to read again: the account was not read yet, its provider keeps no history, or hours are no longer kept so far back.',
+  resync_running: 'A window of this account is being read again. Wait until that is done, or choose another site.',
   too_many_invitations: 'As many invitations are open as an agency may have. Wait until some have expired.',
   invitation_unknown: 'This invitation is not open any more: it was accepted, withdrawn or replaced. Reload the page.',
   reset_of_oneself:

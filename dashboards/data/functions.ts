@@ -2,6 +2,7 @@ import { type DigestedRequest, requestDigest } from '../../domain/contracts/requ
 import type { AccessToken, Config } from './gateway.ts'
 import {
   CredentialDelete,
+  CredentialResync,
   CredentialReveal,
   CredentialRotate,
   CredentialStore,
@@ -130,6 +131,14 @@ export class Functions {
   ): Promise<Answer<z.output<typeof InvitationWithdraw.response>>> {
     const body = { tenant_id: tenantId, invitation_id: invitationId }
     return this.#post({ name: 'invitation-withdraw', body }, InvitationWithdraw.response)
+  }
+
+  resyncCredential(
+    body: z.output<typeof CredentialResync.request>,
+    key: string,
+  ): Promise<Answer<z.output<typeof CredentialResync.response>>> {
+    const headers = { [IDEMPOTENCY_HEADER]: key }
+    return this.#post({ name: 'credential-resync', body, headers }, CredentialResync.response)
   }
 
   operatorKeys(tenantId: TenantId): Promise<Answer<z.output<typeof OperatorKey.listed>>> {

@@ -9,6 +9,7 @@ export const ACT_NAMES: Readonly<Record<JudgedAct, string>> = {
   'credential.delete': 'Delete a credential',
   'credential.reveal': 'Reveal a credential’s secret',
   'member.invite': 'Invite a person',
+  'credential.resync': 'Have a window of a key read again',
   'invitation.withdraw': 'Withdraw an invitation',
   'member.role': 'Change a role',
   'member.remove': 'Remove a person',

@@ -3,6 +3,7 @@
 import Link from 'next/link'
 import { useCallback, useState } from 'react'
 import { HealthNotices } from '../credentials/health-notice.tsx'
+import { HistoryNotices } from '../credentials/history-progress.tsx'
 import { CredentialsResponse, SitesResponse } from '../data/schemas.ts'
 import { usePolled } from '../data/use-polled.ts'
 import { useWorkspace } from '../session/workspace.tsx'
@@ -67,6 +68,7 @@ export function OverviewPage() {
           now={now}
         />
       )}
+      <HistoryNotices lines={lines} />
       <div className="panels">
         {sites.value?.sites.map((site) => (
           <SitePanel

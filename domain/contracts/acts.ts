@@ -13,8 +13,8 @@ export const RECOVERY_ACTIONS = {
   finish: 'member_reset.finish',
 } as const
 
-/** Takes back what was given and gives nothing: no token, and the vault asks for freshness alone. */
-export const WithdrawAction = z.enum(['invitation.withdraw', RESET_CANCEL])
+/** Takes back what was given, or asks again for figures that are read anyway. It gives nothing: no token, and the vault asks for freshness alone. */
+export const WithdrawAction = z.enum(['invitation.withdraw', RESET_CANCEL, 'credential.resync'])
 export type WithdrawAction = z.infer<typeof WithdrawAction>
 
 const INTENT_ACTIONS: ReadonlySet<string> = new Set([

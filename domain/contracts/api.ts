@@ -170,6 +170,23 @@ export const TopResponse = z.object({
   provenance: Provenance.nullable(),
 })
 
+
+/** How far what lies before an account's first poll is read, or a window that somebody had read again. */
+export const CredentialHistory = z.object({
+  /** `stopped`: of some site the rest was given up. */
+  state: z.enum(['open', 'done', 'stopped']),
+  /** 100 only when nothing is open. */
+  percent: z.int().min(0).max(100),
+  /** At the pace so far; null before there is one, and at the end. */
+  remaining_seconds: z.int().nullable(),
+  /** From here on the figures of all its sites are stored. */
+  oldest_at: z.iso.datetime(),
+  /** Whether it is a window that is read again. */
+  resync: z.boolean(),
+  /** Why it waits or was stopped: a stable word. */
+  reason: z.string().nullable(),
+})
+export type CredentialHistory = z.infer<typeof CredentialHistory>
 export const CredentialLine = z.object({
   id: CredentialId,
   provider: Provider,
@@ -200,6 +217,8 @@ export const CredentialLine = z.object({
       last_received_at: z.iso.datetime().nullable(),
     })
     .nullable(),
+  /** Null where nothing was polled yet, and where the provider keeps no history. */
+  history: CredentialHistory.nullable(),
 })
 export const CredentialsResponse = z.object({ credentials: z.array(CredentialLine) })
 

@@ -97,6 +97,23 @@ export const InvitationAccept = {
   response: z.object({ tenant: z.object({ id: TenantId, name: z.string() }), role: Role }),
 }
 
+/**
+ * `credential-resync`: an owner or operator, AAL2 fresh. Whole days, both included, each of the site's own zone; all sites of the key
+ * where none is named. What is stored of that window is read again and replaced where it differs.
+ */
+export const CredentialResync = {
+  request: z.strictObject({
+    tenant_id: TenantId,
+    credential_id: CredentialId,
+    site_id: SiteId.optional(),
+    from: z.iso.date(),
+    to: z.iso.date(),
+  }),
+  response: z.object({
+    resync: z.object({ credential_id: CredentialId, from: z.iso.date(), to: z.iso.date(), sites: z.int() }),
+  }),
+}
+
 /** `invitation-withdraw`: an owner, AAL2 fresh. An invitation that nobody has accepted yet. */
 export const InvitationWithdraw = {
   request: z.strictObject({ tenant_id: TenantId, invitation_id: z.uuid().lowercase() }),
@@ -219,6 +236,9 @@ export const FUNCTION_ERRORS = {
   credential_without_zones: 422,
   webhook_unsupported: 409,
   webhook_secrets_full: 409,
+  resync_window_invalid: 422,
+  resync_nothing: 409,
+  resync_running: 409,
   too_many_invitations: 409,
   invitation_unknown: 404,
   member_unknown: 404,

@@ -11,7 +11,10 @@ export type DigestedRequest = { readonly [name: string]: Json | undefined }
  * knows a retry by it, and the vault compares the two. A digest over the secret itself, stored, would let a reader of the
  * database test guesses.
  */
-export async function requestDigest(action: StepUpAction, request: DigestedRequest): Promise<string> {
+export async function requestDigest(
+  action: StepUpAction | 'credential.resync',
+  request: DigestedRequest,
+): Promise<string> {
   const { secret, ...told } = request
   const shown = typeof secret === 'string' ? { ...told, secret: lastFour(secret) } : request
   const text = canonicalJson({ action, request: shown })

@@ -11,6 +11,7 @@ export const ROLES_OF_ACT = {
   'credential.rotate': ['owner', 'operator'],
   'credential.delete': ['owner'],
   'credential.reveal': ['owner'],
+  'credential.resync': ['owner', 'operator'],
   'member.invite': ['owner'],
   'invitation.withdraw': ['owner'],
   'member.role': ['owner'],

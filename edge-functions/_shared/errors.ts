@@ -30,6 +30,10 @@ const NEXT_STEP: Record<ErrorCode, string> = {
     'This key is not one of an account that delivers such webhooks. Choose the key of the same account.',
   webhook_secrets_full:
     'Two signing secrets are valid for this account already. Delete the one that the provider no longer signs with.',
+  resync_window_invalid: 'Name two days of the last two years, the earlier one first.',
+  resync_nothing:
+    'There is nothing to read again: the account was not read yet, its provider keeps no history, or hours are no longer kept so far back.',
+  resync_running: 'A window of this account is being read again. Wait until that is done, or choose another site.',
   service_token_invalid:
     'The vault did not accept this function. Nothing was changed; ask the operator to check the service key.',
   service_token_replayed: 'The vault saw this request twice. Try again.',

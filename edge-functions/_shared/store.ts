@@ -1,6 +1,7 @@
 import { createClient } from '@supabase/supabase-js'
 import {
   CredentialDelete,
+  CredentialResync,
   CredentialRotate,
   CredentialStore,
   InvitationAccept,
@@ -44,6 +45,7 @@ const ANSWERS = {
   close_member_reset: z.object({ closed: z.boolean() }),
   start_reset_finish: z.object({ state: z.enum(['started', 'unknown', 'not_due', 'running']) }),
   withdraw_invitation: InvitationWithdraw.response,
+  resync_credential: CredentialResync.response,
   rotate_credential: CredentialRotate.response,
   delete_credential: CredentialDelete.response,
   sealed_credential: z.object({

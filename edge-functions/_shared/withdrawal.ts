@@ -12,7 +12,7 @@ type Withdrawal = {
   readonly success: string
 }
 
-/** What an owner takes back, between its two rows. It gives no power, so it takes no token; a second try finds nothing left to do. */
+/** What gives no power, between its two rows: it takes no token. A second try finds nothing left to do, or is known by its key. */
 export async function withdrawal<Value>(
   vault: Vault<'settle' | 'withdraw-begin'>,
   { action, targetId, call, success }: Withdrawal,

@@ -294,10 +294,12 @@ begin
     returning site_id
   )
   select pg_catalog.jsonb_build_object(
-    'credential_id', asked, 'from', first_day, 'to', last_day, 'sites', count(distinct added.site_id)
+    'resync', pg_catalog.jsonb_build_object(
+      'credential_id', asked, 'from', first_day, 'to', last_day, 'sites', count(distinct added.site_id)
+    )
   ) into strict answer
   from added;
-  if (answer ->> 'sites')::integer = 0 then
+  if (answer #>> '{resync,sites}')::integer = 0 then
     perform flarewatch.refuse_request('FW141', 'resync_nothing');
   end if;
   perform flarewatch.keep_response(request, answer);

@@ -212,6 +212,26 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
   hook_calls: {},
   mail_outbox: {},
   idempotency: {},
+  backfills: {
+    flarewatch_gateway: { select: 'all' },
+    flarewatch_connector: {
+      select: 'all',
+      insert: ['tenant_id', 'site_id', 'dataset', 'kind', 'until', 'done_from', 'next_at', 'created_at', 'updated_at'],
+      update: [
+        'state',
+        'since',
+        'done_from',
+        'slices',
+        'facts',
+        'failures',
+        'reason',
+        'next_at',
+        'started_at',
+        'updated_at',
+        'finished_at',
+      ],
+    },
+  },
   webhook_endpoints: {
     flarewatch_gateway: {
       select: ['id', 'tenant_id', 'credential_id', 'provider', 'accepted', 'last_received_at', 'last_event_at'],
@@ -259,6 +279,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.waiting_event',
   ],
   flarewatch_scheduler: [
+    'flarewatch.backfillable',
     'flarewatch.claim_due',
     'flarewatch.drop_old_events',
     'flarewatch.max_attempts',
@@ -312,6 +333,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'privileged.recovery_codes_left',
     'privileged.replace_recovery_codes',
     'privileged.request_member_reset',
+    'privileged.resync_credential',
     'privileged.rotate_credential',
     'privileged.sealed_credential',
     'privileged.sealed_record',

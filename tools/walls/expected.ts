@@ -68,6 +68,7 @@ export const EXPECTED_FUNCTIONS: readonly string[] = [
   'member-reset',
   'member-role',
   'credential-delete',
+  'credential-resync',
   'credential-reveal',
   'credential-rotate',
   'credential-store',

@@ -65,7 +65,7 @@ export function storeSlice(
     const moved = await sql`
       update flarewatch.backfills
          set done_from = ${new Date(slice.from)}, slices = slices + 1, facts = facts + ${slice.facts.length},
-             failures = 0, reason = null, updated_at = ${at},
+             failures = 0, reason = null, updated_at = ${at}, started_at = coalesce(started_at, ${at}),
              state = ${isDone ? 'done' : 'open'}, finished_at = ${isDone ? at : null}
        where id = ${backfill.id} and state = 'open' and done_from = ${new Date(backfill.doneFrom)}`
     if (moved.count === 0) throw new LeaseLost()

@@ -5,8 +5,9 @@ import { REVENUE_METRICS } from '../../../domain/providers/stripe/revenue.ts'
 import { type Ledger, ledgerOf } from '../../../local/simulators/stripe/ledger.ts'
 import { type StripeSimulator, startStripeSimulator } from '../../../local/simulators/stripe/simulator.ts'
 import type { WorldAccount } from '../../../local/simulators/stripe/world.ts'
+import { readWholeHistory } from '../../../local/stands/whole-history.ts'
 import { type Chunk, type Fact, type PolledSite, type ProviderAccess, ProviderFailure } from './provider.ts'
-import { pollStripe } from './stripe.ts'
+import { pollStripe, stripeHistory } from './stripe.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -26,6 +27,8 @@ afterEach(() => simulator.stop())
 class Store {
   readonly facts = new Map<string, Fact>()
   cursor: number | null
+  /** Where its history ends. */
+  until: number | undefined
   chunks = 0
   readonly account: WorldAccount
   readonly key: string
@@ -38,8 +41,10 @@ class Store {
     this.key = simulator.issueKey({ account: place, scope, mode: 'live' })
   }
 
-  async store({ facts, completeUntil }: Chunk): Promise<void> {
+  async store({ facts, completeUntil, historyUntil }: Chunk): Promise<void> {
     this.chunks += 1
+    this.until ??= historyUntil
+    this.cursor ??= historyUntil ?? null
     for (const fact of facts) this.facts.set(`${fact.windowStart} ${fact.currency} ${fact.metric}`, fact)
     if (completeUntil !== null) this.cursor = Math.max(this.cursor ?? 0, completeUntil)
   }
@@ -64,9 +69,10 @@ class Store {
   }
 }
 
-function poll(store: Store) {
-  const clock = async () => now
-  const access: ProviderAccess = {
+const clock = async () => now
+
+function accessTo(store: Store): ProviderAccess {
+  return {
     apiUrl: simulator.apiUrl,
     fetch: (url, init) => fetch(url, init),
     clock,
@@ -75,7 +81,20 @@ function poll(store: Store) {
     wait: async () => {},
     timeoutMs: 1000,
   }
-  return pollStripe(access, [store.site()], { clock, store: (chunk) => store.store(chunk) })
+}
+
+/** All that lies before the first poll. */
+async function readHistory(store: Store): Promise<number> {
+  const until = store.until ?? expect.fail()
+  const plan = { site: store.site(), dataset: 'daily', until } as const
+  const { slices } = await readWholeHistory(stripeHistory(accessTo(store)), plan, ({ facts, fetchedAt }) => {
+    void store.store({ siteId: SITE, dataset: 'daily', facts, completeUntil: null, fetchedAt })
+  })
+  return slices
+}
+
+function poll(store: Store) {
+  return pollStripe(accessTo(store), [store.site()], { clock, store: (chunk) => store.store(chunk) })
 }
 
 async function fault(kind: string, more: Record<string, unknown> = {}): Promise<void> {
@@ -138,9 +157,11 @@ describe('sixty days of an account, polled while everything goes wrong', () => {
     expect(store.books()).toEqual(goldenOf(store, from))
   })
 
-  it('from the beginning: goes back as far as facts are kept, and a second run asks for what is new alone', async () => {
+  it('L1: from the beginning: a week at once, then its history as far back as facts are kept, and later runs ask for what is new alone', async () => {
     const store = new Store(0, null)
     expect(await poll(store)).toMatchObject({ outcome: 'ok' })
+    expect(store.books()).toEqual(goldenOf(store, START - 7 * DAY))
+    expect(await readHistory(store)).toBeGreaterThan(20)
     expect(store.books()).toEqual(goldenOf(store, START - 729 * DAY))
     const [asked, chunks, kept] = [await calls(), store.chunks, store.facts.size]
     now += HOUR

@@ -5,11 +5,12 @@ import { claimFreshness } from '../freshness.ts'
 import { edgeRefusal, type Operation, requireRoleFor } from './operation.ts'
 
 const TARGET_KIND: Record<WithdrawAction, string> = {
+  'credential.resync': 'credential',
   'invitation.withdraw': 'invitation',
   'member_reset.cancel': 'member',
 }
 
-/** L1 for taking power back, which gives none: freshness is asked for and no token. */
+/** L1 for what gives no power: freshness is asked for and no token. */
 export const withdrawBegin: Operation<'withdraw-begin'> = async (visit, { tenant_id, action, target_id }) => {
   const member = await requireRoleFor(visit, tenant_id, action)
   if (!member.ok) return member
