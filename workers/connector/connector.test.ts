@@ -12,6 +12,8 @@ const HOUR = 3_600_000
 const START = Date.UTC(2026, 10, 24, 10, 30)
 const INGEST = 'flarewatch-ingest'
 const DEAD = 'flarewatch-ingest-dead'
+/** Of three zones: two days of hours with the one under way, of which the roll-up waits, and a week of days with today. */
+const FIRST_FACTS = { hourly: 3 * (3 * (48 + 1) + 8 * 48), daily: 3 * 10 * (7 + 1) }
 
 let stack: PollingStack
 let agency: Agency
@@ -86,7 +88,7 @@ describe('the road of one credential', () => {
     const [polled] = await stack.sql`select * from flarewatch.jobs where credential_id = ${agency.credentialId}`
     expect(polled).toMatchObject({ state: 'done', outcome: 'ok', detail: null, attempt: 1 })
     expect(await credential()).toMatchObject({ state: 'active', reason: null, last_used_at: new Date(START) })
-    expect(await facts()).toEqual({ hourly: 3 * 3 * (48 + 1), daily: 3 * 4 * (7 + 1) })
+    expect(await facts()).toEqual(FIRST_FACTS)
     const [newest] = await stack.sql`
       select * from flarewatch.facts_hourly where site_id = ${agency.siteIds[0] ?? ''} and metric = 'requests'
       order by window_start desc limit 1`
@@ -115,7 +117,8 @@ describe('the road of one credential', () => {
     stack.now += HOUR
     expect((await pollOnce()).delivery).toBe('acked')
     expect(await facts()).toEqual({ hourly: before.hourly + 33, daily: before.daily })
-    expect((await calls()) - asked).toBe(7)
+    // Settings, three of each zone, and once an hour the zones themselves.
+    expect((await calls()) - asked).toBe(1 + 3 * 3 + 1)
     const open = await stack.sql`
       select distinct window_start from flarewatch.facts_hourly
       where tenant_id = ${agency.tenantId} and completeness = 'partial'`
@@ -197,7 +200,7 @@ describe('a provider that fails', () => {
     expect(await job(first.jobId)).toMatchObject({ state: 'leased', outcome: code })
     expect(await deliver(INGEST, { job_id: first.jobId, credential_id: agency.credentialId }, 4)).toBe('acked')
     expect(await job(first.jobId)).toMatchObject({ state: 'done', outcome: 'ok' })
-    expect(await facts()).toEqual({ hourly: 3 * 3 * (48 + 1), daily: 3 * 4 * (7 + 1) })
+    expect(await facts()).toEqual(FIRST_FACTS)
     expect(await auditRows()).toBe(4)
   })
 
