@@ -17,7 +17,10 @@ const rooms = {
   // Besides what the data means: what a browser needs to check receipts and proofs for itself, and to seal a session.
   dashboards: [
     'domain/contracts',
+    'domain/findings',
+    'domain/backfill/words',
     'domain/incidents',
+    'domain/runs',
     'domain/metrics',
     'domain/result',
     'domain/providers',

@@ -10,6 +10,9 @@ import { backupKeys } from './commands/backup/keys.ts'
 import { credentialList } from './commands/credential/list.ts'
 import { credentialResync } from './commands/credential/resync.ts'
 import { credentialReveal } from './commands/credential/reveal.ts'
+import { dlqList } from './commands/dlq/list.ts'
+import { dlqReplay } from './commands/dlq/replay.ts'
+import { dlqShow } from './commands/dlq/show.ts'
 import { incidentsList } from './commands/incidents/list.ts'
 import { keysDeny } from './commands/keys/deny.ts'
 import { keysGenerate } from './commands/keys/generate.ts'
@@ -44,6 +47,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'credential list': credentialList,
   'credential resync': credentialResync,
   'credential reveal': credentialReveal,
+  'dlq list': dlqList,
+  'dlq replay': dlqReplay,
+  'dlq show': dlqShow,
   freeze,
   'keys deny': keysDeny,
   'ledger adopt': ledgerAdopt,

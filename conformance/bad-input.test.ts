@@ -93,7 +93,7 @@ describe('a provider on a bad day', () => {
   test('an empty answer is recorded as such and is no success', async () => {
     const { credentialId } = await polledWith(() => ({ kind: 'empty_result', times: 1000 }))
     await until(async () => (await jobs(credentialId)).every(({ state }) => state !== 'leased'), 'the job ended')
-    expect((await jobs(credentialId)).map(({ outcome }) => outcome)).toContain('empty')
+    expect((await jobs(credentialId)).map(({ run_state }) => run_state)).toContain('empty')
     expect((await credential(credentialId)).last_success_at).toBeNull()
   })
 })
@@ -132,9 +132,9 @@ async function credential(id: string): Promise<{ state: string; reason: string |
   return row
 }
 
-function jobs(credentialId: string): Promise<{ state: string; outcome: string | null }[]> {
-  return sql<{ state: string; outcome: string | null }[]>`
-    select state, outcome from flarewatch.jobs where credential_id = ${credentialId}`
+function jobs(credentialId: string): Promise<{ state: string; run_state: string | null }[]> {
+  return sql<{ state: string; run_state: string | null }[]>`
+    select state, run_state from flarewatch.jobs where credential_id = ${credentialId}`
 }
 
 async function requestsWith(token: string): Promise<number> {

@@ -127,6 +127,82 @@ describe('a stored credential', () => {
   }
 })
 
+describe('a Resend key', () => {
+  const id = randomUUID()
+  let agency: Agency
+  let siteId: string
+
+  beforeAll(async () => {
+    agency = await foundAgency(run)
+    const { key: secret } = (await resend('POST', 'keys', { permission: 'full_access' })) as { key: string }
+    const names = { tenant_id: agency.tenantId, credential_id: id }
+    const stored = await perform('credential-store', 'credential.store', {
+      ...names,
+      provider: 'resend',
+      label: 'Mail',
+      secret,
+    })
+    expect(stored.status, stored.text).toBe(200)
+    const { sites } = stored.body as { sites: Site[] }
+    siteId = sites[0]?.id ?? expect.fail()
+  })
+
+  test('A4: has a domain verified and an address taken off its list, each once and as it was confirmed', async () => {
+    const names = { tenant_id: agency.tenantId, credential_id: id, site_id: siteId }
+    const before = (await sent()).length
+    const verified = await perform('provider-action', 'provider.verify_domain', { ...names, verify: true })
+    expect(verified.status, verified.text).toBe(200)
+    const read = await perform('provider-action', 'provider.read_suppressions', { ...names, suppressions_after: null })
+    const [first] = (read.body as { suppressions: { id: string; email: string }[] }).suppressions
+    const removal = { ...names, remove_suppression: first?.id ?? expect.fail() }
+    const target = { action: 'provider.remove_suppression', target_id: id } as const
+    const stepUp = await mintStepUp(agency.owner, target, removal)
+    const key = { 'flarewatch-step-up': stepUp, 'idempotency-key': randomUUID() }
+    const removed = await agency.owner.call('provider-action', removal, key)
+    expect(removed.status, removed.text).toBe(200)
+    expect((await agency.owner.call('provider-action', removal, key)).body).toEqual(removed.body)
+    const domain = (verified.body as { provider_id: string }).provider_id
+    expect((await sent()).slice(before)).toEqual([
+      `POST /domains/${domain}/verify`,
+      'GET /suppressions?limit=100',
+      `DELETE /suppressions/${first?.id}`,
+    ])
+    const { rows } = (await agency.owner.read('/api/audit?order=newest&limit=50')).body as { rows: AuditRow[] }
+    const ended = rows.filter(({ action }) => action.startsWith('provider.'))
+    expect(ended.map(({ action, outcome }) => [action, outcome?.code])).toEqual([
+      ['provider.remove_suppression', 'removed'],
+      ['provider.read_suppressions', 'read'],
+      ['provider.verify_domain', 'verification_started'],
+    ])
+    expect(JSON.stringify(rows)).not.toContain(first?.email)
+  })
+
+  test('is not asked for what is another provider’s to do', async () => {
+    const names = { tenant_id: agency.tenantId, credential_id: id, site_id: siteId }
+    const purge = { purge_everything: true }
+    expect(codeOf(await perform('provider-action', 'provider.purge_cache', { ...names, purge }))).toBe(
+      'request_invalid',
+    )
+  })
+
+  function perform(name: string, action: string, body: Parameters<typeof act>[3]): Promise<Answer> {
+    return act(agency.owner, name, { action, target_id: id }, body)
+  }
+  /** Polls of others go on meanwhile. */
+  async function sent(): Promise<string[]> {
+    const { requests } = (await resend('GET', 'requests')) as { requests: { method: string; path: string }[] }
+    return requests
+      .filter(({ method, path }) => method !== 'GET' || path.startsWith('/suppressions'))
+      .map(({ method, path }) => `${method} ${path}`)
+  }
+  async function resend(method: string, act: string, body?: unknown): Promise<unknown> {
+    const url = `${run.simulators.resend?.control_url}/${act}`
+    const response = await fetch(url, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
+    if (!response.ok) throw new Error(`the simulator refused ${act}: ${await response.text()}`)
+    return response.json()
+  }
+})
+
 type Line = { id: string; state: string; last_success_at: string | null }
 type Site = { id: string; name: string }
 type AuditRow = { action: string; outcome: { code: string } | null }

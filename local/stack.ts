@@ -12,6 +12,7 @@ import { type EmbeddedPostgres, startPostgres } from './postgres/postgres.ts'
 import { DATABASE } from './postgres/roles.ts'
 import { type MailSink, startMailSink } from './simulators/mail/mail.ts'
 import { apiUrlVariables, type RunningSimulators, startSimulators } from './simulators/registry.ts'
+import { prepareClientDatabase } from './simulators/supabase/client-database.ts'
 import { type Supabase, startSupabase } from './supabase/supabase.ts'
 import { createStackClock, type StackClock } from './supervisor/clock.ts'
 import { type Control, startControl } from './supervisor/control.ts'
@@ -131,11 +132,14 @@ async function bootParts(
   }
   const clock = createStackClock()
   const [ports, keys] = await Promise.all([freePorts(...PORTS), stackKeys(dir, LOG_NAME, options.kind)])
-  const [postgres, simulators, mail] = await Promise.all([
+  const [postgres, mail] = await Promise.all([
     started('postgres', () => startPostgres({ dir, supervision: supervise(options) })),
-    options.kind === 'demo' ? started('provider simulators', () => simulate(options, ports, clock)) : undefined,
     startMail(options, (sink) => started('mail', () => startMailSink({ ...sink, port: ports.mail, now: clock.now }))),
   ])
+  const simulators =
+    options.kind === 'demo'
+      ? await started('provider simulators', () => simulate(options, ports, clock, postgres))
+      : undefined
   const supabase = await started('supabase gateway', () =>
     startSupabase({
       dir,
@@ -213,8 +217,15 @@ async function startMail({ dir, kind, mail }: StackOptions, start: (sink: Sink) 
   return { bindings: { ...bindings, RESEND_API_URL: sink.apiUrl }, sink }
 }
 
-function simulate({ dir, seed }: StackOptions, ports: Ports, clock: StackClock): Promise<RunningSimulators> {
+async function simulate(
+  { dir, seed }: StackOptions,
+  ports: Ports,
+  clock: StackClock,
+  { superuserUrl }: EmbeddedPostgres,
+): Promise<RunningSimulators> {
+  const clientDatabaseUrl = await prepareClientDatabase(superuserUrl)
   return startSimulators((provider) => ({
+    clientDatabaseUrl,
     seed,
     port: ports[provider],
     now: clock.now,

@@ -25,9 +25,12 @@ export async function sendMarkers(run: RunFile, { aal2, tenantId }: Sessions): P
     'unusable header': random('canary-step-up-'),
     'wrong bearer': random('canary-bearer-'),
     'webhook body': random('canary-webhook-'),
+    'signing secret': `whsec_${randomBytes(40).toString('hex')}`,
+    'malformed signing secret': random('canary marker whsec '),
   }
   const store = (secret: string, headers = {}, provider = 'cloudflare') =>
     storeMarker(aal2, { tenant_id: tenantId, provider, secret }, headers)
+  const storeSigning = (secret: string) => storeSigningMarker(aal2, { tenant_id: tenantId, provider: 'stripe', secret })
   const answers: [string, Answer | Response][] = [
     ['malformed token', await store(markers['malformed token'])],
     ['global key', await store(markers['global key'])],
@@ -35,6 +38,8 @@ export async function sendMarkers(run: RunFile, { aal2, tenantId }: Sessions): P
     ['rejected token', await store(markers['rejected token'])],
     ['Stripe secret key', await store(markers['Stripe secret key'], {}, 'stripe')],
     ['rejected Stripe key', await store(markers['rejected Stripe key'], {}, 'stripe')],
+    ['signing secret', await storeSigning(markers['signing secret'])],
+    ['malformed signing secret', await storeSigning(markers['malformed signing secret'])],
     ['unusable header', await store(random('cfut_'), { 'flarewatch-step-up': markers['unusable header'] })],
     ['unknown field', await aal2.call('tenant-create', { tenant_id: randomUUID(), [markers['unknown field']]: 1 })],
     ...(await sendToGateway(run, markers)),
@@ -51,6 +56,13 @@ type Marker = { readonly tenant_id: string; readonly provider: string; readonly 
 function storeMarker(person: Person, marker: Marker, headers: Record<string, string>): Promise<Answer> {
   const body = { ...marker, credential_id: randomUUID(), label: 'canary' }
   return person.call('credential-store', body, { 'flarewatch-step-up': `fwsu_${randomUUID()}`, ...headers })
+}
+
+/** For an account that is none: neither the secret nor an address for it is kept. */
+function storeSigningMarker(person: Person, marker: Marker): Promise<Answer> {
+  const [credential_id, webhook_of, endpoint_id] = [randomUUID(), randomUUID(), randomBytes(16).toString('base64url')]
+  const body = { ...marker, credential_id, webhook_of, endpoint_id, label: 'canary' }
+  return person.call('webhook-store', body, { 'flarewatch-step-up': `fwsu_${randomUUID()}` })
 }
 
 async function sendToGateway(run: RunFile, markers: Record<'wrong bearer' | 'webhook body', string>) {

@@ -16,8 +16,8 @@ type Holder = { readonly agency: Agency; readonly credentialId: string; readonly
 /** What the caller of a poll, and whoever looks at the credential, gets to see. */
 type Seen = {
   readonly state: string
-  readonly outcome: string
-  readonly detail: string | null
+  readonly run_state: string
+  readonly run_reason: string | null
   readonly credential: string
   readonly reason: string | null
   readonly incidents: number
@@ -112,15 +112,15 @@ class Road {
     const ms = Math.round(performance.now() - began)
     const words = JSON.stringify({ ...seen, facts: seen.facts - before })
     this.#words ??= words
-    const refused = seen.outcome === 'not_openable' && seen.state === 'failed' && seen.facts === before
+    const refused = seen.run_reason === 'not_openable' && seen.state === 'failed' && seen.facts === before
     this.#tries.push({ kind, refused, ms })
     if (!refused) this.findings.push(`vault: ${kind}: the poll ended as ${words}`)
     if (words !== this.#words) this.findings.push(`vault: ${kind}: told apart, as ${words} and not ${this.#words}`)
   }
 
   async #goodPoll(kind: string): Promise<void> {
-    const { state, outcome } = await this.#poll()
-    if (state !== 'done') this.findings.push(`vault: ${kind}: put back, and the poll still ends as ${outcome}`)
+    const { state, run_reason } = await this.#poll()
+    if (state !== 'done') this.findings.push(`vault: ${kind}: put back, and the poll still ends as ${run_reason}`)
   }
 
   /** Again while the credential's own limiter puts it off, which it does before the vault is asked for anything. */
@@ -129,8 +129,8 @@ class Road {
     do {
       await this.#pollOnce()
       seen = await this.#seen()
-      if (seen.outcome === 'throttled') await wait(THROTTLED_PAUSE_MS)
-    } while (seen.outcome === 'throttled')
+      if (seen.run_state === 'throttled') await wait(THROTTLED_PAUSE_MS)
+    } while (seen.run_state === 'throttled')
     return seen
   }
 
@@ -152,7 +152,7 @@ class Road {
   async #seen(): Promise<Seen> {
     const { credentialId, agency } = this.#holder
     const [seen] = await this.#superuser.sql<Seen[]>`
-      select job.state, job.outcome, job.detail, credential.state as credential, credential.reason,
+      select job.state, job.run_state, job.reason as run_reason, credential.state as credential, credential.reason,
         (select count(*)::int from flarewatch.incidents where tenant_id = ${agency.tenantId}
           and part = 'connector' and kind = 'credential_not_openable') as incidents,
         (select count(*)::int from flarewatch.facts_hourly where tenant_id = ${agency.tenantId}) as facts

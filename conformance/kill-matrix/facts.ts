@@ -29,22 +29,24 @@ async function compareGrain(sql: postgres.Sql, grain: keyof typeof EDGE, referen
       -- The demo's agency alone has an account at another provider too.
       where completeness = 'complete' and fact.provider = 'cloudflare'
     ), reach as (
-      select tenant.id as tenant_id, min(window_start) as first, max(window_start) as last
-      from flarewatch.tenants tenant left join facts on facts.tenant_id = tenant.id
+      select tenant.id as tenant_id, known.metric, min(window_start) as first, max(window_start) as last
+      from flarewatch.tenants tenant
+        cross join (select distinct metric from facts where tenant_id = ${reference}) known
+        left join facts on facts.tenant_id = tenant.id and facts.metric = known.metric
       where exists (select from flarewatch.credentials held where held.tenant_id = tenant.id)
-      group by tenant.id
+      group by tenant.id, known.metric
     ), pairs as (
-      select r.tenant_id, greatest(r.first, ref.first) as first, least(r.last, ref.last) as last,
+      select r.tenant_id, r.metric, greatest(r.first, ref.first) as first, least(r.last, ref.last) as last,
         coalesce(abs(extract(epoch from r.first - ref.first)) > extract(epoch from ${EDGE[grain]}::interval)
           or abs(extract(epoch from r.last - ref.last)) > extract(epoch from ${EDGE[grain]}::interval), true) as far
-      from reach r cross join (select * from reach where tenant_id = ${reference}) ref
+      from reach r join (select * from reach where tenant_id = ${reference}) ref using (metric)
       where r.tenant_id <> ${reference}
     ), expected as (
       select pairs.tenant_id, provider_ref, metric, window_start, value
-      from facts join pairs on window_start between pairs.first and pairs.last
-      where facts.tenant_id = ${reference}
+      from facts join pairs using (metric)
+      where facts.tenant_id = ${reference} and window_start between pairs.first and pairs.last
     ), actual as (
-      select facts.* from facts join pairs using (tenant_id) where window_start between pairs.first and pairs.last
+      select facts.* from facts join pairs using (tenant_id, metric) where window_start between pairs.first and pairs.last
     ), compared as (
       select tenant_id, count(*)::int as compared,
         (count(*) filter (where expected.value is distinct from actual.value))::int as differing,
@@ -53,8 +55,8 @@ async function compareGrain(sql: postgres.Sql, grain: keyof typeof EDGE, referen
           filter (where expected.value is distinct from actual.value) as example
       from expected full join actual using (tenant_id, provider_ref, metric, window_start) group by tenant_id
     )
-    select pairs.tenant_id, coalesce(compared, 0) as compared, coalesce(differing, 0) as differing, example, far
-    from pairs left join compared using (tenant_id)`
+    select reached.tenant_id, coalesce(compared, 0) as compared, coalesce(differing, 0) as differing, example, reached.far
+    from (select tenant_id, bool_or(far) as far from pairs group by tenant_id) reached left join compared using (tenant_id)`
   return {
     compared: rows.reduce((sum, { compared }) => sum + compared, 0),
     findings: rows.flatMap(({ tenant_id, differing, example, far }) => [

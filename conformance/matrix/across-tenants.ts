@@ -9,7 +9,7 @@ export const ACROSS_TENANTS: Readonly<Record<string, Partial<Record<Verb, readon
   flarewatch_scheduler: {
     select: ['flarewatch.credentials', 'flarewatch.jobs'],
     insert: ['flarewatch.jobs'],
-    update: ['flarewatch.credentials'],
+    update: ['flarewatch.credentials', 'flarewatch.jobs'],
   },
   // Policies hold each row to the tenant of the leased job; unleased, they let none in.
   flarewatch_connector: {
@@ -19,6 +19,7 @@ export const ACROSS_TENANTS: Readonly<Record<string, Partial<Record<Verb, readon
       'flarewatch.facts_daily',
       'flarewatch.facts_hourly',
       'flarewatch.facts_top',
+      'flarewatch.findings',
       'flarewatch.incidents',
       'flarewatch.sites',
     ],
@@ -45,6 +46,7 @@ export const ACROSS_TENANTS: Readonly<Record<string, Partial<Record<Verb, readon
     update: [
       'flarewatch.audit_keys',
       'flarewatch.credentials',
+      'flarewatch.jobs',
       'flarewatch.rewrap_leases',
       'flarewatch.tenant_keys',
       'flarewatch.tenants',
@@ -84,14 +86,20 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
     'flarewatch.bind_job',
     'flarewatch.bound_at',
     'flarewatch.bound_job_id',
+    'flarewatch.end_reconciliation',
+    'flarewatch.fill_gap',
     'flarewatch.leased_credential',
     'flarewatch.leased_sites',
     'flarewatch.leased_tenant',
+    'flarewatch.missing_events',
+    'flarewatch.reconcilable_endpoint',
     'flarewatch.reseal_credential',
+    'flarewatch.roll_up',
     'flarewatch.waiting_event',
   ],
   flarewatch_gateway: [
     'flarewatch.bind_claims',
+    'flarewatch.budget_days',
     'flarewatch.claim',
     'flarewatch.claim_is_aal2',
     'flarewatch.claim_may',
@@ -99,6 +107,8 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
     'flarewatch.claim_tenant',
     'flarewatch.claim_user',
     'flarewatch.claimed_memberships',
+    'flarewatch.credential_health',
+    'flarewatch.dead_letters',
     'flarewatch.hooks_seen',
     'flarewatch.is_member',
     'flarewatch.mail_status',
@@ -106,6 +116,7 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
     'flarewatch.own_sessions',
     'flarewatch.people',
     'flarewatch.receive_webhook',
+    'flarewatch.run_objective',
     'flarewatch.stack_status',
     'flarewatch.totp_enrolled',
     'flarewatch.use_session',
@@ -120,6 +131,8 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
   flarewatch_scheduler: [
     'flarewatch.claim_due',
     'flarewatch.drop_old_events',
+    'flarewatch.drop_old_runs',
+    'flarewatch.drop_old_findings',
     'flarewatch.max_attempts',
     'flarewatch.next_poll',
     'flarewatch.requeue_events',
@@ -143,5 +156,6 @@ export const EXECUTES: Readonly<Record<string, readonly string[]>> = {
     'flarewatch.keys_left',
     'flarewatch.mail_receipt',
     'flarewatch.open_month',
+    'flarewatch.prune_hours',
   ],
 }

@@ -59,6 +59,25 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
       }
     },
   },
+  // Of a Cloudflare key, which does none of these: told when the role was judged, and before a key is released.
+  ...(
+    [
+      ['provider.verify_domain', { verify: true }],
+      ['provider.read_suppressions', { suppressions_after: null }],
+      ['provider.remove_suppression', { remove_suppression: randomUUID() }],
+    ] as const
+  ).map(([action, asked]) => ({
+    name: 'provider-action',
+    act: action.replace('provider.', ''),
+    demand: 'step-up' as const,
+    action,
+    roles: MANAGERS,
+    answers: 'request_invalid',
+    call: async ({ tenantId, credentialId, siteId }: Place) => ({
+      targetId: credentialId,
+      body: { tenant_id: tenantId, credential_id: credentialId, site_id: siteId, ...asked },
+    }),
+  })),
   {
     name: 'credential-store',
     demand: 'step-up',
@@ -105,6 +124,18 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
     call: async ({ tenantId, storeAnother }) => {
       const id = await storeAnother()
       return { targetId: id, body: { tenant_id: tenantId, credential_id: id } }
+    },
+  },
+  {
+    // Of a job that never was: whoever may replay learns that there is none.
+    name: 'dead-letter-replay',
+    demand: 'step-up',
+    action: 'dead_letter.replay',
+    roles: MANAGERS,
+    answers: 'dead_letter_unknown',
+    call: async ({ tenantId }) => {
+      const id = randomUUID()
+      return { targetId: id, body: { tenant_id: tenantId, job_id: id } }
     },
   },
   {
@@ -238,6 +269,20 @@ export const FUNCTIONS: readonly PrivilegedFunction[] = [
     call: async ({ tenantId }) => {
       const id = randomUUID()
       return { targetId: id, body: { tenant_id: tenantId, statement_id: id, statement: 'select count(*) from sites' } }
+    },
+  },
+  {
+    // Of a key that is none of Supabase's: whoever may ask is told that there is no such project.
+    name: 'sql-console',
+    act: 'project',
+    demand: 'fresh',
+    action: null,
+    roles: MANAGERS,
+    answers: 'credential_unknown',
+    call: async ({ tenantId, credentialId, siteId }) => {
+      const id = randomUUID()
+      const project = { credential_id: credentialId, site_id: siteId }
+      return { targetId: id, body: { tenant_id: tenantId, statement_id: id, statement: 'select 1', project } }
     },
   },
   {

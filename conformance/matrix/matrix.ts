@@ -3,7 +3,7 @@ import { attach } from '../canary/attach.ts'
 import type { RunFile } from '../run-file.ts'
 import { documentOf, type MatrixDocument, table } from './document.ts'
 import { playSql } from './isolation.ts'
-import { playMessages } from './messages.ts'
+import { leaseBoth, playMessages } from './messages.ts'
 import { playEndpoints } from './reach.ts'
 import { setScene, userIdOf } from './visitors.ts'
 
@@ -29,6 +29,8 @@ async function play(run: RunFile): Promise<MatrixDocument> {
   const owner = scene.visitors.find(({ name }) => name === 'owner, AAL2 fresh')?.person
   if (owner == null) throw new Error('the scene has no owner')
   const own = { tenantId: scene.place.tenantId, userId: await userIdOf(owner) }
+  // Before the roles try: what some may do to a leased job is to be seen in every run, not in one where a job happens to be leased.
+  const sides = await leaseBoth(run, scene)
   const sql = await playSql(run, { own, other: { tenantId: scene.otherTenantId } })
-  return documentOf(endpoints, sql, await playMessages(run, scene))
+  return documentOf(endpoints, sql, await playMessages(run, sides))
 }

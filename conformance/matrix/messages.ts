@@ -6,7 +6,7 @@ import type { Cell } from './document.ts'
 import type { Scene } from './visitors.ts'
 
 /** The two agencies, and a job of each that is leased. */
-type Sides = {
+export type Sides = {
   readonly own: { readonly tenantId: string; readonly credentialId: string; readonly jobId: string }
   readonly other: { readonly tenantId: string; readonly credentialId: string; readonly jobId: string }
 }
@@ -89,10 +89,9 @@ export const QUEUES: readonly {
 ]
 
 /** T4 behind the queues: messages and job rows with ids of another tenant, as whoever could write them would. */
-export async function playMessages(run: RunFile, scene: Scene): Promise<Cell[]> {
+export async function playMessages(run: RunFile, sides: Sides): Promise<Cell[]> {
   const sql = postgres(run.postgres_superuser_url, { max: 1, onnotice: () => {} })
   try {
-    const sides = await leaseBoth(sql, scene)
     const cells: Cell[] = []
     for (const { worker, queue, messages } of QUEUES) {
       for (const [what, expected, body] of messages) {
@@ -107,8 +106,17 @@ export async function playMessages(run: RunFile, scene: Scene): Promise<Cell[]> 
   }
 }
 
-/** Both are polled by nobody else meanwhile. */
-async function leaseBoth(sql: Sql, { place, otherTenantId, otherCredentialId }: Scene): Promise<Sides> {
+/** A job of each agency is leased, and nobody else polls for them meanwhile. */
+export async function leaseBoth(run: RunFile, scene: Scene): Promise<Sides> {
+  const sql = postgres(run.postgres_superuser_url, { max: 1, onnotice: () => {} })
+  try {
+    return await leaseIn(sql, scene)
+  } finally {
+    await sql.end()
+  }
+}
+
+async function leaseIn(sql: Sql, { place, otherTenantId, otherCredentialId }: Scene): Promise<Sides> {
   const sides = [
     { tenantId: place.tenantId, credentialId: place.credentialId },
     { tenantId: otherTenantId, credentialId: otherCredentialId },
@@ -209,7 +217,7 @@ async function playJobField(run: RunFile, sql: Sql, sides: Sides, field: string)
     await unguarded(sql, async (tx) => {
       if (field === 'credential_id')
         await tx`update flarewatch.jobs set state = 'done', finished_at = now() where id = ${other.jobId}`
-      await tx`update flarewatch.jobs set ${tx(field)} = ${foreign} where id = ${own.jobId}`
+      await (known.write ?? written)(tx, own.jobId, field, foreign)
     })
     const actual = await touchedBy(sql, sides, () => deliver(run, 'connector', queue, message))
     const what = `job row past the guards: ${field} of another, ${queue}`
@@ -224,12 +232,41 @@ type Field = {
   /** How Postgres refuses it to everybody, itself included; null where nothing is acted on by it. */
   readonly guard: string | null
   readonly delivered: Readonly<Record<string, string>>
+  /** Where the column alone would be refused past the guards too. */
+  readonly write?: typeof written
+}
+function written(tx: postgres.TransactionSql, jobId: string, field: string, foreign: string): PromiseLike<unknown> {
+  return tx`update flarewatch.jobs set ${tx(field)} = ${foreign} where id = ${jobId}`
+}
+/** 23514: a job that is not dead was not replayed. What a dead one was replayed by and as is told to its tenant, and nobody acts on it. */
+const REPLAYED = {
+  guard: 'refused, 23514',
+  delivered: { 'flarewatch-ingest-dead': refused('job_finished'), 'flarewatch-ingest': refused('job_finished') },
+  write: (tx: postgres.TransactionSql, jobId: string, field: string, foreign: string) => {
+    const replay = {
+      state: 'dead',
+      finished_at: new Date(),
+      replayed_at: new Date(),
+      replayed_by: jobId,
+      replayed_as: jobId,
+    }
+    return tx`update flarewatch.jobs set ${tx({ ...replay, [field]: foreign })} where id = ${jobId}`
+  },
 }
 const UNSEEN = { 'flarewatch-ingest-dead': refused('lease_expired'), 'flarewatch-ingest': refused('lease_expired') }
 const FIELDS: Readonly<Record<string, Field>> = {
   // 23503: tenant and credential of a job are one foreign key. 23505: a credential has one leased job.
   tenant_id: { foreign: async (_, { tenantId }) => tenantId, guard: 'refused, 23503', delivered: UNSEEN },
   credential_id: { foreign: async (_, { credentialId }) => credentialId, guard: 'refused, 23505', delivered: UNSEEN },
+  replayed_as: { foreign: async (_, { jobId }) => jobId, ...REPLAYED },
+  replayed_by: {
+    foreign: async (sql, { tenantId }) => {
+      const [row] = await sql<{ user_id: string }[]>`
+        select user_id from flarewatch.members where tenant_id = ${tenantId} limit 1`
+      return row?.user_id ?? ''
+    },
+    ...REPLAYED,
+  },
   intent_row: {
     foreign: async (sql, { tenantId }) => {
       const [row] = await sql<{ row_id: string }[]>`
@@ -258,7 +295,8 @@ async function putBack(tx: postgres.TransactionSql, { own, other }: Sides): Prom
   for (const { jobId, tenantId, credentialId } of [own, other]) {
     await tx`
       update flarewatch.jobs set tenant_id = ${tenantId}, credential_id = ${credentialId}, intent_row = null, state = 'leased',
-        outcome = null, detail = null, finished_at = null where id = ${jobId}`
+        run_state = null, reason = null, finished_at = null, replayed_at = null, replayed_by = null, replayed_as = null
+      where id = ${jobId}`
   }
 }
 

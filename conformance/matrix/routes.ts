@@ -54,11 +54,20 @@ export const ROUTES: readonly Route[] = [
     demand: 'enrolment',
     path: ({ siteId }) => `/api/sites/${siteId}/top?dimension=path&${range().replace('grain=day&', '')}`,
   },
+  { pattern: '/api/sites/:id/findings', demand: 'enrolment', path: ({ siteId }) => `/api/sites/${siteId}/findings` },
   fixed('/api/credentials', 'enrolment'),
   fixed('/api/receipts', 'enrolment'),
   fixed('/api/incidents', 'enrolment'),
   fixed('/api/status', 'enrolment'),
   fixed('/api/members', 'aal2'),
+  fixed('/api/dead-letters', 'aal2'),
+  {
+    pattern: '/api/dead-letters/:id',
+    demand: 'aal2',
+    // A credential's id is no dead letter's.
+    answers: 'not_found',
+    path: ({ credentialId }) => `/api/dead-letters/${credentialId}`,
+  },
   { ...fixed('/api/sessions', 'aal2'), isPersonal: true },
   // Neither ends a session: the visitors have need of theirs.
   {

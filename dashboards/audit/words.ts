@@ -27,6 +27,7 @@ export function targetText(target: string, { credentials }: Pick<Names, 'credent
   if (kind === 'operator_key') return `operator key ${id.slice(0, SHORT_ID)}`
   if (kind === 'invitation') return `invitation ${id.slice(0, SHORT_ID)}`
   if (kind === 'webhook_endpoint') return `address ····${id.slice(-4)}`
+  if (kind === 'job') return `run ${id.slice(0, SHORT_ID)}`
   if (kind === 'webhook_event') return `event ${id.slice(0, SHORT_ID)}`
   if (kind === 'member') return `member ${id.slice(0, SHORT_ID)}`
   if (kind !== 'credential') return target
@@ -45,9 +46,13 @@ const PHRASES: Readonly<Record<string, Phrase>> = {
   'credential.rotate': { did: 'replaced the token of', label: 'Token replaced', onTarget: true },
   'credential.delete': { did: 'deleted', label: 'Credential deleted', onTarget: true },
   'provider.purge_cache': { did: 'purged a cache with', label: 'Cache purged', onTarget: true },
+  'provider.verify_domain': { did: 'had a domain verified with', label: 'Domain verified', onTarget: true },
+  'provider.read_suppressions': { did: 'read a suppression list with', label: 'Suppressions read', onTarget: true },
+  'provider.remove_suppression': { did: 'removed a suppression with', label: 'Suppression removed', onTarget: true },
   'credential.open': { did: 'opened', label: 'Credential opened', onTarget: true },
   'webhook.judge': { did: 'came in at', label: 'Webhook judged', onTarget: true },
   'webhook.open': { did: 'opened', label: 'Webhook opened', onTarget: true },
+  'webhook.reconcile': { did: 'filled in events that never came to', label: 'Webhooks reconciled', onTarget: true },
   'credential.reseal': { did: 're-encrypted', label: 'Credential re-encrypted', onTarget: true },
   'credential.reveal': { did: 'revealed to an operator key', label: 'Credential revealed', onTarget: true },
   'operator_key.enrol': { did: 'enrolled', label: 'Operator key enrolled', onTarget: true },
@@ -58,6 +63,7 @@ const PHRASES: Readonly<Record<string, Phrase>> = {
     label: 'Old key destroyed',
     onTarget: false,
   },
+  'dead_letter.replay': { did: 'replayed', label: 'Dead letter replayed', onTarget: true },
   'tenant.tier': { did: "set the agency's tier", label: 'Tier set', onTarget: false },
   'tenant.freeze': { did: "froze the agency's keys", label: 'Frozen', onTarget: false },
   'tenant.unfreeze': { did: "let the agency's keys go on", label: 'Unfrozen', onTarget: false },
@@ -89,8 +95,13 @@ export const ACTIONS = [
   'credential.rotate',
   'credential.delete',
   'provider.purge_cache',
+  'dead_letter.replay',
+  'provider.verify_domain',
+  'provider.read_suppressions',
+  'provider.remove_suppression',
   'webhook.judge',
   'webhook.open',
+  'webhook.reconcile',
   'credential.reseal',
   'credential.reveal',
   'credential.resync',

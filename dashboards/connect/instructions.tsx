@@ -30,7 +30,7 @@ export const CONNECT_HELP: { readonly [Name in Provider]: ConnectHelp } = {
   },
   stripe: {
     keyName: 'Restricted key',
-    brings: 'an account becomes a site, with its revenue by day',
+    brings: 'an account becomes a site, with its revenue by day and its subscriptions',
     steps: [
       <>
         In Stripe, open{' '}
@@ -40,8 +40,10 @@ export const CONNECT_HELP: { readonly [Name in Provider]: ConnectHelp } = {
         .
       </>,
       <>
-        Set <strong>Balance transaction sources</strong> to <strong>Read</strong> and leave every other permission at
-        None. If your page offers to read the account itself, its name and time zone are taken from there.
+        Set <strong>Balance transaction sources</strong>, <strong>Subscriptions</strong> and <strong>Coupons</strong> to{' '}
+        <strong>Read</strong> and leave every other permission at None. If your page offers to read the account itself,
+        its name and time zone are taken from there. If you will have Stripe deliver webhooks, set{' '}
+        <strong>Events</strong> to <strong>Read</strong> too.
       </>,
       <>
         Paste the key, which begins with <code>rk_</code>, here. A secret key (<code>sk_</code>) is refused unsent, and
@@ -59,7 +61,8 @@ export const CONNECT_HELP: { readonly [Name in Provider]: ConnectHelp } = {
       </>,
       <>
         Give it the permission <strong>Full access</strong>. Resend has no key that can only read, so this one can also
-        send mail and change domains; Flarewatch never does, and marks it as over-scoped. A key with{' '}
+        send mail and change domains. Flarewatch does neither by itself: it has a domain verified, or an address taken
+        off the suppression list, when one of you asks for that. It marks the key as over-scoped. A key with{' '}
         <strong>Sending access</strong> is refused: it cannot read anything.
       </>,
       'Paste it here. What is read: domains, their DNS records, and counts by day. No mail, no subject, no recipient.',
@@ -76,8 +79,9 @@ export const CONNECT_HELP: { readonly [Name in Provider]: ConnectHelp } = {
       </>,
       <>
         Give it two permissions: <strong>Projects (account-wide), Read</strong> and <strong>Database, Read</strong>. The
-        second reads every table, as the dashboard does; Flarewatch asks for sizes and counts alone. A token with full
-        access (“Legacy”) is taken too, but it may do everything that its user may: it is marked as over-scoped.
+        second reads every table, as the dashboard does; Flarewatch asks for sizes, counts and what the catalogue says
+        alone. Failed calls of edge functions are shown if the token may read logs as well. A token with full access
+        (“Legacy”) is taken too, but it may do everything that its user may: it is marked as over-scoped.
       </>,
       'Paste it here. A project’s own keys (secret, service_role, publishable, anon) are refused.',
     ],

@@ -1,6 +1,6 @@
 'use client'
 
-import { type KeyboardEvent, type SubmitEvent, useRef } from 'react'
+import { type KeyboardEvent, type SubmitEvent, useRef, useState } from 'react'
 import { FreshCode } from '../connect/fresh-code.tsx'
 import { needsCode } from '../data/failure-text.ts'
 import { MAX_STATEMENT_BYTES } from '../data/schemas.ts'
@@ -9,7 +9,8 @@ import { FailureNotice } from '../shell/notice.tsx'
 import { History } from './history.tsx'
 import { ResultTable } from './result-table.tsx'
 import { StatementError } from './statement-error.tsx'
-import { type ConsoleState, useConsole } from './use-console.ts'
+import { TargetPicker } from './target-picker.tsx'
+import { type ConsoleState, type Project, useConsole } from './use-console.ts'
 
 const EXAMPLE = `select s.name, date_trunc('day', m.window_start) as day, sum(m.value) as requests
 from warehouse.metrics_hourly m join warehouse.sites s using (site_id)
@@ -20,10 +21,11 @@ order by 2 desc, 1`
 export function ConsolePage() {
   const { state, run, cancel } = useConsole()
   const { recheck } = useSession()
+  const [project, setProject] = useState<Project>(null)
   const editor = useRef<HTMLTextAreaElement>(null)
   const send = () => {
     const statement = editor.current?.value ?? ''
-    if (statement.trim() !== '') void run(statement)
+    if (statement.trim() !== '') void run(statement, project)
   }
   const submit = (event: SubmitEvent) => {
     event.preventDefault()
@@ -36,7 +38,7 @@ export function ConsolePage() {
   }
   const verified = async () => {
     await recheck()
-    if (state.name === 'refused') await run(state.statement)
+    if (state.name === 'refused') await run(state.statement, project)
   }
   const reuse = (statement: string) => {
     if (editor.current === null) return
@@ -51,7 +53,10 @@ export function ConsolePage() {
         <h1>SQL console</h1>
       </div>
       <form className="console" onSubmit={submit}>
-        <label htmlFor="statement">One SELECT over your agency’s warehouse</label>
+        <TargetPicker project={project} onProject={setProject} />
+        <label htmlFor="statement">
+          {project === null ? 'One SELECT over your agency’s warehouse' : 'One SELECT over the client’s database'}
+        </label>
         <textarea
           id="statement"
           ref={editor}
@@ -66,9 +71,8 @@ export function ConsolePage() {
           onKeyDown={onKey}
         />
         <p id="console-hint" className="fine">
-          Views: <code>sites</code>, <code>metrics_hourly</code>, <code>metrics_daily</code>, <code>top_daily</code>,{' '}
-          <code>runs</code>. Read only, 10 seconds, 10,000 rows, 5 MB. Ctrl+Enter runs it. Each statement is recorded in
-          the audit log.
+          {project === null ? <WarehouseHint /> : <ProjectHint />} Read only, 10 seconds, 10,000 rows, 5 MB. Ctrl+Enter
+          runs it. Each statement is recorded in the audit log.
         </p>
         <div className="actions">
           <button type="submit" className="button button-primary" disabled={isRunning}>
@@ -83,6 +87,24 @@ export function ConsolePage() {
       </form>
       <Told state={state} onVerified={verified} />
       <History onReuse={reuse} />
+    </>
+  )
+}
+
+function WarehouseHint() {
+  return (
+    <>
+      Views: <code>sites</code>, <code>metrics_hourly</code>, <code>metrics_daily</code>, <code>top_daily</code>,{' '}
+      <code>runs</code>, <code>findings</code>.
+    </>
+  )
+}
+
+function ProjectHint() {
+  return (
+    <>
+      It is sent with the agency’s key to Supabase’s read-only endpoint, which reads every table of the project. Name
+      each table with its schema, as in <code>public.orders</code>.
     </>
   )
 }

@@ -52,12 +52,13 @@ export function History({ onReuse }: { readonly onReuse: (statement: string) => 
 
 type EntryProps = { readonly entry: Entry; readonly onReuse: (statement: string) => void }
 
-function HistoryEntry({ entry: { at, detail, outcome }, onReuse }: EntryProps) {
+function HistoryEntry({ entry: { at, target, detail, outcome }, onReuse }: EntryProps) {
   const { statement } = detail
   return (
     <li>
       <p className="fine">
         <time dateTime={at}>{formatInstant(Date.parse(at))}</time>, {outcome?.state ?? 'unknown'}
+        {target.startsWith('credential:') && ', at a client’s project'}
       </p>
       {statement === undefined ? (
         <p>

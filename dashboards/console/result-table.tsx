@@ -17,7 +17,8 @@ export function ResultTable({ answer }: { readonly answer: Answered }) {
       <div className="actions">
         <p role="status">
           {formatCount(rows.length)} {rows.length === 1 ? 'row' : 'rows'} in {formatCount(milliseconds)} ms.
-          {truncated && ' There were more: the console’s limit cut them off.'} Times in UTC.
+          {truncated && ' There were more: the console’s limit cut them off.'}
+          {columns.some(({ kind }) => kind === 'timestamp') && ' Times in UTC.'}
         </p>
         <button type="button" className="button" onClick={() => download(toCsv(answer))}>
           Download CSV

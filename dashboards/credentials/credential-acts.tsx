@@ -1,6 +1,7 @@
 'use client'
 
 import { useState } from 'react'
+import type { Provider } from '../../domain/contracts/providers.ts'
 import { type JudgedAct, roleMay } from '../../domain/contracts/roles.ts'
 import { WebhookProvider } from '../data/schemas.ts'
 import type { Tenant } from '../session/workspace.tsx'
@@ -9,6 +10,8 @@ import type { Line } from './health.ts'
 import { PurgeDialog, type Site } from './purge-dialog.tsx'
 import { ResyncDialog } from './resync-dialog.tsx'
 import { RotateDialog } from './rotate-dialog.tsx'
+import { SuppressionsDialog } from './suppressions-dialog.tsx'
+import { VerifyDialog } from './verify-dialog.tsx'
 import { WebhookDialog } from './webhook-dialog.tsx'
 
 type CredentialActsProps = {
@@ -23,9 +26,11 @@ const ACTS = [
   { action: 'credential.rotate', label: 'Replace token' },
   { action: 'credential.store', label: 'Webhooks' },
   { action: 'credential.resync', label: 'Re-sync…' },
-  { action: 'provider.purge_cache', label: 'Purge cache' },
+  { action: 'provider.purge_cache', label: 'Purge cache', at: 'cloudflare' },
+  { action: 'provider.verify_domain', label: 'Verify domain', at: 'resend' },
+  { action: 'provider.remove_suppression', label: 'Suppression list', at: 'resend' },
   { action: 'credential.delete', label: 'Delete' },
-] as const satisfies readonly { readonly action: JudgedAct; readonly label: string }[]
+] as const satisfies readonly { readonly action: JudgedAct; readonly label: string; readonly at?: Provider }[]
 type Opened = (typeof ACTS)[number]['action']
 
 /** What may be done with a credential, by whoever's role may do it. */
@@ -34,11 +39,11 @@ export function CredentialActs({ line, tenant, sites, now, onDone }: CredentialA
   const delivers = WebhookProvider.safeParse(line.provider)
   const own = sites.filter(({ credential_id }) => credential_id === line.id)
   const offered = ACTS.filter(
-    ({ action }) =>
-      roleMay(tenant.role, action) &&
-      (action !== 'credential.store' || delivers.success) &&
-      (action !== 'credential.resync' || line.history !== null) &&
-      (action !== 'provider.purge_cache' || (line.provider === 'cloudflare' && own.length > 0)),
+    (act) =>
+      roleMay(tenant.role, act.action) &&
+      (act.action !== 'credential.store' || delivers.success) &&
+      (act.action !== 'credential.resync' || line.history !== null) &&
+      (!('at' in act) || (act.at === line.provider && own.length > 0)),
   )
   const closing = (said: string) => (done: boolean) => {
     setOpened(null)
@@ -70,6 +75,16 @@ export function CredentialActs({ line, tenant, sites, now, onDone }: CredentialA
       )}
       {opened === 'provider.purge_cache' && (
         <PurgeDialog {...shared} sites={own} onClose={closing('Cloudflare has taken the purge.')} />
+      )}
+      {opened === 'provider.verify_domain' && (
+        <VerifyDialog {...shared} sites={own} onClose={closing('Resend looks at the domain’s records again.')} />
+      )}
+      {opened === 'provider.remove_suppression' && own[0] !== undefined && (
+        <SuppressionsDialog
+          {...shared}
+          site={own[0]}
+          onClose={closing('Resend has taken the address off its suppression list.')}
+        />
       )}
       {opened === 'credential.delete' && <DeleteDialog {...shared} onClose={closing(`${name} was deleted.`)} />}
     </div>

@@ -14,6 +14,7 @@ import { GradeBadge } from './badges.tsx'
 import { CredentialActs } from './credential-acts.tsx'
 import { healthOf, type Line } from './health.ts'
 import { HealthBadge, HealthWords } from './health-notice.tsx'
+import { HealthTable } from './health-table.tsx'
 import { HistoryProgress } from './history-progress.tsx'
 import { WebhookTable } from './webhook-table.tsx'
 
@@ -68,6 +69,7 @@ export function CredentialsPage() {
           }
         </CredentialTable>
       )}
+      {value !== null && <HealthTable lines={value.credentials} now={now} />}
       {value !== null && tenant !== null && (
         <WebhookTable lines={value.credentials} tenant={tenant} now={now} onDone={done} />
       )}

@@ -3,9 +3,27 @@ import { healthOf } from './health.ts'
 
 const NOW = Date.UTC(2026, 10, 24, 10)
 const ago = (minutes: number) => new Date(NOW - minutes * 60_000).toISOString()
-const line = { state: 'active', reason: null, last_success_at: ago(3), created_at: ago(600) } as const
+const ended = (
+  state: 'complete' | 'throttled' | 'failed' | 'empty' | 'parked',
+  reason: string | null,
+  minutes = 1,
+) => ({
+  last_run: { state, reason, ended_at: ago(minutes) },
+  complete_until: ago(60),
+  lag_seconds: 3600,
+  next_run_at: ago(-2),
+  error_budget: { runs: 100, incomplete: 0, left: 1 },
+})
+const line = {
+  state: 'active',
+  reason: null,
+  last_success_at: ago(3),
+  created_at: ago(600),
+  rotated_at: null,
+  health: ended('complete', null),
+} as const
 
-test('a credential that was polled lately is active, and there is nothing to say', () => {
+test('a credential whose last run was complete is active, and there is nothing to say', () => {
   expect(healthOf(line, NOW)).toEqual({ tone: 'good', badge: 'active', why: null, next: null, replace: false })
 })
 
@@ -21,13 +39,21 @@ test('a parked one says why, that polling stopped, and that another token is nee
 })
 
 test.each([
-  ['provider_rate_limited', 'throttled'],
-  ['provider_server_error', 'failing'],
-  ['run_empty', 'incomplete'],
-  ['budget_exceeded', 'paused'],
-  ['something_new', 'failing'],
-])('%s is told apart as %s, and nobody is sent for a new token', (reason, badge) => {
-  expect(healthOf({ ...line, reason }, NOW)).toMatchObject({ tone: 'unsure', badge, replace: false })
+  ['throttled', 'provider_rate_limited'],
+  ['failed', 'provider_server_error'],
+  ['empty', 'run_empty'],
+  ['failed', 'something_new'],
+] as const)('a last run that was %s by %s is told as that, and nobody is sent for a new token', (state, reason) => {
+  expect(healthOf({ ...line, health: ended(state, reason) }, NOW)).toMatchObject({
+    tone: 'unsure',
+    badge: state,
+    replace: false,
+  })
+})
+
+test('what an older token came to is not told of the one in its place', () => {
+  const rotated = { ...line, rotated_at: ago(5), health: ended('parked', 'provider_unauthorized', 6) }
+  expect(healthOf(rotated, NOW)).toMatchObject({ badge: 'active' })
 })
 
 test('silence is late after a quarter of an hour, whether it was ever polled or not', () => {

@@ -57,6 +57,12 @@ export function WebhookDialog({ line, provider, tenantId, onClose }: WebhookDial
         Add this address as a webhook endpoint at {name}. Then paste the signing secret that {name} shows for it. Each
         event makes the account be polled within a minute; polling goes on as before.
       </p>
+      {provider === 'stripe' && (
+        <p className="fine">
+          Once an hour, what came is compared with Stripe’s own list of undelivered events. For that, give the
+          restricted key <strong>Events: Read</strong> as well.
+        </p>
+      )}
       <CopyField label="Address" text={webhookAddress(provider, ids.endpoint_id)} />
       <div className="field">
         <label htmlFor="signing-secret">Signing secret</label>

@@ -8,6 +8,7 @@ import { CopyField } from './copy-field.tsx'
 import { DeleteDialog } from './delete-dialog.tsx'
 import type { Line } from './health.ts'
 import { webhookAddress } from './webhook-address.ts'
+import { Comparison } from './webhook-comparison.tsx'
 
 type WebhookTableProps = {
   readonly lines: readonly Line[]
@@ -34,6 +35,9 @@ export function WebhookTable({ lines, tenant, now, onDone }: WebhookTableProps) 
           <th scope="col" className="end">
             Accepted
           </th>
+          <th scope="col" className="end">
+            Gaps filled, 30 days
+          </th>
         </tr>
       </thead>
       <tbody>
@@ -55,6 +59,9 @@ export function WebhookTable({ lines, tenant, now, onDone }: WebhookTableProps) 
             </td>
             <td data-label="Accepted" className="end">
               <Accepted account={account} now={now} />
+            </td>
+            <td data-label="Gaps filled, 30 days" className="end">
+              {account.webhook !== null && <Comparison webhook={account.webhook} now={now} />}
             </td>
           </tr>
         ))}

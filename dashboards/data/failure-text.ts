@@ -97,6 +97,8 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   webhook_unsupported: 'This key is not one of an account that delivers such webhooks.',
   webhook_secrets_full:
     'Two signing secrets are valid for this account already. Delete the one that the provider no longer signs with.',
+  dead_letter_unknown: 'This dead letter is gone, or was never here. Reload the page.',
+  credential_parked: 'Its credential is parked or deleted, so it would fail again. Connect a new token first.',
   resync_window_invalid: 'Choose two days of the last two years, the earlier one first.',
   resync_nothing:
     'There is nothing to read again: the account was not read yet, its provider keeps no history, or hours are no longer kept so far back.',
@@ -124,11 +126,12 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
     'The agency’s encryption key was replaced at this moment, so nothing was stored. Store the credential again.',
   credential_unknown: 'This credential is gone, or was never here. Reload the page.',
   credential_moved: 'The credential was changed at this moment, so nothing was done. Try again.',
-  provider_refused: 'Cloudflare refused the request, so nothing was purged. Check the addresses.',
+  provider_refused:
+    'The provider refused the request, so nothing was changed. Check the addresses of a purge; a suppression list may not be open to this team at Resend yet, and what you chose may be gone.',
   provider_permission_missing:
-    'Cloudflare does not let this token purge. Give it “Cache Purge: Purge” for the zone, or replace it by one that has it.',
+    'The provider does not let this key do that. At Cloudflare, give it “Cache Purge: Purge” for the zone; at Resend it takes full access, and a team that has this feature.',
   provider_outcome_unknown:
-    'Cloudflare gave no clear answer: the cache may or may not have been purged. Purging again does no harm.',
+    'The provider gave no clear answer: it may or may not have been done. Doing it again does no harm.',
   credential_malformed: 'This is not a key of this provider. Copy it once more, without blanks around it.',
   credential_global_key:
     'This is a global API key, which can do anything in the account. Create an API token that can only read, and paste that.',
@@ -144,6 +147,8 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
     'The provider did not accept this key. Check there that it is active and not expired, or create a new one.',
   credential_without_zones:
     'This key reaches nothing to show. At Cloudflare, give it “Zone: Read” and “Analytics: Read” for the zones to show; at Resend, add a domain to the team; at Supabase, let the token reach a project. Then paste it again.',
+  project_unreachable: 'Supabase gave no answer that could be read. Try again in a minute.',
+  project_limited: 'Supabase asks to slow down with this project. Try again in a minute.',
   provider_unreachable: 'The provider could not be reached, so the key was not checked and not stored. Try again.',
   provider_rate_limited: 'The provider asks to slow down; nothing was stored. Try again in a few minutes.',
   ledger_unreachable: 'The act could not be put on record, so it was not done. Try again in a minute.',
@@ -162,6 +167,7 @@ const TEXT: Readonly<Record<KnownCode, string>> = {
   query_invalid: 'This page asked for a window that the server does not give. Choose another range.',
   row_pruned:
     'This row was pruned a year after its month. The certificate that is named on the audit page speaks for it.',
+  hours_not_kept: 'Figures by the hour are kept for 90 days. Choose a range of days.',
   not_signed_yet: 'No receipt covers this yet. One is signed within minutes; try again then.',
   not_found: 'This is gone, or was never here. Go back to the overview.',
   method_not_allowed: OUR_FAULT,

@@ -6,6 +6,7 @@ import {
   CredentialReveal,
   CredentialRotate,
   CredentialStore,
+  DeadLetterReplay,
   type EdgeOperations,
   IDEMPOTENCY_HEADER,
   InvitationAccept,
@@ -27,7 +28,12 @@ import {
 } from './schemas.ts'
 import { type Answer, failed, requestJson } from './wire.ts'
 
-type Call = { readonly name: string; readonly body: unknown; readonly headers?: Readonly<Record<string, string>> }
+type Call = {
+  readonly name: string
+  readonly body: unknown
+  readonly headers?: Readonly<Record<string, string>>
+  readonly gone?: AbortSignal
+}
 
 /** What goes with an act that was asked for: its step-up token, and the key by which a retry is known. */
 export type Proof = { readonly stepUp: string; readonly key: string }
@@ -174,8 +180,12 @@ export class Functions {
     )
   }
 
-  sqlConsole(body: z.input<typeof SqlConsole.request>): Promise<Answer<z.output<typeof SqlConsole.response>>> {
-    return this.#post({ name: 'sql-console', body }, SqlConsole.response)
+  /** `gone` aborts the request itself, for a statement that no second request can end. */
+  sqlConsole(
+    body: z.input<typeof SqlConsole.request>,
+    gone?: AbortSignal,
+  ): Promise<Answer<z.output<typeof SqlConsole.response>>> {
+    return this.#post({ name: 'sql-console', body, ...(gone === undefined ? {} : { gone }) }, SqlConsole.response)
   }
 
   rotateCredential(
@@ -203,10 +213,44 @@ export class Functions {
   }
 
   purgeCache(
-    request: z.output<typeof ProviderAction.request>,
+    request: z.output<typeof ProviderAction.purge>,
     key: string,
   ): Promise<Answer<z.output<typeof ProviderAction.response>>> {
     const act = { action: 'provider.purge_cache', name: 'provider-action', target_id: request.credential_id } as const
+    return this.#act(act, request, key, ProviderAction.response)
+  }
+
+  replayDeadLetter(
+    request: z.output<typeof DeadLetterReplay.request>,
+    key: string,
+  ): Promise<Answer<z.output<typeof DeadLetterReplay.response>>> {
+    const act = { action: 'dead_letter.replay', name: 'dead-letter-replay', target_id: request.job_id } as const
+    return this.#act(act, request, key, DeadLetterReplay.response)
+  }
+
+  verifyDomain(
+    request: z.output<typeof ProviderAction.verify>,
+    key: string,
+  ): Promise<Answer<z.output<typeof ProviderAction.response>>> {
+    const act = { action: 'provider.verify_domain', name: 'provider-action', target_id: request.credential_id } as const
+    return this.#act(act, request, key, ProviderAction.response)
+  }
+
+  readSuppressions(
+    request: z.output<typeof ProviderAction.read>,
+    key: string,
+  ): Promise<Answer<z.output<typeof ProviderAction.listed>>> {
+    const { credential_id: target_id } = request
+    const act = { action: 'provider.read_suppressions', name: 'provider-action', target_id } as const
+    return this.#act(act, request, key, ProviderAction.listed)
+  }
+
+  removeSuppression(
+    request: z.output<typeof ProviderAction.remove>,
+    key: string,
+  ): Promise<Answer<z.output<typeof ProviderAction.response>>> {
+    const { credential_id: target_id } = request
+    const act = { action: 'provider.remove_suppression', name: 'provider-action', target_id } as const
     return this.#act(act, request, key, ProviderAction.response)
   }
 
@@ -224,7 +268,7 @@ export class Functions {
   }
 
   async #post<Schema extends z.ZodType>(
-    { name, body, headers }: Call,
+    { name, body, headers, gone }: Call,
     schema: Schema,
   ): Promise<Answer<z.output<Schema>>> {
     const token = await this.#accessToken()
@@ -239,6 +283,7 @@ export class Functions {
         ...headers,
       },
       body: JSON.stringify(body),
+      ...(gone === undefined ? {} : { signal: gone }),
     })
   }
 }

@@ -1,5 +1,6 @@
-import { METRICS, type MetricName } from '../../domain/metrics/definitions.ts'
+import { isKeptBy, METRICS, type MetricName } from '../../domain/metrics/definitions.ts'
 import { type Figure, figureOf, isSettled, newestFetch, pointsOf, type Series } from '../view/figures.ts'
+import { type Categories, NO_CATEGORIES } from '../view/money.ts'
 import { PANELS } from '../view/panels.ts'
 import { daysBehind, metricsQuery, type Range, siteDays, type Window, windowBefore, windowOf } from '../view/ranges.ts'
 import { type ChartRow, chartRows } from '../view/series.ts'
@@ -15,6 +16,8 @@ export type Traffic = {
   readonly window: Window
   readonly rows: readonly ChartRow[]
   readonly figures: readonly Figure[]
+  /** What made up the change of the balance; none where the figures are no money. */
+  readonly categories: Categories
   readonly fetchedAt: number | null
 }
 type Metrics = z.infer<typeof MetricsResponse>
@@ -47,7 +50,7 @@ export async function readTraffic(
   const dayPair = { current: currentDays?.value ?? pair.current, previous: previousDays?.value ?? pair.previous }
   const inRange = (metric: MetricName) =>
     // Visitors of hours overlap even more than those of days.
-    METRICS[metric].grains.includes(window.grain) && METRICS[metric].aggregation !== 'mean'
+    isKeptBy(window.grain, metric) && METRICS[metric].aggregation !== 'mean'
       ? { within: window, ...seriesOf(metric, pair) }
       : { within: days, ...seriesOf(metric, dayPair) }
   const figures = shown.map((metric) => {
@@ -58,7 +61,15 @@ export async function readTraffic(
   const rows = chartRows(within, pointsOf(charts), pointsOf(before))
   return {
     ok: true,
-    value: { charted, currency: null, window: within, rows, figures, fetchedAt: newestFetch(figures) },
+    value: {
+      charted,
+      currency: null,
+      window: within,
+      rows,
+      figures,
+      categories: NO_CATEGORIES,
+      fetchedAt: newestFetch(figures),
+    },
   }
 }
 

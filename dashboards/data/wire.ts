@@ -42,7 +42,8 @@ export async function requestJson<Schema extends z.ZodType>(
 /** The same for what is no JSON: receipts, proofs between them, keys. */
 export async function requestText(url: string, init: RequestInit = {}): Promise<Answer<string>> {
   try {
-    const response = await fetch(url, { ...init, cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) })
+    const signals = [AbortSignal.timeout(TIMEOUT_MS), ...(init.signal ? [init.signal] : [])]
+    const response = await fetch(url, { ...init, cache: 'no-store', signal: AbortSignal.any(signals) })
     const text = await boundedText(response)
     if (!response.ok) return refusalOf(response, text)
     return text === null ? failed('answer_invalid') : { ok: true, value: text }

@@ -9,12 +9,14 @@ import { FailureNotice } from '../shell/notice.tsx'
 import { useShortcuts } from '../shell/shortcuts.ts'
 import { useNow } from '../shell/use-now.ts'
 import { formatAge, formatCount, formatDateTime } from '../view/format.ts'
+import { DeadLetters } from './dead-letters.tsx'
 import type { Incident } from './notable.ts'
 
 const INCIDENT_POLL_MS = 60_000
 
 export function IncidentsPage() {
-  const { gateway, tenant } = useWorkspace()
+  const { gateway, tenant, account } = useWorkspace()
+  const now = useNow()
   const { value, failure, refresh } = usePolled(tenant?.id ?? '', INCIDENT_POLL_MS, () =>
     gateway('/api/incidents', IncidentsResponse),
   )
@@ -43,6 +45,7 @@ export function IncidentsPage() {
           {value.more && <p className="fine">Older incidents are not listed.</p>}
         </>
       )}
+      {account.aal === 'aal2' && tenant !== null && <DeadLetters key={tenant.id} tenant={tenant} now={now} />}
     </>
   )
 }

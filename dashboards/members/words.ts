@@ -17,5 +17,9 @@ export const ACT_NAMES: Readonly<Record<JudgedAct, string>> = {
   'member_reset.cancel': 'Cancel a reset',
   'operator_key.enrol': 'Enrol a key that reveals',
   'provider.purge_cache': 'Purge a site’s cache',
+  'provider.verify_domain': 'Have a mail domain verified',
+  'provider.read_suppressions': 'Read the list of suppressed addresses',
+  'provider.remove_suppression': 'Remove an address from it',
   'console.query': 'Ask the SQL console',
+  'dead_letter.replay': 'Replay a run that was given up',
 }

@@ -2,6 +2,7 @@
 
 import { useState } from 'react'
 import { formatDayTime, formatFullDay, formatValue, type Measure } from '../view/format.ts'
+import { correctionText } from '../view/provenance.ts'
 import type { Window } from '../view/ranges.ts'
 import type { ChartRow } from '../view/series.ts'
 
@@ -39,7 +40,7 @@ export function ChartTable({ title, label, measure, zone, window, rows, timeZone
               </tr>
             </thead>
             <tbody>
-              {rows.map(({ at, value, previous, partial }) => (
+              {rows.map(({ at, value, previous, partial, corrected }) => (
                 <tr key={at}>
                   <th scope="row">
                     {window.grain === 'hour' ? formatDayTime(at, timeZone) : formatFullDay(at, timeZone)}
@@ -47,6 +48,9 @@ export function ChartTable({ title, label, measure, zone, window, rows, timeZone
                   <td className="end number">
                     {value === null ? 'no data' : formatValue(value, measure)}
                     {partial && ' (unfinished)'}
+                    {corrected !== null && (
+                      <span className="fine"> {correctionText(corrected, measure, timeZone)}</span>
+                    )}
                   </td>
                   <td className="end number">{previous === null ? 'no data' : formatValue(previous, measure)}</td>
                 </tr>

@@ -2,7 +2,7 @@ import { deltaText } from '../view/delta.ts'
 import type { Figure } from '../view/figures.ts'
 import { formatDate, formatDateTime, formatDay, formatTime, formatValue, zoneLabel } from '../view/format.ts'
 import { BETTER_WHEN_LESS } from '../view/panels.ts'
-import { coverageText, samplingText } from '../view/provenance.ts'
+import { coverageText, samplingText, sourceText } from '../view/provenance.ts'
 import type { Range } from '../view/ranges.ts'
 
 type FigureLineProps = { readonly figure: Figure; readonly range: Range; readonly timeZone: string }
@@ -40,7 +40,7 @@ function Origin({ figure, timeZone }: { readonly figure: Figure; readonly timeZo
   const fetched = Date.parse(provenance.fetched_at)
   const shown = isSameDay(fetched, Date.now()) ? formatTime(fetched, timeZone) : formatDateTime(fetched, timeZone)
   const parts = [
-    provenance.source,
+    sourceText(provenance.source),
     daysText(window, zoneLabel(timeZone)),
     meanOf === null || meanOf === 1 ? null : `mean of ${meanOf} days`,
     `fetched ${shown} ${zoneLabel(timeZone)}`,

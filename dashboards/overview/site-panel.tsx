@@ -10,11 +10,14 @@ import { readRevenue } from '../data/revenue.ts'
 import type { SiteSummary, z } from '../data/schemas.ts'
 import { readTraffic, type Traffic } from '../data/traffic.ts'
 import { usePolled } from '../data/use-polled.ts'
+import { isInspected } from '../findings/groups.ts'
+import { SiteFindings } from '../findings/site-findings.tsx'
 import { useWorkspace } from '../session/workspace.tsx'
 import { FailureNotice } from '../shell/notice.tsx'
 import { useNow } from '../shell/use-now.ts'
 import { PANELS } from '../view/panels.ts'
 import type { Range } from '../view/ranges.ts'
+import { CategoryTable } from './category-table.tsx'
 import { FigureLine } from './figure-line.tsx'
 import { Freshness } from './freshness.tsx'
 
@@ -76,6 +79,7 @@ export function SitePanel({ site, credential, range, compare, round }: SitePanel
       {value !== null && fetchedAt !== null && (
         <PanelBody traffic={value} site={site} range={range} compare={compare} />
       )}
+      {isInspected(site.provider) && <SiteFindings site={site} now={now} round={round} />}
     </article>
   )
 }
@@ -104,16 +108,19 @@ function PanelBody({ traffic, site, range, compare }: PanelBodyProps) {
           />
         ))}
       </dl>
-      <TrafficChart
-        title={site.name}
-        charted={traffic.charted}
-        currency={traffic.currency}
-        window={traffic.window}
-        rows={traffic.rows}
-        range={range}
-        timeZone={site.time_zone}
-        compare={compare}
-      />
+      <div className="panel-charts">
+        <TrafficChart
+          title={site.name}
+          charted={traffic.charted}
+          currency={traffic.currency}
+          window={traffic.window}
+          rows={traffic.rows}
+          range={range}
+          timeZone={site.time_zone}
+          compare={compare}
+        />
+        {traffic.categories.rows.length > 0 && <CategoryTable categories={traffic.categories} />}
+      </div>
     </div>
   )
 }

@@ -14,6 +14,7 @@ import {
   type Measure,
   zoneLabel,
 } from '../view/format.ts'
+import { correctionText } from '../view/provenance.ts'
 import type { Range, Window } from '../view/ranges.ts'
 import { type ChartRow, ticksOf } from '../view/series.ts'
 import { ChartTable } from './chart-table.tsx'
@@ -156,7 +157,7 @@ type ReadingProps = {
 }
 
 function Reading({ row, label, measure, zone, grain, range, timeZone, compare }: ReadingProps) {
-  const { at, value, partial, previous } = row
+  const { at, value, partial, previous, corrected } = row
   const comparable = value !== null && previous !== null && !partial
   return (
     <div className="reading">
@@ -168,6 +169,7 @@ function Reading({ row, label, measure, zone, grain, range, timeZone, compare }:
         {value !== null && ` ${label.toLowerCase()}`}
         {partial && ' so far'}
       </div>
+      {corrected !== null && <div className="fine">{correctionText(corrected, measure, timeZone)}</div>}
       {compare && previous !== null && (
         <div className="fine">
           <span className="number">{formatValue(previous, measure)}</span> in the previous period

@@ -4,7 +4,7 @@ import { deltaOf, deltaText, likeForLike, type Point } from './delta.ts'
 const DAY = 24 * 3_600_000
 const points = (values: readonly (number | null)[], start: number, unfinishedFrom = values.length): Point[] =>
   values.flatMap((value, index) =>
-    value === null ? [] : [{ at: start + index * DAY, value, complete: index < unfinishedFrom }],
+    value === null ? [] : [{ at: start + index * DAY, value, complete: index < unfinishedFrom, corrected: null }],
   )
 
 test('an unfinished step is left out on both sides', () => {

@@ -1,6 +1,13 @@
 import { aggregate, type MetricName } from '../../domain/metrics/definitions.ts'
 
-export type Point = { readonly at: number; readonly value: number; readonly complete: boolean }
+/** That a figure was final and the provider changed it later. */
+export type Correction = { readonly at: number; readonly previousValue: number }
+export type Point = {
+  readonly at: number
+  readonly value: number
+  readonly complete: boolean
+  readonly corrected: Correction | null
+}
 
 export type Delta =
   /** Nothing to compare with: no earlier numbers, or too few windows that both sides have. */

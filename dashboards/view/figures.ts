@@ -11,6 +11,7 @@ export type Series = {
     readonly at: string
     readonly value: number
     readonly completeness: 'complete' | 'partial'
+    readonly corrected?: { readonly at: string; readonly previous_value: number } | undefined
   }[]
   readonly provenance: (Provenance & { readonly completeness: 'complete' | 'partial' }) | null
 }
@@ -31,10 +32,12 @@ export type Figure = {
 }
 
 export function pointsOf(series: Series | undefined): Point[] {
-  return (series?.points ?? []).map(({ at, value, completeness }) => ({
+  return (series?.points ?? []).map(({ at, value, completeness, corrected }) => ({
     at: Date.parse(at),
     value,
     complete: completeness === 'complete',
+    corrected:
+      corrected === undefined ? null : { at: Date.parse(corrected.at), previousValue: corrected.previous_value },
   }))
 }
 

@@ -50,13 +50,16 @@ describe("days of a site's own zone", () => {
     expect(days).toEqual([1, 7, 30, 365])
   })
 
-  it('keep their place over a change of clocks, and none is added or left out', () => {
+  it.each([
+    ['net_revenue', 111],
+    ['mrr', 100],
+  ] as const)('keep their place over a change of clocks, and none is added or left out: %s', (metric, total) => {
     // Berlin's midnights around 25 October 2026, when the day has 25 hours.
     const midnights = ['2026-10-23T22:00:00Z', '2026-10-24T22:00:00Z', '2026-10-25T23:00:00Z', '2026-10-26T23:00:00Z']
     const points = midnights.map((at, index) => ({ at, value: 10 ** index, completeness: 'complete' as const }))
     const window = { grain: 'day', from: Date.UTC(2026, 9, 24), to: Date.UTC(2026, 9, 27) } as const
-    const within = seriesWithin({ total: 0, provenance: null, points }, 'Europe/Berlin', window)
+    const within = seriesWithin({ metric, total: 0, provenance: null, points }, 'Europe/Berlin', window)
     expect(within?.points.map(({ at }) => at.slice(0, 10))).toEqual(['2026-10-24', '2026-10-25', '2026-10-26'])
-    expect(within?.total).toBe(111)
+    expect(within?.total).toBe(total)
   })
 })

@@ -6,7 +6,19 @@ export type Panel = { readonly charted: MetricName; readonly figures: readonly M
 
 export const PANELS: { readonly [Name in Provider]: Panel } = {
   cloudflare: { charted: 'requests', figures: ['requests', 'bytes', 'unique_visitors'] },
-  stripe: { charted: 'net_revenue', figures: ['net_revenue', 'gross_revenue', 'refunds'] },
+  stripe: {
+    charted: 'net_revenue',
+    figures: [
+      'net_revenue',
+      'gross_revenue',
+      'refunds',
+      'mrr',
+      'active_subscriptions',
+      'new_subscriptions',
+      'churned_subscriptions',
+      'unpriced_subscriptions',
+    ],
+  },
   resend: {
     charted: 'emails_sent',
     figures: [
@@ -26,9 +38,19 @@ export const PANELS: { readonly [Name in Provider]: Panel } = {
       'database_connections',
       'database_connection_limit',
       'slow_statements',
+      'function_errors',
     ],
   },
 }
+
+/** Of a shop that never sold a subscription, these say nothing and take up room; the last one speaks of an exception. */
+export const SHOWN_WHERE_KNOWN: ReadonlySet<MetricName> = new Set([
+  'mrr',
+  'active_subscriptions',
+  'new_subscriptions',
+  'churned_subscriptions',
+])
+export const SHOWN_WHERE_ANY: ReadonlySet<MetricName> = new Set(['unpriced_subscriptions'])
 
 /** Of which more is worse: a rise is not shown as good news. */
 export const BETTER_WHEN_LESS: ReadonlySet<MetricName> = new Set([
@@ -37,4 +59,7 @@ export const BETTER_WHEN_LESS: ReadonlySet<MetricName> = new Set([
   'spf_unverified',
   'dkim_unverified',
   'refunds',
+  'churned_subscriptions',
+  'slow_statements',
+  'function_errors',
 ])

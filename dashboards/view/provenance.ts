@@ -1,3 +1,5 @@
+import type { Correction } from './delta.ts'
+import { formatDay, formatValue, type Measure } from './format.ts'
 import type { Coverage } from './series.ts'
 
 export type Provenance = {
@@ -13,11 +15,24 @@ export function isStale(fetchedAt: number, now: number): boolean {
   return now - fetchedAt > STALE_AFTER_MS
 }
 
+const ROLLUP = 'rollup:'
+
+/** The provider's dataset; of a day that the provider does not give, the one that its hours are of. */
+export function sourceText(source: string): string {
+  if (!source.startsWith(ROLLUP)) return source
+  return `${source.slice(ROLLUP.length)}, days made of the hours of UTC days`
+}
+
 /** `sampling` is how many events one counted event stands for. */
 export function samplingText(sampling: number): string {
   if (sampling <= 1) return 'every event counted'
   const interval = sampling >= 10 ? Math.round(sampling) : Math.round(sampling * 10) / 10
   return `estimated from 1 in ${interval}`
+}
+
+/** "corrected 26 Nov, was 1,203" */
+export function correctionText({ at, previousValue }: Correction, measure: Measure, timeZone: string): string {
+  return `corrected ${formatDay(at, timeZone)}, was ${formatValue(previousValue, measure)}`
 }
 
 export function coverageText({ unfinished, missing }: Coverage, step: 'hour' | 'day'): string {

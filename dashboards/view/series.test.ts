@@ -1,12 +1,18 @@
 import { expect, test } from 'vitest'
-import { coverageText, isStale, samplingText } from './provenance.ts'
-import { RANGES, type Window, windowOf } from './ranges.ts'
+import { hoursKeptFrom } from '../../domain/metrics/retention.ts'
+import { correctionText, coverageText, isStale, samplingText, sourceText } from './provenance.ts'
+import { RANGES, type Window, windowBefore, windowOf } from './ranges.ts'
 import { chartRows, coverageOf, ticksOf } from './series.ts'
 
 const HOUR = 3_600_000
 const START = Date.UTC(2026, 10, 24)
 const window: Window = { grain: 'hour', from: START, to: START + 4 * HOUR }
-const point = (index: number, value: number, complete = true) => ({ at: START + index * HOUR, value, complete })
+const point = (index: number, value: number, complete = true) => ({
+  at: START + index * HOUR,
+  value,
+  complete,
+  corrected: null,
+})
 
 test('a step without a number is a gap, not a zero', () => {
   const rows = chartRows(window, [point(0, 5), point(3, 0)], [])
@@ -18,6 +24,14 @@ test('unfinished steps are drawn apart, joined to the finished neighbour', () =>
   expect(rows.map(({ finished }) => finished)).toEqual([5, 6, 7, null])
   expect(rows.map(({ unfinished }) => unfinished)).toEqual([null, null, 7, 1])
   expect(rows.map(({ partial }) => partial)).toEqual([false, false, false, true])
+})
+
+test('a figure that was corrected keeps its mark', () => {
+  const corrected = { at: START + 9 * HOUR, previousValue: 1203 }
+  const rows = chartRows(window, [{ ...point(0, 5), corrected }, point(1, 6)], [])
+  expect(rows.map((row) => row.corrected)).toEqual([corrected, null, null, null])
+  const measure = { unit: 'count', currency: null } as const
+  expect(correctionText(corrected, measure, 'UTC')).toBe('corrected 24 Nov, was 1,203')
 })
 
 test('the earlier window lies under the current one, step by step', () => {
@@ -32,6 +46,12 @@ test('every range gets few ticks, all within its window', () => {
     expect(ticks.length, range.name).toBeGreaterThanOrEqual(3)
     expect(ticks.length, range.name).toBeLessThanOrEqual(7)
     expect(ticks.every((at) => at >= shown.from && at < shown.to)).toBe(true)
+  }
+})
+
+test('no range asks for hours that are not kept any more, nor does its comparison', () => {
+  for (const range of RANGES.filter(({ grain }) => grain === 'hour')) {
+    expect(windowBefore(windowOf(range, START)).from, range.name).toBeGreaterThanOrEqual(hoursKeptFrom(START))
   }
 })
 
@@ -59,6 +79,11 @@ test('sampling is told as what one counted event stands for', () => {
     'estimated from 1 in 2.3',
     'estimated from 1 in 100',
   ])
+})
+
+test('a day that is made of hours says so', () => {
+  expect(sourceText('stripe.balance_transactions')).toBe('stripe.balance_transactions')
+  expect(sourceText('rollup:supabase.database')).toBe('supabase.database, days made of the hours of UTC days')
 })
 
 test('data is stale once it is more than 15 minutes old', () => {

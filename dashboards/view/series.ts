@@ -1,4 +1,4 @@
-import type { Point } from './delta.ts'
+import type { Correction, Point } from './delta.ts'
 import { STEP_MS, type Window } from './ranges.ts'
 
 /** One step of a chart. A step that the provider gave no number for stays a gap: it is not a zero. */
@@ -11,6 +11,7 @@ export type ChartRow = {
   /** What the dashed line draws: unfinished steps, from the finished neighbour on, so that the lines meet. */
   readonly unfinished: number | null
   readonly previous: number | null
+  readonly corrected: Correction | null
 }
 
 export function chartRows(window: Window, current: readonly Point[], previous: readonly Point[]): ChartRow[] {
@@ -32,6 +33,7 @@ export function chartRows(window: Window, current: readonly Point[], previous: r
       finished: point?.complete ? point.value : null,
       unfinished: point !== undefined && (partial || besideUnfinished) ? point.value : null,
       previous: before.get(at - offset) ?? null,
+      corrected: point?.corrected ?? null,
     }
   })
 }

@@ -37,17 +37,17 @@ describe('a slice that fails', () => {
   })
   it('is given up at once where no waiting helps', () => {
     expect(retryAtOf('provider_zone_forbidden', 1, NOW)).toBeNull()
-    expect(retryAtOf('site_missing', 1, NOW)).toBeNull()
+    expect(retryAtOf('site_missing', 1, NOW)).not.toBeNull()
   })
 })
 
 describe('a job that ends', () => {
   it('is followed at once, after a minute where the provider or the polls need it, later where it is our trouble', () => {
-    expect(pauseAfter('done', 'ok')).toBe(0)
+    expect(pauseAfter('done', 'complete')).toBe(0)
     expect(pauseAfter('done', 'partial')).toBe(0)
     expect(pauseAfter('done', 'throttled')).toBe(MINUTE)
-    expect(pauseAfter('failed', 'tenant_frozen')).toBe(15 * MINUTE)
-    expect(pauseAfter('dead', 'store_unreachable')).toBe(15 * MINUTE)
+    expect(pauseAfter('failed', 'parked')).toBe(15 * MINUTE)
+    expect(pauseAfter('dead', 'failed')).toBe(15 * MINUTE)
   })
 })
 

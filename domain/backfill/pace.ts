@@ -1,3 +1,5 @@
+import type { RunState } from '../contracts/runs.ts'
+
 const MINUTE_MS = 60_000
 
 /** Of each key's quota, kept for its polls: a history that finds less left goes on later. */
@@ -11,13 +13,13 @@ const LONGEST_PAUSE_MS = 60 * MINUTE_MS
 const PAUSE_AFTER_FAILURE_MS = 15 * MINUTE_MS
 
 /** How long all of a credential's history waits after a job that ended like this, at least. */
-export function pauseAfter(state: 'done' | 'failed' | 'dead', outcome: string): number {
+export function pauseAfter(state: 'done' | 'failed' | 'dead', runState: RunState): number {
   if (state !== 'done') return PAUSE_AFTER_FAILURE_MS
-  return outcome === 'throttled' ? MINUTE_MS : 0
+  return runState === 'throttled' ? MINUTE_MS : 0
 }
 
-/** Failures that no waiting mends: the site is closed to the key, or gone. */
-const FINAL: ReadonlySet<string> = new Set(['provider_zone_forbidden', 'site_missing'])
+/** Failures that no waiting mends: the site is closed to the key. One that a list leaves out once is no proof that it is gone. */
+const FINAL: ReadonlySet<string> = new Set(['provider_zone_forbidden'])
 
 /** When a slice that failed is tried again: after 1, 2, 4 ... 60 minutes; null when it is given up. */
 export function retryAtOf(reason: string, failures: number, now: number): number | null {

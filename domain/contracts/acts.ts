@@ -29,6 +29,7 @@ const INTENT_ACTIONS: ReadonlySet<string> = new Set([
   'credential.reseal',
   'webhook.judge',
   'webhook.open',
+  'webhook.reconcile',
   'operator_key.remove',
   'tenant_dek.rotate',
   'tenant_dek.destroy',

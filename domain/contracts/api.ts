@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { WebhookProvider } from '../webhooks/judge.ts'
 import { CredentialGrade } from './functions.ts'
-import { AuditRowId, CredentialId, SessionId, SiteId, TenantId, UserId, WebhookEndpointId } from './ids.ts'
+import { AuditRowId, CredentialId, JobId, SessionId, SiteId, TenantId, UserId, WebhookEndpointId } from './ids.ts'
 import { Provider } from './providers.ts'
 import { Role } from './roles.ts'
+import { RunState } from './runs.ts'
 import { Tier } from './tiers.ts'
 
 /** The gateway's `/api`. The tenant is named by this header; without it, the user's oldest membership. */
@@ -114,20 +115,55 @@ export const MetricName = z.enum([
   'fees',
   'net_revenue',
   'payouts',
+  'balance_charge',
+  'balance_charge_failure',
+  'balance_refund',
+  'balance_refund_failure',
+  'balance_partial_capture_reversal',
+  'balance_dispute',
+  'balance_dispute_reversal',
+  'balance_fee',
+  'balance_tax',
+  'balance_other_adjustment',
+  'balance_platform_earning',
+  'balance_platform_earning_refund',
+  'balance_transfer',
+  'balance_transfer_reversal',
+  'balance_topup',
+  'balance_topup_reversal',
+  'balance_payout',
+  'balance_payout_reversal',
+  'balance_other',
+  'mrr',
+  'active_subscriptions',
+  'new_subscriptions',
+  'churned_subscriptions',
+  'unpriced_subscriptions',
   'project_active',
   'database_bytes',
   'database_connections',
   'database_connection_limit',
   'slow_statements',
+  'function_errors',
 ])
 /** `minor`: money, in the smallest unit of its series' currency. */
 export const Unit = z.enum(['count', 'bytes', 'minor'])
-/** Where a number comes from: dataset, when it was fetched, sampling (1 = every event counted) and whether the window had ended. */
+/**
+ * Where a number comes from: dataset, when it was fetched, sampling (1 = every event counted) and whether the window had ended. A day that
+ * is made of the hours of its UTC day has the source `rollup:` and the hours' dataset.
+ */
 export const Provenance = z.object({
   source: z.string(),
   fetched_at: z.iso.datetime(),
   sampling: z.number(),
   completeness: z.enum(['complete', 'partial']),
+})
+export const MetricPoint = z.object({
+  at: z.iso.datetime(),
+  value: z.number(),
+  completeness: Provenance.shape.completeness,
+  /** Only where a figure was final and the provider changed it later: when that was fetched, and what it was before. */
+  corrected: z.object({ at: z.iso.datetime(), previous_value: z.number() }).optional(),
 })
 export const MetricSeries = z.object({
   metric: MetricName,
@@ -137,11 +173,11 @@ export const MetricSeries = z.object({
   total: z.number(),
   /** The same metric over the window of equal length just before; null where no fact covers it. */
   previous_total: z.number().nullable(),
-  points: z.array(z.object({ at: z.iso.datetime(), value: z.number(), completeness: Provenance.shape.completeness })),
-  /** The newest point's provenance; null for a series without points. */
+  points: z.array(MetricPoint),
+  /** The newest point's provenance, with the coarsest sampling of any; null for a series without points. */
   provenance: Provenance.nullable(),
 })
-/** `GET /api/sites/{id}/metrics?grain=hour|day&from=&to=`: half-open window in UTC. */
+/** `GET /api/sites/{id}/metrics?grain=hour|day&from=&to=`: half-open window in UTC, of hours none that begins more than 90 days ago. */
 export const MetricsResponse = z.object({
   site_id: SiteId,
   grain: Grain,
@@ -170,7 +206,74 @@ export const TopResponse = z.object({
   provenance: Provenance.nullable(),
 })
 
+/** How a credential that is polled fares. What is counted and how is in docs/run-states.md. */
+export const CredentialHealth = z.object({
+  /** The last run that ended; null before the first. What a reason means is in `domain/runs/words.ts`. */
+  last_run: z
+    .object({ state: RunState.nullable(), reason: z.string().nullable(), ended_at: z.iso.datetime() })
+    .nullable(),
+  /** Up to here the site that is furthest behind is read to its end; null while one of them is not read at all. */
+  complete_until: z.iso.datetime().nullable(),
+  lag_seconds: z.number().nullable(),
+  /** Null while it is parked. */
+  next_run_at: z.iso.datetime().nullable(),
+  error_budget: z.object({
+    runs: z.int(),
+    incomplete: z.int(),
+    /** 1: untouched, 0: used up, below: overdrawn. Null where no run counts. */
+    left: z.number().nullable(),
+  }),
+})
+export type CredentialHealth = z.infer<typeof CredentialHealth>
+/** Lints of a Supabase database have the names that splinter gives them. */
+export const FindingKind = z.enum([
+  'rls_disabled_in_public',
+  'policy_exists_rls_disabled',
+  'auth_users_exposed',
+  'security_definer_view',
+  'rls_references_user_metadata',
+  'rls_policy_always_true',
+  'anon_security_definer_function_executable',
+  'function_search_path_mutable',
+  'extension_in_public',
+  'duplicate_index',
+  'unindexed_foreign_keys',
+  'no_primary_key',
+  'rls_enabled_no_policy',
+  'slow_statement',
+  'spf_record_unverified',
+  'dkim_record_unverified',
+  'mail_record_unverified',
+])
+export const FindingLevel = z.enum(['error', 'warning', 'info'])
+/** One stretch of time in which one subject had one fault: it appeared at `first_seen`, and disappeared at `resolved_at`. */
+export const FindingLine = z.object({
+  kind: FindingKind,
+  level: FindingLevel,
+  /** What it was found on, by the provider's own name for it. */
+  subject: z.string(),
+  detail: z.string().nullable(),
+  first_seen: z.iso.datetime(),
+  last_seen: z.iso.datetime(),
+  resolved_at: z.iso.datetime().nullable(),
+})
+/** `GET /api/sites/{id}/findings`: all that are open, the gravest first, and those resolved in the last 30 days, the newest first. */
+export const FindingsResponse = z.object({
+  site_id: SiteId,
+  open: z.array(FindingLine),
+  resolved: z.array(FindingLine),
+  /** Whether there are others than those listed. */
+  more: z.boolean(),
+})
 
+export const WebhookDay = z.object({
+  day: z.iso.date(),
+  delivered: z.int(),
+  /** Of those, how many had come before. */
+  duplicates: z.int(),
+  /** Found in the provider's list, never delivered until then. */
+  gaps: z.int(),
+})
 /** How far what lies before an account's first poll is read, or a window that somebody had read again. */
 export const CredentialHistory = z.object({
   /** `stopped`: of some site the rest was given up. */
@@ -187,6 +290,7 @@ export const CredentialHistory = z.object({
   reason: z.string().nullable(),
 })
 export type CredentialHistory = z.infer<typeof CredentialHistory>
+
 export const CredentialLine = z.object({
   id: CredentialId,
   provider: Provider,
@@ -215,12 +319,53 @@ export const CredentialLine = z.object({
       provider: WebhookProvider,
       accepted: z.int(),
       last_received_at: z.iso.datetime().nullable(),
+      /** Up to when what came was compared with the provider's own list; null before the first time. */
+      reconciled_until: z.iso.datetime().nullable(),
+      /** Why the last comparison could not be made: a stable word; null when it was. */
+      reconcile_code: z.string().nullable(),
+      /** The last thirty UTC days on which anything came, the newest first. */
+      days: z.array(WebhookDay),
     })
     .nullable(),
+  /** Null for what signs webhooks and for what was deleted: neither is polled. */
+  health: CredentialHealth.nullable(),
   /** Null where nothing was polled yet, and where the provider keeps no history. */
   history: CredentialHistory.nullable(),
 })
 export const CredentialsResponse = z.object({ credentials: z.array(CredentialLine) })
+
+/** `GET /api/dead-letters` and `/api/dead-letters/{id}` (AAL2): runs that every try failed of, the newest first, at most 100. */
+export const DeadLetterLine = z.object({
+  id: JobId,
+  kind: z.string(),
+  credential_id: CredentialId,
+  provider: Provider,
+  label: z.string(),
+  reason: z.string().nullable(),
+  /** How often it was leased; each lease is up to six tries. */
+  tries: z.int(),
+  created_at: z.iso.datetime(),
+  died_at: z.iso.datetime(),
+  /** A later run of this kind was complete, so that nothing is missing. */
+  made_good: z.boolean(),
+  /** By whom, when, and what the job that took its place came to. */
+  replay: z
+    .object({
+      at: z.iso.datetime(),
+      by: UserId,
+      job_id: JobId,
+      /** `gone`: its job is older than a week, and was dropped. */
+      state: z.enum(['under_way', 'gone', ...RunState.options]),
+      reason: z.string().nullable(),
+    })
+    .nullable(),
+})
+export const DeadLettersResponse = z.object({
+  dead_letters: z.array(DeadLetterLine),
+  /** Whether there are older ones than those listed. */
+  more: z.boolean(),
+})
+export const DeadLetterResponse = z.object({ dead_letter: DeadLetterLine })
 
 /**
  * `GET /api/audit?after_seq=&before_seq=&order=oldest|newest&actor=&action=&target=&limit=` (AAL2): rows strictly between the two
@@ -351,6 +496,7 @@ export const API_ERRORS = {
   login_answered: 409,
   not_signed_yet: 409,
   row_pruned: 410,
+  hours_not_kept: 410,
   request_too_large: 413,
   query_invalid: 422,
   request_invalid: 422,

@@ -1,3 +1,4 @@
+import type { Delivery } from '../webhooks/delivery.ts'
 import type { AuditRowId, CredentialId, JobId, TenantId, WebhookEventId } from './ids.ts'
 
 /** Why a door gave no key. `retryable` tells a queue consumer whether waiting can help. */
@@ -53,6 +54,19 @@ export type OpenedEvent = {
   readonly subkey: Uint8Array
 }
 
+/** A delivery as the inbox keeps it. */
+export type SealedEvent = {
+  readonly eventId: WebhookEventId
+  readonly dekVersion: number
+  /** 32 bytes. */
+  readonly salt: Uint8Array
+  readonly ciphertext: Uint8Array
+}
+/** In the order in which they were given. */
+export type SealedEvents = { readonly ok: true; readonly events: readonly SealedEvent[] }
+/** Events in one call: with the largest bodies well below what RPC carries. */
+export const MAX_GAPS = 50
+
 /** How the act that an opened key was for ended; becomes the outcome row. `code` is a stable word, never provider text. */
 export type ActOutcome = { readonly succeeded: boolean; readonly code: string }
 
@@ -65,5 +79,7 @@ export interface ConnectorDoorApi {
   /** For an event that waits in the inbox. */
   openEvent(eventId: WebhookEventId): Promise<OpenedEvent | DoorRefusal>
   settleEvent(eventId: WebhookEventId, outcome: ActOutcome): Promise<{ readonly ok: true } | DoorRefusal>
+  /** For a job of kind `poll`: what its account's provider lists and never delivered. */
+  sealEvents(jobId: JobId, deliveries: readonly Delivery[]): Promise<SealedEvents | DoorRefusal>
   settle(jobId: JobId, outcome: ActOutcome): Promise<{ readonly ok: true } | DoorRefusal>
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { utf8 } from '../bytes.ts'
-import { TenantId } from './ids.ts'
+import { CredentialId, SiteId, TenantId } from './ids.ts'
 
 /** Of a statement that is kept in the audit row itself; of a longer one only its digest is. */
 export const MAX_KEPT_STATEMENT_BYTES = 4096
@@ -51,6 +51,8 @@ const StatementRun = z.strictObject({
   tenant_id: TenantId,
   statement_id: z.uuid().lowercase(),
   statement: z.string().min(1).max(MAX_STATEMENT_BYTES),
+  /** A client's Supabase project, by its site and the key of it; without it, the tenant's own warehouse. */
+  project: z.strictObject({ credential_id: CredentialId, site_id: SiteId }).optional(),
 })
 const StatementCancel = z.strictObject({ tenant_id: TenantId, cancel: z.uuid().lowercase() })
 export type StatementRun = z.infer<typeof StatementRun>

@@ -2,11 +2,11 @@ import { z } from 'zod'
 import { WebhookProvider } from '../webhooks/judge.ts'
 import { WithdrawAction } from './acts.ts'
 import { KeptStatement } from './console.ts'
-import { AuditRowId, CredentialId, TenantId, UserId } from './ids.ts'
+import { AuditRowId, CredentialId, SiteId, TenantId, UserId } from './ids.ts'
 import { OperatorKeyId, OperatorKeyState } from './operator-keys.ts'
 import { Provider } from './providers.ts'
 import { RequestClaims } from './request-token.ts'
-import { KeylessAction, StepUpAction } from './step-up.ts'
+import { KeylessAction, ProviderAct, StepUpAction } from './step-up.ts'
 
 /**
  * HTTP between the Edge Functions and the vault: `POST {vault}/edge/v1/{operation}`.
@@ -99,6 +99,18 @@ export const EdgeOperations = {
     }),
     response: z.object({ intent_row: AuditRowId }),
   },
+  /** The same for a client's project, of which the credential is the target: its row releases the key of that one record. */
+  'console-open': {
+    request: z.strictObject({
+      tenant_id: TenantId,
+      credential_id: CredentialId,
+      site_id: SiteId,
+      statement_sha256: bytes(32),
+      statement_bytes: z.int().min(1),
+      statement: KeptStatement.nullable(),
+    }),
+    response: z.object({ dek_version: keyVersion, subkey: bytes(32), intent_row: AuditRowId }),
+  },
   'credential-seal': {
     request: z.strictObject({
       tenant_id: TenantId,
@@ -173,12 +185,12 @@ export const EdgeOperations = {
     request: z.strictObject({ tenant_id: TenantId, pickup_secret: bytes(32) }),
     response: z.object({ answer: z.object({ dek_version: keyVersion, sealed: z.base64url() }).nullable() }),
   },
-  /** The key of one record for one write at the provider. */
+  /** The key of one record for one act at the provider. */
   'credential-open': {
     request: z.strictObject({
       tenant_id: TenantId,
       credential_id: CredentialId,
-      action: StepUpAction.extract(['provider.purge_cache']),
+      action: ProviderAct,
       request_digest: RequestDigest,
     }),
     response: z.object({ dek_version: keyVersion, subkey: bytes(32), intent_row: AuditRowId }),

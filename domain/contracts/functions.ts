@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { MAX_PURGED_FILES } from '../providers/cloudflare/schemas.ts'
+import { Suppression } from '../providers/resend/suppressions.ts'
 import { WebhookProvider } from '../webhooks/judge.ts'
 import { EdgeOperations } from './edge-door.ts'
-import { CredentialId, SiteId, TenantId, UserId, WebhookEndpointId } from './ids.ts'
+import { CredentialId, JobId, SiteId, TenantId, UserId, WebhookEndpointId } from './ids.ts'
 import { Provider } from './providers.ts'
 import { RecoveryCode } from './recovery-code.ts'
 import { Role } from './roles.ts'
@@ -195,6 +196,14 @@ export const CredentialDelete = {
   response: z.object({ credential: z.object({ id: CredentialId, deleted_at: z.iso.datetime({ offset: true }) }) }),
 }
 
+/** `dead-letter-replay`: AAL2 fresh and a step-up token for this job. Once a dead letter; repeated, it answers with the same job. */
+export const DeadLetterReplay = {
+  request: z.strictObject({ tenant_id: TenantId, job_id: JobId }),
+  response: z.object({
+    dead_letter: z.object({ id: JobId, replayed_at: Instant, replayed_by: UserId, job_id: JobId }),
+  }),
+}
+
 const MAX_URL = 1024
 /** Exactly what the provider is sent, so that a confirmation can show it and a step-up token stands for it. */
 export const Purge = z.union([
@@ -208,10 +217,27 @@ export const Purge = z.union([
 ])
 export type Purge = z.infer<typeof Purge>
 
-/** `provider-action`: AAL2 fresh and a step-up token for this credential: purges the cache of one of its sites. */
+const AtOneSite = z.strictObject({ tenant_id: TenantId, credential_id: CredentialId, site_id: SiteId })
+/** What is asked about one site, each under the name that its step-up token and its row have after `provider.`. */
+const PURGE_CACHE = AtOneSite.extend({ purge: Purge })
+const VERIFY_DOMAIN = AtOneSite.extend({ verify: z.literal(true) })
+/** The team's list, from the newest; `after` is the id of the last one seen. */
+const READ_SUPPRESSIONS = AtOneSite.extend({ suppressions_after: z.uuid().lowercase().nullable() })
+const REMOVE_SUPPRESSION = AtOneSite.extend({ remove_suppression: z.uuid().lowercase() })
+const acted = z.object({ site: z.object({ id: SiteId, name: z.string() }), provider_id: z.string() })
+
+/**
+ * `provider-action`: AAL2 fresh and a step-up token for this credential, for the one thing that is asked. A list of suppressed
+ * addresses is passed on and kept nowhere; the other answers are kept for who repeats the request.
+ */
 export const ProviderAction = {
-  request: z.strictObject({ tenant_id: TenantId, credential_id: CredentialId, site_id: SiteId, purge: Purge }),
-  response: z.object({ site: z.object({ id: SiteId, name: z.string() }), provider_id: z.string() }),
+  request: z.union([PURGE_CACHE, VERIFY_DOMAIN, READ_SUPPRESSIONS, REMOVE_SUPPRESSION]),
+  purge: PURGE_CACHE,
+  verify: VERIFY_DOMAIN,
+  read: READ_SUPPRESSIONS,
+  remove: REMOVE_SUPPRESSION,
+  response: acted,
+  listed: z.object({ suppressions: z.array(Suppression), more: z.boolean() }),
 }
 
 /** Codes that the functions add to those of the EdgeDoor, which pass through unchanged. */
@@ -236,6 +262,8 @@ export const FUNCTION_ERRORS = {
   credential_without_zones: 422,
   webhook_unsupported: 409,
   webhook_secrets_full: 409,
+  dead_letter_unknown: 404,
+  credential_parked: 409,
   resync_window_invalid: 422,
   resync_nothing: 409,
   resync_running: 409,
@@ -250,6 +278,8 @@ export const FUNCTION_ERRORS = {
   too_many_attempts: 429,
   auth_unreachable: 502,
   provider_unreachable: 502,
+  project_unreachable: 502,
+  project_limited: 503,
   provider_rate_limited: 503,
   console_busy: 429,
   console_unreachable: 503,

@@ -20,7 +20,11 @@ export const ROLES_OF_ACT = {
   'member_reset.cancel': ['owner'],
   'operator_key.enrol': ['owner'],
   'provider.purge_cache': ['owner', 'operator'],
+  'provider.verify_domain': ['owner', 'operator'],
+  'provider.read_suppressions': ['owner', 'operator'],
+  'provider.remove_suppression': ['owner', 'operator'],
   'console.query': ['owner', 'operator'],
+  'dead_letter.replay': ['owner', 'operator'],
 } as const satisfies Record<StepUpAction | WithdrawAction | 'console.query', readonly Role[]>
 export type JudgedAct = keyof typeof ROLES_OF_ACT
 export const JUDGED_ACTS = Object.keys(ROLES_OF_ACT) as readonly JudgedAct[]

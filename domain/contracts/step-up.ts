@@ -12,6 +12,10 @@ export const StepUpAction = z.enum([
   'member.reset',
   'operator_key.enrol',
   'provider.purge_cache',
+  'dead_letter.replay',
+  'provider.verify_domain',
+  'provider.read_suppressions',
+  'provider.remove_suppression',
 ])
 export type StepUpAction = z.infer<typeof StepUpAction>
 
@@ -23,8 +27,18 @@ export const KeylessAction = StepUpAction.extract([
   'member.remove',
   'member.reset',
   'operator_key.enrol',
+  'dead_letter.replay',
 ])
 export type KeylessAction = z.infer<typeof KeylessAction>
+
+/** Those at the provider itself, with the key of one record. */
+export const ProviderAct = StepUpAction.extract([
+  'provider.purge_cache',
+  'provider.verify_domain',
+  'provider.read_suppressions',
+  'provider.remove_suppression',
+])
+export type ProviderAct = z.infer<typeof ProviderAct>
 
 /** What the id of an act's target is the id of. */
 const TARGET_KIND: Record<StepUpAction, string> = {
@@ -38,6 +52,10 @@ const TARGET_KIND: Record<StepUpAction, string> = {
   'member.reset': 'member',
   'operator_key.enrol': 'operator_key',
   'provider.purge_cache': 'credential',
+  'dead_letter.replay': 'job',
+  'provider.verify_domain': 'credential',
+  'provider.read_suppressions': 'credential',
+  'provider.remove_suppression': 'credential',
 }
 
 /** An act's target as the audit log names it. */

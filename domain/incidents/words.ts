@@ -220,7 +220,7 @@ const WORDS: Readonly<Record<string, IncidentWords>> = {
   job_dead: work(
     'A poll was given up',
     'Every try of one poll failed. The next one goes on from the same place, and no number is lost.',
-    'See on the credentials page why it failed. Nothing to do if later polls succeed.',
+    'Nothing to do if a later run was complete. Why it failed is among the dead letters (on the incidents page, or flarewatch dlq list), and there it is replayed.',
   ),
   webhook_not_openable: keys(
     'A webhook’s event in the inbox could not be opened',

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { MetricName } from '../contracts/api.ts'
-import { aggregate, METRICS, metricsOf } from './definitions.ts'
+import { FOLDS } from './aggregation.fixture.ts'
+import { aggregate, fold, METRICS, metricsOf, rollupOf } from './definitions.ts'
+import { hoursKeptFrom } from './retention.ts'
 
 describe('metric definitions', () => {
   it('define every metric name of the API contract once', () => {
@@ -8,10 +10,22 @@ describe('metric definitions', () => {
     for (const [name, definition] of Object.entries(METRICS)) expect(definition.name).toBe(name)
   })
 
+  it('make a day of the hours where the provider gives hours alone, and never where it gives days', () => {
+    expect([rollupOf('visits'), rollupOf('database_bytes')]).toEqual(['sum', 'last'])
+    expect([rollupOf('requests'), rollupOf('net_revenue')]).toEqual([null, null])
+  })
+
   it('say which metrics a provider has in a grain', () => {
-    const hourly = metricsOf('cloudflare', 'hour').map(({ name }) => name)
-    expect(hourly.slice(0, 5)).toEqual(['requests', 'visits', 'bytes', 'cached_bytes', 'unique_visitors'])
-    expect(metricsOf('cloudflare', 'day').map(({ name }) => name)).toEqual(hourly.filter((name) => name !== 'visits'))
+    const hourly = metricsOf('cloudflare', 'hour')
+    expect(hourly.slice(0, 5).map(({ name }) => name)).toEqual([
+      'requests',
+      'visits',
+      'bytes',
+      'cached_bytes',
+      'unique_visitors',
+    ])
+    expect(metricsOf('cloudflare', 'day')).toEqual(hourly)
+    expect(metricsOf('supabase', 'day')).toEqual(metricsOf('supabase', 'hour'))
     expect(metricsOf('stripe', 'hour')).toEqual([])
     expect(metricsOf('stripe', 'day').map(({ name }) => name)).toContain('net_revenue')
   })
@@ -24,5 +38,14 @@ describe('metric definitions', () => {
     expect(aggregate('requests', [1, 2, 3])).toBe(6)
     expect(aggregate('unique_visitors', [10, 20, 31])).toBe(20)
     expect(aggregate('unique_visitors', [])).toBe(0)
+  })
+
+  it.each(FOLDS)('%s of %j is %d', (aggregation, values, expected) => {
+    expect(fold(aggregation, values)).toBe(expected)
+  })
+
+  it('keep hours for 90 whole UTC days', () => {
+    expect(hoursKeptFrom(Date.UTC(2026, 10, 27, 23, 59))).toBe(Date.UTC(2026, 7, 29))
+    expect(hoursKeptFrom(Date.UTC(2026, 10, 28))).toBe(Date.UTC(2026, 7, 30))
   })
 })

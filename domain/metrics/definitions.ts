@@ -18,14 +18,15 @@ export type MetricDefinition = {
   readonly provider: Provider
   readonly unit: Unit
   readonly aggregation: Aggregation
-  /** The grains that the provider gives it in. */
+  /** The grains that the provider gives it in. A day that it does not give is made of the day's hours. */
   readonly grains: readonly Grain[]
 }
 
 const TRAFFIC = { provider: 'cloudflare', unit: 'count', aggregation: 'sum', grains: ['hour', 'day'] } as const
 const MAIL = { provider: 'resend', unit: 'count', aggregation: 'sum', grains: ['day'] } as const
 const REVENUE = { provider: 'stripe', unit: 'minor', aggregation: 'sum', grains: ['day'] } as const
-const STATE = { provider: 'supabase', unit: 'count', aggregation: 'last', grains: ['hour', 'day'] } as const
+const SUBSCRIPTIONS = { provider: 'stripe', unit: 'count', aggregation: 'sum', grains: ['day'] } as const
+const STATE = { provider: 'supabase', unit: 'count', aggregation: 'last', grains: ['hour'] } as const
 
 export const METRICS: { readonly [Name in MetricName]: MetricDefinition & { readonly name: Name } } = {
   requests: { name: 'requests', label: 'Requests', ...TRAFFIC },
@@ -63,21 +64,79 @@ export const METRICS: { readonly [Name in MetricName]: MetricDefinition & { read
   fees: { name: 'fees', label: 'Fees', ...REVENUE },
   net_revenue: { name: 'net_revenue', label: 'Net revenue', ...REVENUE },
   payouts: { name: 'payouts', label: 'Paid out', ...REVENUE },
+  balance_charge: { name: 'balance_charge', label: 'Balance: charges', ...REVENUE },
+  balance_charge_failure: { name: 'balance_charge_failure', label: 'Balance: failed charges', ...REVENUE },
+  balance_refund: { name: 'balance_refund', label: 'Balance: refunds', ...REVENUE },
+  balance_refund_failure: { name: 'balance_refund_failure', label: 'Balance: failed refunds', ...REVENUE },
+  balance_partial_capture_reversal: {
+    name: 'balance_partial_capture_reversal',
+    label: 'Balance: partial captures',
+    ...REVENUE,
+  },
+  balance_dispute: { name: 'balance_dispute', label: 'Balance: disputes', ...REVENUE },
+  balance_dispute_reversal: { name: 'balance_dispute_reversal', label: 'Balance: disputes won', ...REVENUE },
+  balance_fee: { name: 'balance_fee', label: 'Balance: fees apart', ...REVENUE },
+  balance_tax: { name: 'balance_tax', label: 'Balance: taxes', ...REVENUE },
+  balance_other_adjustment: { name: 'balance_other_adjustment', label: 'Balance: adjustments', ...REVENUE },
+  balance_platform_earning: { name: 'balance_platform_earning', label: 'Balance: platform earnings', ...REVENUE },
+  balance_platform_earning_refund: {
+    name: 'balance_platform_earning_refund',
+    label: 'Balance: platform earnings refunded',
+    ...REVENUE,
+  },
+  balance_transfer: { name: 'balance_transfer', label: 'Balance: transfers', ...REVENUE },
+  balance_transfer_reversal: { name: 'balance_transfer_reversal', label: 'Balance: transfers reversed', ...REVENUE },
+  balance_topup: { name: 'balance_topup', label: 'Balance: top-ups', ...REVENUE },
+  balance_topup_reversal: { name: 'balance_topup_reversal', label: 'Balance: top-ups reversed', ...REVENUE },
+  balance_payout: { name: 'balance_payout', label: 'Balance: payouts', ...REVENUE },
+  balance_payout_reversal: { name: 'balance_payout_reversal', label: 'Balance: payouts returned', ...REVENUE },
+  balance_other: { name: 'balance_other', label: 'Balance: anything else', ...REVENUE },
+  mrr: { name: 'mrr', label: 'MRR', ...REVENUE, aggregation: 'last' },
+  active_subscriptions: {
+    name: 'active_subscriptions',
+    label: 'Active subscriptions',
+    ...SUBSCRIPTIONS,
+    aggregation: 'last',
+  },
+  new_subscriptions: { name: 'new_subscriptions', label: 'New subscriptions', ...SUBSCRIPTIONS },
+  churned_subscriptions: { name: 'churned_subscriptions', label: 'Churned subscriptions', ...SUBSCRIPTIONS },
+  unpriced_subscriptions: {
+    name: 'unpriced_subscriptions',
+    label: 'Subscriptions without a known price',
+    ...SUBSCRIPTIONS,
+    aggregation: 'last',
+  },
   project_active: { name: 'project_active', label: 'Project active (1) or paused (0)', ...STATE },
   database_bytes: { name: 'database_bytes', label: 'Database size', ...STATE, unit: 'bytes' },
   database_connections: { name: 'database_connections', label: 'Connections in use', ...STATE },
   database_connection_limit: { name: 'database_connection_limit', label: 'Connection limit', ...STATE },
   slow_statements: { name: 'slow_statements', label: 'Statements over 1 s on average', ...STATE },
+  function_errors: { name: 'function_errors', label: 'Function calls that failed', ...STATE, aggregation: 'sum' },
 }
 
 export function metricsOf(provider: Provider, grain: Grain): readonly MetricDefinition[] {
-  return Object.values(METRICS).filter((metric) => metric.provider === provider && metric.grains.includes(grain))
+  return Object.values(METRICS).filter((metric) => metric.provider === provider && isKeptBy(grain, metric.name))
+}
+
+export function isKeptBy(grain: Grain, metric: MetricName): boolean {
+  return METRICS[metric].grains.includes(grain) || (grain === 'day' && rollupOf(metric) !== null)
+}
+
+/** How a day is made of a metric's hours; null where the provider gives the days itself. */
+export function rollupOf(metric: MetricName): Aggregation | null {
+  const { grains, aggregation } = METRICS[metric]
+  return grains.includes('day') ? null : aggregation
 }
 
 /** The one figure for a window's points; 0 for none. */
 export function aggregate(metric: MetricName, values: readonly number[]): number {
+  return fold(METRICS[metric].aggregation, values)
+}
+
+/** `flarewatch.roll_up` folds alike: both are held against aggregation.fixture.ts. */
+export function fold(aggregation: Aggregation, values: readonly number[]): number {
   const sum = values.reduce((total, value) => total + value, 0)
-  switch (METRICS[metric].aggregation) {
+  switch (aggregation) {
     case 'sum':
       return sum
     case 'last':

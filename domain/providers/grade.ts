@@ -20,7 +20,7 @@ export type ProbeRefusal =
 /** Asks the provider's API with the credential, which travels as a bearer token whoever the provider is. */
 export type Ask = (request: ProviderRequest) => Promise<Result<ProviderAnswer, 'provider_unreachable'>>
 export type ProviderRequest = {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'DELETE'
   /** Below the provider's base address. */
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>

@@ -13,8 +13,15 @@ export async function probeProvider(secret: string, probing: Probing, apiUrl: st
   return probed.value
 }
 
+type Limits = {
+  readonly maxAnswerBytes?: number
+  /** Ends a request sooner or later than usual. */
+  readonly signal?: AbortSignal
+}
+
 /** Requests to one provider, with the secret in its own header and nowhere else. */
-export function createAsk(secret: string, apiUrl: string): Ask {
+export function createAsk(secret: string, apiUrl: string, limits: Limits = {}): Ask {
+  const { maxAnswerBytes = MAX_ANSWER_BYTES, signal } = limits
   const base = apiUrl.replace(/\/$/, '')
   return async ({ method, path, headers, body }: ProviderRequest) => {
     try {
@@ -27,11 +34,11 @@ export function createAsk(secret: string, apiUrl: string): Ask {
           ...headers,
           authorization: `Bearer ${secret}`,
         },
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: signal ?? AbortSignal.timeout(TIMEOUT_MS),
         // A redirect would carry the secret to another host.
         redirect: 'error',
       })
-      const bytes = await readBounded(response.body, MAX_ANSWER_BYTES)
+      const bytes = await readBounded(response.body, maxAnswerBytes)
       return success({ status: response.status, value: bytes === undefined ? undefined : parseJson(bytes) })
     } catch {
       // A fetch error's text can quote a header that it did not like, and with it the secret.

@@ -30,6 +30,8 @@ const NEXT_STEP: Record<ErrorCode, string> = {
     'This key is not one of an account that delivers such webhooks. Choose the key of the same account.',
   webhook_secrets_full:
     'Two signing secrets are valid for this account already. Delete the one that the provider no longer signs with.',
+  dead_letter_unknown: 'There is no such dead letter any more. Reload the list.',
+  credential_parked: 'Its credential is parked or deleted, so it would fail again. Connect a new token first.',
   resync_window_invalid: 'Name two days of the last two years, the earlier one first.',
   resync_nothing:
     'There is nothing to read again: the account was not read yet, its provider keeps no history, or hours are no longer kept so far back.',
@@ -107,12 +109,15 @@ const NEXT_STEP: Record<ErrorCode, string> = {
   credential_without_zones:
     'This key reaches nothing to show. At Cloudflare give it Zone Read and Analytics Read on the zones; at Resend add a domain; at Supabase a project.',
   credential_moved: 'The credential was changed meanwhile, so nothing was done. Step up again and repeat the request.',
-  provider_refused: 'Cloudflare refused the request, so nothing was purged. Check the addresses.',
+  provider_refused:
+    'The provider refused the request, so nothing was changed. Check what it names, and that the provider offers it to this account.',
   provider_permission_missing:
-    'Cloudflare does not let this token do that. Give it Cache Purge on the zone, or store one that may.',
+    'The provider does not let this key do that. At Cloudflare give it Cache Purge on the zone; at Resend it takes full access.',
   provider_outcome_unknown:
-    'Cloudflare gave no clear answer: it may or may not have been done. Doing it again does no harm.',
+    'The provider gave no clear answer: it may or may not have been done. Doing it again does no harm.',
   provider_unreachable: 'The provider could not be reached, so the key was not checked. Nothing was stored; try again.',
+  project_unreachable: 'Supabase gave no answer that could be read. Nothing was changed; try again in a minute.',
+  project_limited: 'Supabase asks to slow down with this project. Try again in a minute.',
   provider_rate_limited: 'The provider asks to slow down. Nothing was stored; try again in a few minutes.',
   console_busy: 'Two statements of your agency are running already. Wait for one to end, or cancel it.',
   console_unreachable: 'The database could not be reached, so the statement was not run. Try again in a minute.',

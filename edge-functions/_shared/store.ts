@@ -4,6 +4,7 @@ import {
   CredentialResync,
   CredentialRotate,
   CredentialStore,
+  DeadLetterReplay,
   InvitationAccept,
   InvitationWithdraw,
   MemberInvite,
@@ -48,12 +49,17 @@ const ANSWERS = {
   resync_credential: CredentialResync.response,
   rotate_credential: CredentialRotate.response,
   delete_credential: CredentialDelete.response,
+  replay_dead_letter: DeadLetterReplay.response,
   sealed_credential: z.object({
     ciphertext: z.base64url().max(MAX_CIPHERTEXT_TEXT),
     provider: Provider,
-    /** Part of an address: a zone's or an account's id. */
-    provider_ref: z.string().regex(/^[\w/]{1,128}$/),
+    /** Part of an address: a zone's, an account's or a domain's id. */
+    provider_ref: z.string().regex(/^[\w/-]{1,128}$/),
     name: z.string(),
+  }),
+  console_credential: z.object({
+    ciphertext: z.base64url().max(MAX_CIPHERTEXT_TEXT),
+    provider_ref: z.string().regex(/^[a-z]{20}$/),
   }),
   keep_response: z.unknown(),
 }

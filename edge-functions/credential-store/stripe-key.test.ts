@@ -1,6 +1,7 @@
 import { stripeGrading } from 'domain/providers/stripe/grading.ts'
 import { judgeWrite, namedPermission, WRITE_PROBES } from 'domain/providers/stripe/permissions.ts'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { KeyScope } from '../../local/simulators/stripe/keys.ts'
 import { type StripeSimulator, startStripeSimulator } from '../../local/simulators/stripe/simulator.ts'
 import { probeProvider } from '../_shared/ask-provider.ts'
 import { Refused } from '../_shared/errors.ts'
@@ -17,8 +18,7 @@ async function probe(key: string, apiUrl = simulator.apiUrl) {
   if (!shape.ok) throw new Refused(shape.code)
   return probeProvider(key, shape.value, apiUrl)
 }
-const keyOf = (scope: 'read' | 'balance_only' | 'nothing' | 'writes', mode: 'live' | 'test' = 'live') =>
-  simulator.issueKey({ account: 1, scope, mode })
+const keyOf = (scope: KeyScope, mode: 'live' | 'test' = 'live') => simulator.issueKey({ account: 1, scope, mode })
 async function fault(kind: string, match = '', times = 1) {
   const init = { method: 'POST', body: JSON.stringify({ kind, match, times }) }
   expect((await fetch(`${simulator.controlUrl}/faults`, init)).status).toBe(200)
@@ -56,8 +56,8 @@ describe('a Stripe key', () => {
     expect(await probe(keyOf('read'))).toEqual({
       sites: [{ id: simulator.world.accounts[1]?.id, name: 'Harbor Yoga', timeZone: 'America/Los_Angeles' }],
       grade: 'read_only',
-      scope: `live mode: balance transactions; refused for writing ${WRITE_PROBES.length} kinds of objects`,
-      can: ['read balance transactions', 'read account'],
+      scope: `live mode: balance transactions, subscriptions; refused for writing ${WRITE_PROBES.length} kinds of objects`,
+      can: ['read balance transactions', 'read subscriptions', 'read coupons', 'read account'],
       excess: [],
     })
     const made = (await requests()).slice(asked)
@@ -78,24 +78,33 @@ describe('a Stripe key', () => {
       await fault(kind, '/v1/payouts')
       expect(await probe(keyOf('read'))).toMatchObject({
         grade: 'not_proven_read_only',
-        scope: 'live mode: balance transactions; not proven for Payouts',
+        scope: 'live mode: balance transactions, subscriptions; not proven for Payouts',
       })
     },
   )
 
-  test('that cannot read the balance is refused, with what is missing', async () => {
-    await expect(probe(keyOf('nothing'))).rejects.toMatchObject({
-      code: 'credential_lacks_permission',
-      about: { permissions: ['Balance transaction sources: Read (balance_transaction_source_read)'] },
-    })
-  })
+  const balance = 'Balance transaction sources: Read (balance_transaction_source_read)'
+  const subscriptions = 'Subscriptions: Read (subscription_read)'
+  test.each([
+    ['nothing', [balance, subscriptions, 'Coupons: Read']],
+    ['balance_only', [subscriptions, 'Coupons: Read']],
+    ['no_coupons', ['Coupons: Read']],
+  ] as const)(
+    'T5: that cannot read all that the figures take (%s) is refused, with all that is missing',
+    async (scope, permissions) => {
+      await expect(probe(keyOf(scope))).rejects.toMatchObject({
+        code: 'credential_lacks_permission',
+        about: { permissions },
+      })
+    },
+  )
 
   test('that may not read its account is taken: its id is in the refusal, and its days are UTC days', async () => {
     const id = simulator.world.accounts[1]?.id
-    expect(await probe(keyOf('balance_only'))).toMatchObject({
+    expect(await probe(keyOf('figures_only'))).toMatchObject({
       sites: [{ id, name: id, timeZone: 'UTC' }],
       grade: 'read_only',
-      can: ['read balance transactions'],
+      can: ['read balance transactions', 'read subscriptions', 'read coupons'],
     })
   })
 

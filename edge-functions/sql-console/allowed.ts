@@ -13,12 +13,15 @@ export const RELATIONS: ReadonlyMap<string, ReadonlySet<string>> = new Map([
       site_id provider dimension window_start window_end rank key value source fetched_at sampling completeness
     `),
   ],
-  ['runs', words('run_id kind state attempt outcome created_at finished_at')],
+  ['runs', words('run_id kind state attempt reason created_at finished_at run_state')],
+  ['findings', words('site_id provider kind subject level detail first_seen last_seen resolved_at')],
   ...['metrics_hourly', 'metrics_daily'].map(
     (name) =>
       [
         name,
-        words('site_id provider metric window_start window_end value unit source fetched_at sampling completeness'),
+        words(
+          'site_id provider metric window_start window_end value unit source fetched_at sampling completeness corrected_at previous_value',
+        ),
       ] as const,
   ),
 ])

@@ -9,6 +9,7 @@ import { consoleCall } from './query.ts'
 const environment = readEnvironment(Deno.env.get, [
   'AUTH_ISSUER',
   'AUTH_JWKS_URL',
+  'CLIENT_SUPABASE_API_URL',
   'CONSOLE_DATABASE_URL',
   'CONSOLE_LOGIN_KEY',
   'DASHBOARD_URL',
@@ -20,8 +21,8 @@ const environment = readEnvironment(Deno.env.get, [
   'VAULT_SERVICE_KEY',
   'VAULT_URL',
 ])
-const vault = createVault(environment, ['console-begin', 'settle'])
-const store = createStore(environment, ['end_console', 'open_console'])
+const vault = createVault(environment, ['console-begin', 'console-open', 'settle'])
+const store = createStore(environment, ['console_credential', 'end_console', 'open_console'])
 
 Deno.serve(
   functionHandler({
@@ -31,7 +32,13 @@ Deno.serve(
     verifyUser: createUserVerifier(environment),
     act: (call) =>
       consoleCall(
-        { vault, store, databaseUrl: environment.CONSOLE_DATABASE_URL, loginKey: environment.CONSOLE_LOGIN_KEY },
+        {
+          vault,
+          store,
+          databaseUrl: environment.CONSOLE_DATABASE_URL,
+          loginKey: environment.CONSOLE_LOGIN_KEY,
+          projectApiUrl: environment.CLIENT_SUPABASE_API_URL,
+        },
         call,
       ),
   }),

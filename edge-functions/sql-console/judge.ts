@@ -25,7 +25,7 @@ export function judgeStatement(statement: string): StatementFailure | null {
 }
 
 /** Judged before the parser is. Counts also what is in quotes: what people write passes all the same. */
-function isTooDeep(statement: string): boolean {
+export function isTooDeep(statement: string): boolean {
   let depth = 0
   for (const character of statement) {
     if (character === '(' || character === '[') depth += 1
@@ -35,7 +35,7 @@ function isTooDeep(statement: string): boolean {
   return (statement.match(OPERATOR) ?? []).length > MAX_OPERATORS
 }
 
-function parse(statement: string): { readonly tree: unknown } | { readonly failed: StatementFailure } {
+export function parse(statement: string): { readonly tree: unknown } | { readonly failed: StatementFailure } {
   try {
     return { tree: parseSync(statement) }
   } catch (error) {
@@ -54,7 +54,7 @@ function syntaxError(error: unknown): { readonly message: string; readonly at: n
   return { message, at: at < 0 ? null : at }
 }
 
-function refused(message: string, position: number | null): StatementFailure {
+export function refused(message: string, position: number | null): StatementFailure {
   return { state: 'failed', code: 'statement_refused', message, sqlstate: null, position }
 }
 

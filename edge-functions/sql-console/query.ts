@@ -9,19 +9,24 @@ import {
 import type { z } from 'zod'
 import { Refused } from '../_shared/errors.ts'
 import type { Call } from '../_shared/handler.ts'
-import { recordOutcome } from '../_shared/outcome.ts'
+import { type Intent, recordOutcome } from '../_shared/outcome.ts'
+import { withSecret } from '../_shared/seal.ts'
 import type { Store } from '../_shared/store.ts'
 import { inSession, requireAal2, requireFresh } from '../_shared/user.ts'
-import type { Vault } from '../_shared/vault-client.ts'
+import type { Proofs, Vault } from '../_shared/vault-client.ts'
 import { judgeStatement } from './judge.ts'
+import { judgeForProject } from './judge-project.ts'
 import { consoleLogin } from './login.ts'
+import { runAtProject } from './project.ts'
 import { runStatement } from './run.ts'
 
 export type ConsoleParts = {
-  readonly vault: Vault<'console-begin' | 'settle'>
-  readonly store: Store<'open_console' | 'end_console'>
+  readonly vault: Vault<'console-begin' | 'console-open' | 'settle'>
+  readonly store: Store<'console_credential' | 'open_console' | 'end_console'>
   readonly databaseUrl: string
   readonly loginKey: string
+  /** Of Supabase's Management API, where clients' projects are. */
+  readonly projectApiUrl: string
 }
 type Answer = z.infer<typeof SqlConsole.response>
 
@@ -31,7 +36,12 @@ export async function consoleCall(
   call: Call<z.infer<typeof SqlConsole.request>>,
 ): Promise<Answer> {
   const { input, user, now } = call
-  if ('statement' in input) return query(parts, { ...call, input })
+  if ('statement' in input) {
+    const { project, ...own } = input
+    return project === undefined
+      ? query(parts, { ...call, input: own })
+      : queryProject(parts, { ...call, input: { ...own, project } })
+  }
   requireAal2(user)
   const request = { tenant_id: input.tenant_id, ...inSession(user, now), statement_id: input.cancel }
   return { state: 'cancelled', ...(await parts.store('end_console', request)) }
@@ -46,10 +56,41 @@ async function query(parts: ConsoleParts, call: Call<StatementRun>): Promise<Sta
   if (refusal !== null) return refusal
   const proofs = { userJwt: call.user.jwt, requestId: call.requestId }
   const { intent_row } = await parts.vault('console-begin', { tenant_id, ...(await described(statement)) }, proofs)
-  const settle = (succeeded: boolean, code: string) =>
-    recordOutcome(parts.vault, { tenant_id, intent_row, succeeded, code }, proofs)
+  return told(parts.vault, { tenant_id, intent_row }, proofs, () => run(parts, call))
+}
+
+/** The same for a client's project; what was read of the store before the key is asked for is sealed. */
+async function queryProject(
+  { vault, store, projectApiUrl }: ConsoleParts,
+  { input, user, requestId, signal, now }: Call<StatementRun & Required<Pick<StatementRun, 'project'>>>,
+): Promise<StatementAnswer> {
+  const { tenant_id, statement, project } = input
+  const { credential_id, site_id } = project
+  requireFresh(user, now)
+  if (utf8(statement).length > MAX_STATEMENT_BYTES) throw new Refused('request_too_large')
+  const judged = judgeForProject(statement)
+  if ('state' in judged) return judged
+  const record = await store('console_credential', { tenant_id, ...inSession(user, now), ...project })
+  const proofs = { userJwt: user.jwt, requestId }
+  const asked = { tenant_id, credential_id, site_id, ...(await described(statement)) }
+  const { subkey, intent_row, dek_version } = await vault('console-open', asked, proofs)
+  return told(vault, { tenant_id, intent_row }, proofs, () =>
+    withSecret(record.ciphertext, subkey, { tenant_id, credential_id, dek_version }, (secret) =>
+      secret.use((token) => runAtProject({ apiUrl: projectApiUrl, token, ref: record.provider_ref, signal }, judged)),
+    ),
+  )
+}
+
+/** A statement that fails is an answer, and its outcome row says that it failed. */
+async function told(
+  vault: Vault<'settle'>,
+  intent: Intent,
+  proofs: Proofs,
+  act: () => Promise<StatementAnswer>,
+): Promise<StatementAnswer> {
+  const settle = (succeeded: boolean, code: string) => recordOutcome(vault, { ...intent, succeeded, code }, proofs)
   try {
-    const answer = await run(parts, call)
+    const answer = await act()
     await settle(answer.state === 'answered', answer.state === 'answered' ? 'answered' : answer.code)
     return answer
   } catch (error) {

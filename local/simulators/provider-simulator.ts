@@ -6,6 +6,8 @@ export type SimulatorOptions = {
   readonly now?: (() => number) | undefined
   /** Where the secret lies that keeps issued keys valid over a restart. */
   readonly stateDir?: string | undefined
+  /** Where statements run that a simulator does not answer out of its world. */
+  readonly clientDatabaseUrl?: string | undefined
 }
 
 /** A simulated provider on loopback. To the product it is an address, and nothing else. */

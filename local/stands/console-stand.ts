@@ -40,7 +40,7 @@ export async function startConsoleStand(derive: Derive): Promise<ConsoleStand> {
   for (const table of ['facts_hourly', 'facts_daily']) {
     await sql`update ${sql(`flarewatch.${table}`)} set value = ${MARK_VALUE}, source = ${MARK} where tenant_id = ${birch.id}`
   }
-  await sql`update flarewatch.jobs set state = 'done', outcome = 'ok', finished_at = now() where tenant_id = ${birch.id}`
+  await sql`update flarewatch.jobs set state = 'done', run_state = 'complete', finished_at = now() where tenant_id = ${birch.id}`
   await sql`analyze`
   const key = randomBytes(32).toString('base64url')
   const url = `postgres://127.0.0.1:${embedded.port}/postgres`

@@ -46,6 +46,7 @@ export type PollingStack = {
   /** Of the gateway, where it was asked for, and the Postgres that it reaches. */
   readonly origin: string
   readonly gatewayDatabaseUrl: string
+  readonly superuserUrl: string
   now: number
   /** The log's key, as an outsider has pinned it. */
   readonly log: NoteVerifier
@@ -129,6 +130,7 @@ export async function startPollingStack(now: number, front: readonly Front[] = [
     logs,
     origin: `http://127.0.0.1:${ports.gateway}`,
     gatewayDatabaseUrl: database.pooledUrlFor('flarewatch_gateway'),
+    superuserUrl: database.superuserUrl,
     now,
     log: { name: LOG_NAME, publicKey: signer.publicKey },
     operatorCall: (op, body) =>

@@ -147,3 +147,70 @@ begin
     with check (id in (select flarewatch.leased_sites()));
 end
 $$;
+
+-- As before, without the sites that the key reaches no more: nothing of them is due.
+create or replace function flarewatch.credential_health(at timestamptz)
+returns table (
+  credential_id uuid,
+  run_state text,
+  reason text,
+  ended_at timestamptz,
+  complete_until timestamptz,
+  lag_seconds double precision,
+  next_run_at timestamptz,
+  runs bigint,
+  incomplete bigint,
+  budget_left double precision
+)
+  language sql stable security invoker set search_path = ''
+begin atomic
+  select
+    credential.id,
+    last.run_state,
+    last.reason,
+    last.finished_at,
+    final.until,
+    (
+      select greatest(extract(epoch from credential_health.at - final.until), 0) where final.until is not null
+    )::double precision,
+    (select credential.next_poll_at where credential.state = 'active'),
+    budget.runs,
+    budget.incomplete,
+    (1 - budget.incomplete / nullif(budget.runs * (1 - flarewatch.run_objective()), 0))::double precision
+  from flarewatch.credentials as credential
+  left join lateral (
+    select ended.run_state, ended.reason, ended.finished_at
+    from flarewatch.jobs as ended
+    where ended.tenant_id = credential.tenant_id and ended.credential_id = credential.id and ended.kind = 'poll'
+      and ended.finished_at <= credential_health.at
+    order by ended.finished_at desc limit 1
+  ) as last on true
+  cross join lateral (
+    select count(site.until) as known, count(*) as sites, min(site.until) as least
+    from (
+      select (
+        select max(cursors.complete_until) from flarewatch.cursors
+        where cursors.tenant_id = sites.tenant_id and cursors.site_id = sites.id
+      ) as until
+      from flarewatch.sites
+      where sites.tenant_id = credential.tenant_id and sites.credential_id = credential.id and sites.removed_at is null
+    ) as site
+  ) as read
+  left join lateral (
+    select credential.last_success_at as until where read.known = 0
+    union all
+    select read.least where read.known = read.sites and read.known > 0
+  ) as final on true
+  cross join lateral (
+    select
+      coalesce(sum(counted.runs), 0)::bigint as runs,
+      coalesce(sum(counted.runs) filter (where counted.run_state <> 'complete'), 0)::bigint as incomplete
+    from flarewatch.run_counts as counted
+    where counted.tenant_id = credential.tenant_id and counted.credential_id = credential.id
+      and counted.run_state <> 'empty'
+      and counted.day > (credential_health.at at time zone 'UTC')::date - flarewatch.budget_days()
+      and counted.day <= (credential_health.at at time zone 'UTC')::date
+  ) as budget
+  where credential.tenant_id = flarewatch.claim_tenant()
+    and credential.deleted_at is null and credential.webhook_of is null;
+end;

@@ -65,7 +65,7 @@ describe('T6: a connector that is taken over', () => {
   test('without a leased job sees no row of any table, and swaps no record', () =>
     rolledBack(sql, async (tx) => {
       await seedWorld(tx)
-      await tx`update flarewatch.jobs set state = 'done', outcome = 'ok', finished_at = now() where state = 'leased'`
+      await tx`update flarewatch.jobs set state = 'done', run_state = 'complete', finished_at = now() where state = 'leased'`
       expect(await seenBy(tx, 'flarewatch_connector')).toEqual([])
       await asConnector(tx, randomUUID(), new Date(), async () => {
         expect((await tx`select 1 from flarewatch.credentials`).length).toBe(0)

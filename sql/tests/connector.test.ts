@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { SiteId, TenantId } from '../../domain/contracts/ids.ts'
+import { saveLook } from '../../workers/connector/findings-store.ts'
+import type { Look } from '../../workers/connector/providers/provider.ts'
 import { as, asConnector, connectAs, INSUFFICIENT_PRIVILEGE, refusal, rolledBack, type Tx } from './database.ts'
-import { AFTER_LEASE, factOf, NOW, seedCredential, seedWorld, topOf, type World } from './world.ts'
+import { AFTER_LEASE, factOf, findingOf, NOW, seedCredential, seedWorld, topOf, type World } from './world.ts'
 
 const sql = connectAs('supabase_admin')
-const READABLE = ['credentials', 'sites', 'cursors', 'facts_hourly', 'facts_daily', 'facts_top'] as const
+const READABLE = ['credentials', 'sites', 'cursors', 'facts_hourly', 'facts_daily', 'facts_top', 'findings'] as const
 
 function inWorld(act: (tx: Tx, world: World) => Promise<void>): Promise<void> {
   return rolledBack(sql, async (tx) => act(tx, await seedWorld(tx)))
@@ -75,7 +78,7 @@ describe('T4: a leased job opens its own credential’s rows and no others', () 
           jobId,
           at,
           () => tx`
-          update flarewatch.jobs set state = 'failed', outcome = 'x', finished_at = ${at} where id = ${jobId}`,
+          update flarewatch.jobs set state = 'failed', run_state = 'failed', reason = 'x', finished_at = ${at} where id = ${jobId}`,
         )
         expect(ended.count).toBe(0)
       }))
@@ -102,7 +105,7 @@ describe('a poll is stored', () => {
         await tx`update flarewatch.credentials set state = 'active', reason = null, last_used_at = ${NOW}, last_success_at = ${NOW},
           next_poll_at = greatest(next_poll_at, ${AFTER_LEASE}) where id = ${ash.credentialId}`
         const ended =
-          await tx`update flarewatch.jobs set state = 'done', outcome = 'complete', detail = null, finished_at = ${NOW}
+          await tx`update flarewatch.jobs set state = 'done', run_state = 'complete', reason = null, finished_at = ${NOW}
           where id = ${ash.jobId}`
         expect(ended.count).toBe(1)
       })
@@ -112,8 +115,8 @@ describe('a poll is stored', () => {
         { metric: 'bytes', value: 41 },
         { metric: 'requests', value: 42 },
       ])
-      const [job] = await tx`select state, outcome from flarewatch.jobs where id = ${ash.jobId}`
-      expect(job).toEqual({ state: 'done', outcome: 'complete' })
+      const [job] = await tx`select state, run_state from flarewatch.jobs where id = ${ash.jobId}`
+      expect(job).toEqual({ state: 'done', run_state: 'complete' })
     }))
 
   test('a rejected token parks the credential', () =>
@@ -161,6 +164,33 @@ describe('a poll is stored', () => {
         update flarewatch.credentials set reason = 'x' where id = ${birch.credentialId}`,
       )
       expect(others.count).toBe(0)
+    }))
+
+  test('T4: it begins and ends findings of its own sites alone, and never changes one that has ended', () =>
+    inWorld(async (tx, { ash, birch }) => {
+      for (const finding of [findingOf(birch.id, ash.siteId, 'x'), findingOf(ash.id, birch.siteId, 'x')]) {
+        const insert = (inner: Tx) => inner`insert into flarewatch.findings ${inner(finding)}`
+        expect(await refusedFor(tx, ash.jobId, NOW, insert)).toBe(INSUFFICIENT_PRIVILEGE)
+      }
+      const resolve = () => tx`update flarewatch.findings set resolved_at = ${NOW}`
+      expect((await asConnector(tx, ash.jobId, NOW, resolve)).count).toBe(1)
+      expect((await asConnector(tx, ash.jobId, NOW, resolve)).count).toBe(0)
+      const rows = await tx`select tenant_id from flarewatch.findings where resolved_at is not null`
+      expect(rows.slice()).toEqual([{ tenant_id: ash.id }])
+      const move = (inner: Tx) => inner`update flarewatch.findings set first_seen = ${AFTER_LEASE}`
+      const erase = (inner: Tx) => inner`delete from flarewatch.findings`
+      for (const act of [move, erase]) expect(await refusedFor(tx, ash.jobId, NOW, act)).toBe(INSUFFICIENT_PRIVILEGE)
+    }))
+
+  test('findings go a year after they were resolved, and open ones never', () =>
+    inWorld(async (tx, { ash }) => {
+      await tx`update flarewatch.findings set resolved_at = ${NOW} where tenant_id = ${ash.id}`
+      const drop = (at: Date) =>
+        as(tx, 'flarewatch_scheduler', () => tx`select flarewatch.drop_old_findings(${at}, 10) as n`)
+      const year = 366 * 24 * 3_600_000
+      expect((await drop(new Date(NOW.getTime() + year - 48 * 3_600_000))).slice()).toEqual([{ n: 0 }])
+      expect((await drop(new Date(NOW.getTime() + year))).slice()).toEqual([{ n: 1 }])
+      expect((await drop(new Date(NOW.getTime() + 9 * year))).slice()).toEqual([{ n: 0 }])
     }))
 
   test('it cannot move a job, a fact or a credential to another owner, nor read a wrap', () =>
@@ -254,6 +284,46 @@ describe('sites that a key reaches', () => {
         () => tx`update flarewatch.sites set removed_at = ${NOW} where tenant_id = ${birch.id}`,
       )
       expect(others.count).toBe(0)
+    }))
+})
+
+describe('what a look at a site found', () => {
+  const minute = (minutes: number) => new Date(NOW.getTime() + minutes * 60_000)
+  const stored = async (tx: Tx, siteId: string) => {
+    const rows = await tx<{ line: string }[]>`
+      select concat_ws(' ', kind, subject, level, detail, extract(epoch from first_seen - ${NOW})::int / 60,
+        extract(epoch from last_seen - ${NOW})::int / 60, extract(epoch from resolved_at - ${NOW})::int / 60) as line
+      from flarewatch.findings where site_id = ${siteId} order by kind, subject, first_seen`
+    return rows.map(({ line }) => line)
+  }
+
+  test('begins, is seen again, ends and begins anew; a look that was cut short or comes late ends nothing', () =>
+    inWorld(async (tx, { ash }) => {
+      await tx`delete from flarewatch.findings`
+      const look = async (minutes: number, slow: readonly string[], whole: Look['whole'] = ['slow_statement']) => {
+        const findings = slow.map((subject) => ({ kind: 'slow_statement' as const, subject, detail: `at ${minutes}` }))
+        const at = minute(minutes).getTime()
+        await asConnector(tx, ash.jobId, NOW, () =>
+          saveLook(
+            tx,
+            { tenant_id: TenantId.parse(ash.id), provider: 'supabase' },
+            {
+              ...{ siteId: SiteId.parse(ash.siteId), findings, whole, at },
+            },
+          ),
+        )
+        return stored(tx, ash.siteId)
+      }
+      const line = (subject: string, detail: number, times: string) =>
+        `slow_statement ${subject} warning at ${detail} ${times}`
+      expect(await look(1, ['1', '2'])).toEqual([line('1', 1, '1 1'), line('2', 1, '1 1')])
+      expect(await look(2, ['2'], [])).toEqual([line('1', 1, '1 1'), line('2', 2, '1 2')])
+      expect(await look(3, ['2'], ['no_primary_key'])).toEqual([line('1', 1, '1 1'), line('2', 3, '1 3')])
+      expect(await look(4, ['2'])).toEqual([line('1', 1, '1 1 4'), line('2', 4, '1 4')])
+      const late = [line('1', 1, '1 1 4'), line('2', 4, '1 4')]
+      expect(await look(3, ['1'])).toEqual(late)
+      expect(await look(4, ['2'])).toEqual(late)
+      expect(await look(5, ['1', '2'])).toEqual([line('1', 1, '1 1 4'), line('1', 5, '5 5'), line('2', 5, '1 5')])
     }))
 })
 

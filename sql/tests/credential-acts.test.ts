@@ -1,13 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import postgres from 'postgres'
 import { describe, expect, test } from 'vitest'
-import { as, connectAs, rolledBack, type Tx } from './database.ts'
+import { as, connectAs, fromLiveSession, rolledBack, type Tx } from './database.ts'
 import { NOW, seedWorld, type Tenant, type World } from './world.ts'
 
 const sql = connectAs('supabase_admin')
 const text = (length: number) => randomBytes(length).toString('base64url')
 
-type Name = 'rotate_credential' | 'delete_credential' | 'sealed_credential' | 'keep_response'
+type Name = 'rotate_credential' | 'delete_credential' | 'sealed_credential' | 'console_credential' | 'keep_response'
 type Request = Record<string, unknown>
 
 function inWorld(act: (tx: Tx, world: World) => Promise<void>): Promise<void> {
@@ -100,6 +100,8 @@ describe('rotating a credential', () => {
     }))
 })
 
+const ACT = 'provider.remove_suppression'
+
 describe('deleting a credential', () => {
   test('V1: destroys all that opens, ends its jobs, and keeps its line and its sites', () =>
     inWorld(async (tx, { ash }) => {
@@ -112,11 +114,17 @@ describe('deleting a credential', () => {
         select num_nonnulls(kek_version, wrapped_dek, dek_version, salt, ciphertext) as kept, state, last4, deleted_at
         from flarewatch.credentials where id = ${ash.credentialId}`
       expect(row).toEqual({ kept: 0, state: 'parked', last4: 'wxyz', deleted_at: NOW })
-      const [job] = await tx`select state, outcome from flarewatch.jobs where id = ${ash.jobId}`
-      expect(job).toEqual({ state: 'failed', outcome: 'credential_deleted' })
+      const [job] = await tx`select state, run_state, reason from flarewatch.jobs where id = ${ash.jobId}`
+      expect(job).toEqual({ state: 'failed', run_state: 'failed', reason: 'credential_deleted' })
       const [site] = await tx`select credential_id from flarewatch.sites where id = ${ash.siteId}`
       expect(site?.credential_id).toBe(ash.credentialId)
-      const use = { tenant_id: ash.id, user_id: ash.owner, credential_id: ash.credentialId, site_id: ash.siteId }
+      const use = {
+        act: ACT,
+        tenant_id: ash.id,
+        user_id: ash.owner,
+        credential_id: ash.credentialId,
+        site_id: ash.siteId,
+      }
       expect(await call(tx, 'sealed_credential', use)).toBe('credential_unknown')
     }))
 
@@ -140,13 +148,37 @@ describe('deleting a credential', () => {
 describe('an act at the provider', () => {
   test('T4: reads the sealed record of the own tenant’s site alone', () =>
     inWorld(async (tx, { ash, birch }) => {
-      const use = { tenant_id: ash.id, user_id: ash.owner, credential_id: ash.credentialId, site_id: ash.siteId }
+      const use = {
+        act: ACT,
+        tenant_id: ash.id,
+        user_id: ash.owner,
+        credential_id: ash.credentialId,
+        site_id: ash.siteId,
+      }
+      for (const act of [undefined, 'credential.reveal', 'console.query'])
+        expect(await call(tx, 'sealed_credential', { ...use, act })).toBe('request_invalid')
+      expect(await call(tx, 'sealed_credential', { ...use, act: 'provider.unknown' })).toBe('role_insufficient')
       expect(await call(tx, 'sealed_credential', use)).toMatchObject({ name: 'example.org', provider_ref: ash.siteId })
       expect(await call(tx, 'sealed_credential', { ...use, user_id: ash.viewer })).toBe('role_insufficient')
       expect(await call(tx, 'sealed_credential', { ...use, site_id: birch.siteId })).toBe('credential_unknown')
       expect(await call(tx, 'sealed_credential', { ...use, credential_id: birch.credentialId })).toBe(
         'credential_unknown',
       )
+    }))
+
+  test('T4: a console statement’s reads that of the own tenant’s Supabase project alone', () =>
+    inWorld(async (tx, { ash, birch }) => {
+      const use = { tenant_id: ash.id, user_id: ash.owner, credential_id: ash.credentialId, site_id: ash.siteId }
+      const read = async (changed: Request = {}) =>
+        call(tx, 'console_credential', await fromLiveSession(tx, { ...use, ...changed }))
+      expect(await read()).toBe('credential_unknown')
+      await tx`update flarewatch.credentials set provider = 'supabase'`
+      expect(await read()).toMatchObject({ provider_ref: ash.siteId, ciphertext: expect.any(String) })
+      expect(await read({ user_id: ash.viewer })).toBe('role_insufficient')
+      expect(await read({ user_id: birch.owner })).toBe('not_a_member')
+      expect(await read({ session_id: randomUUID() })).toBe('session_ended')
+      expect(await read({ site_id: birch.siteId })).toBe('credential_unknown')
+      expect(await read({ credential_id: birch.credentialId })).toBe('credential_unknown')
     }))
 
   test('keeps the first answer of a key', () =>

@@ -132,7 +132,7 @@ describe('V1: a DEK rotation in SQL', () => {
       await addDek(tx, ash, 2)
       // The poll of the same credential is leased all the while.
       const [job] = await claim(tx)
-      await tx`update flarewatch.jobs set state = 'failed', outcome = 'not_openable', finished_at = ${NOW} where id = ${job?.id ?? ''}`
+      await tx`update flarewatch.jobs set state = 'failed', run_state = 'failed', reason = 'not_openable', finished_at = ${NOW} where id = ${job?.id ?? ''}`
       expect(await claim(tx, new Date(NOW.getTime() + 60_000))).toEqual([])
       expect(await standing(tx, ash)).toMatchObject({ behind: 1, failing: 1 })
       const later = new Date(NOW.getTime() + 16 * 60_000)

@@ -26,7 +26,17 @@ const HASHED_COLUMNS = [
 ]
 const NEW_INCIDENT = ['id', 'tenant_id', 'kind', 'seq', 'part', 'detail', 'at']
 const SITE = ['id', 'tenant_id', 'credential_id', 'provider', 'provider_ref', 'name', 'time_zone']
-const FIGURE = ['window_end', 'value', 'unit', 'source', 'fetched_at', 'sampling', 'completeness']
+const FIGURE = [
+  'window_end',
+  'value',
+  'unit',
+  'source',
+  'fetched_at',
+  'sampling',
+  'completeness',
+  'corrected_at',
+  'previous_value',
+]
 
 export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<string, Verbs>>>> = {
   tenants: {
@@ -77,6 +87,7 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
         'rotated_at',
         'deleted_at',
         'webhook_of',
+        'next_poll_at',
       ],
     },
     flarewatch_scheduler: { select: ['id', 'tenant_id', 'state', 'next_poll_at'], update: ['next_poll_at'] },
@@ -123,7 +134,10 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
   },
   jobs: {
     flarewatch_console: {
-      select: ['id', 'tenant_id', 'kind', 'state', 'attempt', 'outcome', 'created_at', 'finished_at'],
+      select: ['id', 'tenant_id', 'kind', 'state', 'attempt', 'reason', 'created_at', 'finished_at', 'run_state'],
+    },
+    flarewatch_gateway: {
+      select: ['tenant_id', 'credential_id', 'kind', 'run_state', 'reason', 'finished_at'],
     },
     flarewatch_scheduler: {
       select: [
@@ -134,12 +148,13 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
         'state',
         'attempt',
         'lease_until',
-        'outcome',
+        'reason',
         'created_at',
         'finished_at',
+        'run_state',
       ],
       insert: ['tenant_id', 'credential_id', 'kind', 'state', 'attempt', 'lease_until', 'created_at'],
-      update: ['state', 'attempt', 'lease_until', 'outcome', 'finished_at'],
+      update: ['state', 'attempt', 'lease_until', 'reason', 'finished_at', 'run_state'],
     },
     flarewatch_connector: {
       select: [
@@ -150,22 +165,26 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
         'state',
         'attempt',
         'lease_until',
-        'outcome',
-        'detail',
+        'reason',
         'finished_at',
+        'run_state',
       ],
-      update: ['state', 'outcome', 'detail', 'finished_at'],
+      update: ['state', 'reason', 'finished_at', 'run_state'],
     },
     flarewatch_vault: {
       select: ['id', 'tenant_id', 'credential_id', 'kind', 'state', 'attempt', 'lease_until', 'intent_row'],
       update: ['intent_row'],
     },
   },
-  cursors: { flarewatch_connector: { select: 'all', insert: 'all', update: ['complete_until', 'updated_at'] } },
+  cursors: {
+    flarewatch_gateway: { select: ['site_id', 'tenant_id', 'dataset', 'complete_until'] },
+    flarewatch_connector: { select: 'all', insert: 'all', update: ['complete_until', 'updated_at'] },
+  },
+  run_counts: { flarewatch_gateway: { select: 'all' } },
   facts_hourly: {
     flarewatch_gateway: { select: 'all' },
     flarewatch_console: { select: 'all' },
-    flarewatch_connector: { select: 'all', insert: 'all', update: FIGURE },
+    flarewatch_connector: { select: 'all', insert: 'all', update: [...FIGURE, 'rollup'] },
   },
   facts_daily: {
     flarewatch_gateway: { select: 'all' },
@@ -176,6 +195,15 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
     flarewatch_gateway: { select: 'all' },
     flarewatch_console: { select: 'all' },
     flarewatch_connector: { select: 'all', insert: 'all', delete: 'all' },
+  },
+  findings: {
+    flarewatch_gateway: { select: 'all' },
+    flarewatch_console: { select: 'all' },
+    flarewatch_connector: {
+      select: 'all',
+      insert: 'all',
+      update: ['level', 'detail', 'last_seen', 'resolved_at'],
+    },
   },
   audit_heads: { flarewatch_verifier: { select: 'all' } },
   audit_log: {
@@ -234,8 +262,21 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
   },
   webhook_endpoints: {
     flarewatch_gateway: {
-      select: ['id', 'tenant_id', 'credential_id', 'provider', 'accepted', 'last_received_at', 'last_event_at'],
+      select: [
+        'id',
+        'tenant_id',
+        'credential_id',
+        'provider',
+        'accepted',
+        'last_received_at',
+        'last_event_at',
+        'reconciled_until',
+        'reconcile_code',
+      ],
     },
+  },
+  webhook_days: {
+    flarewatch_gateway: { select: 'all' },
   },
   webhook_events: {
     flarewatch_vault: {
@@ -249,6 +290,7 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
 export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]>> = {
   flarewatch_gateway: [
     'flarewatch.bind_claims',
+    'flarewatch.budget_days',
     'flarewatch.claim',
     'flarewatch.claim_is_aal2',
     'flarewatch.claim_may',
@@ -256,6 +298,8 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.claim_tenant',
     'flarewatch.claim_user',
     'flarewatch.claimed_memberships',
+    'flarewatch.credential_health',
+    'flarewatch.dead_letters',
     'flarewatch.hooks_seen',
     'flarewatch.is_member',
     'flarewatch.mail_status',
@@ -263,6 +307,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.own_sessions',
     'flarewatch.people',
     'flarewatch.receive_webhook',
+    'flarewatch.run_objective',
     'flarewatch.stack_status',
     'flarewatch.totp_enrolled',
     'flarewatch.use_session',
@@ -272,16 +317,23 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.bind_job',
     'flarewatch.bound_at',
     'flarewatch.bound_job_id',
+    'flarewatch.end_reconciliation',
+    'flarewatch.fill_gap',
     'flarewatch.leased_credential',
     'flarewatch.leased_sites',
     'flarewatch.leased_tenant',
+    'flarewatch.missing_events',
+    'flarewatch.reconcilable_endpoint',
     'flarewatch.reseal_credential',
+    'flarewatch.roll_up',
     'flarewatch.waiting_event',
   ],
   flarewatch_scheduler: [
     'flarewatch.backfillable',
     'flarewatch.claim_due',
     'flarewatch.drop_old_events',
+    'flarewatch.drop_old_runs',
+    'flarewatch.drop_old_findings',
     'flarewatch.max_attempts',
     'flarewatch.next_poll',
     'flarewatch.requeue_events',
@@ -305,6 +357,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'flarewatch.keys_left',
     'flarewatch.mail_receipt',
     'flarewatch.open_month',
+    'flarewatch.prune_hours',
   ],
   flarewatch_ledger: ['flarewatch.refeed_audit_row'],
   flarewatch_notifier: [
@@ -322,6 +375,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'privileged.cancel_member_reset',
     'privileged.change_member',
     'privileged.close_member_reset',
+    'privileged.console_credential',
     'privileged.delete_credential',
     'privileged.end_console',
     'privileged.find_invitation',
@@ -332,6 +386,7 @@ export const EXPECTED_FUNCTION_GRANTS: Readonly<Record<string, readonly string[]
     'privileged.own_member_reset',
     'privileged.recovery_codes_left',
     'privileged.replace_recovery_codes',
+    'privileged.replay_dead_letter',
     'privileged.request_member_reset',
     'privileged.resync_credential',
     'privileged.rotate_credential',

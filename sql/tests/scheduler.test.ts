@@ -111,10 +111,12 @@ describe('claiming due credentials', () => {
       await tx`update flarewatch.credentials set next_poll_at = 'infinity' where id = ${birch.credentialId}`
       await tx`update flarewatch.jobs set attempt = ${MAX_ATTEMPTS} where id = ${ash.jobId}`
       const claimed = await claim(tx, AFTER_LEASE)
-      const [dead] = await tx`select state, outcome, finished_at, attempt from flarewatch.jobs where id = ${ash.jobId}`
+      const [dead] =
+        await tx`select state, run_state, reason, finished_at, attempt from flarewatch.jobs where id = ${ash.jobId}`
       expect(dead).toEqual({
         state: 'dead',
-        outcome: 'lease_expired',
+        run_state: 'failed',
+        reason: 'lease_expired',
         finished_at: AFTER_LEASE,
         attempt: MAX_ATTEMPTS,
       })

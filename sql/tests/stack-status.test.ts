@@ -29,7 +29,7 @@ describe('T4: what the gateway learns of the queue', () => {
       const due = randomUUID()
       await seedCredential(tx, ash.id, due, new Date(NOW.getTime() - HOUR_MS))
       for (const hours of [1, 30]) {
-        await tx`insert into flarewatch.jobs (tenant_id, credential_id, state, outcome, lease_until, created_at, finished_at)
+        await tx`insert into flarewatch.jobs (tenant_id, credential_id, state, reason, lease_until, created_at, finished_at)
           values (${ash.id}, ${due}, 'dead', 'lease_expired', ${NOW}, ${NOW}, ${new Date(NOW.getTime() - hours * HOUR_MS)})`
       }
       const quiet = {

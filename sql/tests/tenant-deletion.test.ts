@@ -50,6 +50,7 @@ const READABLE = [
   'facts_hourly',
   'facts_daily',
   'facts_top',
+  'findings',
   'audit_log',
   'receipts',
   'incidents',
@@ -58,6 +59,7 @@ const PARTS = [
   'facts_hourly',
   'facts_daily',
   'facts_top',
+  'findings',
   'cursors',
   'sites',
   'jobs',
@@ -95,8 +97,8 @@ describe('T4: a tenant that is being deleted', () => {
   test('is polled no more: its leases are over and no cron finds it', () =>
     inWorld(async (tx, { ash }) => {
       await begin(tx, ash.id, 'Ash')
-      const [job] = await tx`select state, outcome from flarewatch.jobs where id = ${ash.jobId}`
-      expect(job).toEqual({ state: 'dead', outcome: 'tenant_deleted' })
+      const [job] = await tx`select state, run_state, reason from flarewatch.jobs where id = ${ash.jobId}`
+      expect(job).toEqual({ state: 'dead', run_state: 'failed', reason: 'tenant_deleted' })
       const claimed = await as(
         tx,
         'flarewatch_scheduler',

@@ -308,6 +308,130 @@ describe('the inbox', () => {
       const erase = () =>
         as(tx, 'flarewatch_vault', () => tx<{ n: number }[]>`select flarewatch.erase_tenant(${ash.id}, 1, ${NOW}) as n`)
       while (((await erase())[0]?.n ?? 0) > 0);
-      for (const table of ['webhook_endpoints', 'webhook_events']) expect(await countVisible(tx, table)).toBe(0)
+      for (const table of ['webhook_endpoints', 'webhook_events', 'webhook_days'])
+        expect(await countVisible(tx, table)).toBe(0)
+    }))
+})
+
+type Listed = { readonly named: string; readonly happened?: Date; readonly dekVersion?: number }
+
+/** As the connector acts: bound to a job, at a time, inside one transaction. */
+async function bound<Value>(tx: Tx, job: string, act: () => Promise<Value>, at = NOW): Promise<Value> {
+  return as(tx, 'flarewatch_connector', async () => {
+    await tx`select flarewatch.bind_job(${job}, ${at})`
+    return act()
+  })
+}
+
+async function leasePoll(tx: Tx, { id, credentialId }: Tenant): Promise<string> {
+  const job = randomUUID()
+  await tx`delete from flarewatch.jobs where credential_id = ${credentialId}`
+  await tx`insert into flarewatch.jobs (id, tenant_id, credential_id, kind, state, attempt, lease_until, created_at)
+    values (${job}, ${id}, ${credentialId}, 'poll', 'leased', 1, ${later(30 * DAY)}, ${NOW})`
+  return job
+}
+
+const fill = async (tx: Tx, { named, happened = NOW, dekVersion = 1 }: Listed): Promise<boolean> => {
+  const [row] = await tx`
+    select flarewatch.fill_gap(${randomUUID()}, ${named}, ${happened}, ${dekVersion}, ${randomBytes(32)}, ${randomBytes(99)}) as filled`
+  return row?.filled
+}
+
+describe('a comparison', () => {
+  test('is due at once, then when it was said, for an account with a secret; from an hour before the last one’s end', () =>
+    inWorld(async (tx, { ash }) => {
+      const job = await leasePoll(tx, ash)
+      const due = (at: Date) =>
+        bound(
+          tx,
+          job,
+          async () => (await tx`select since from flarewatch.reconcilable_endpoint()`).map(({ since }) => since),
+          at,
+        )
+      expect(await due(NOW)).toEqual([])
+      await store(tx, storing(ash))
+      expect(await due(later(DAY))).toEqual([NOW])
+      const end = (until: Date, code: string | null) =>
+        bound(tx, job, () => tx`select flarewatch.end_reconciliation(${until}, ${later(2 * DAY)}, ${code})`, later(DAY))
+      await end(later(DAY), null)
+      expect(await due(later(2 * DAY - 1))).toEqual([])
+      await end(later(9 * DAY), 'provider_forbidden')
+      expect(await due(later(2 * DAY))).toEqual([later(DAY - 3_600_000)])
+    }))
+
+  test('T4: finds and fills the gaps of the leased job’s own account, each once, and of nobody without a lease', () =>
+    inWorld(async (tx, { ash, birch }) => {
+      const [endpoint, other] = [await store(tx, storing(ash)), await store(tx, storing(birch))]
+      const job = await leasePoll(tx, ash)
+      await apply(tx, await receive(tx, endpoint), 'evt_1')
+      await apply(tx, await receive(tx, other), 'evt_2')
+      const missing = () =>
+        tx`select e from flarewatch.missing_events(${tx.json(['evt_1', 'evt_2'])}) as e`.then((rows) =>
+          rows.map(({ e }) => e),
+        )
+      expect(await bound(tx, job, missing)).toEqual(['evt_2'])
+      expect(await bound(tx, randomUUID(), missing)).toEqual([])
+      expect(await bound(tx, randomUUID(), () => fill(tx, { named: 'evt_2' }))).toBe(false)
+      await tx`update flarewatch.credentials set next_poll_at = ${later(DAY)} where webhook_of is null`
+      expect(await bound(tx, job, () => fill(tx, { named: 'evt_2', dekVersion: 2 }))).toBe(false)
+      expect(await bound(tx, job, () => fill(tx, { named: 'evt_2' }))).toBe(true)
+      expect(await bound(tx, job, () => fill(tx, { named: 'evt_2' }))).toBe(false)
+      expect([await dueAt(tx, ash), await dueAt(tx, birch)]).toEqual([NOW, later(DAY)])
+      expect(await apply(tx, await receive(tx, endpoint), 'evt_2')).toBe('duplicate')
+      const rows = await tx`select provider_event, source from flarewatch.webhook_events where endpoint_id = ${endpoint}
+        order by provider_event`
+      expect(rows.slice()).toEqual([
+        { provider_event: 'evt_1', source: 'delivered' },
+        { provider_event: 'evt_2', source: 'reconciled' },
+      ])
+      const counts = await tx`select delivered::int, duplicates::int, gaps::int from flarewatch.webhook_days
+        where endpoint_id = ${endpoint}`
+      expect(counts.slice()).toEqual([{ delivered: 2, duplicates: 1, gaps: 1 }])
+    }))
+
+  test('T4 A1: is made by the connector alone, and its counts are seen by enrolled members of the tenant', () =>
+    inWorld(async (tx, { ash, birch, outsider }) => {
+      const endpoint = await store(tx, storing(ash))
+      await receive(tx, endpoint)
+      const seenBy = (sub: string, tenant = ash.id) =>
+        asGateway(tx, { sub, aal: 'aal1', tenant_id: tenant }, async () => {
+          const rows = await tx`select day from flarewatch.webhook_days`
+          return rows.length
+        })
+      expect([await seenBy(ash.owner), await seenBy(ash.viewer)]).toEqual([1, 1])
+      expect([await seenBy(ash.unenrolled), await seenBy(outsider), await seenBy(birch.owner, birch.id)]).toEqual([
+        0, 0, 0,
+      ])
+      for (const role of [
+        'anon',
+        'authenticated',
+        'service_role',
+        'flarewatch_connector',
+        'flarewatch_vault',
+      ] as const) {
+        expect(await refusal(tx, role, (inner) => inner`select day from flarewatch.webhook_days`), role).toBe(
+          INSUFFICIENT_PRIVILEGE,
+        )
+      }
+      for (const role of [
+        'anon',
+        'authenticated',
+        'service_role',
+        'flarewatch_gateway',
+        'flarewatch_scheduler',
+      ] as const) {
+        const ask = (inner: Tx) => inner`select flarewatch.missing_events('[]')`
+        expect(await refusal(tx, role, ask), role).toBe(INSUFFICIENT_PRIVILEGE)
+      }
+    }))
+
+  test('keeps its counts for ninety days', () =>
+    inWorld(async (tx, { ash }) => {
+      await receive(tx, await store(tx, storing(ash)))
+      const days = async (at: Date) => {
+        await as(tx, 'flarewatch_scheduler', () => tx`select flarewatch.drop_old_events(${at}, 100)`)
+        return countVisible(tx, 'webhook_days')
+      }
+      expect([await days(later(90 * DAY)), await days(later(91 * DAY))]).toEqual([1, 0])
     }))
 })

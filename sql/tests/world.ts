@@ -93,11 +93,25 @@ async function seedPolling(tx: Tx, { id, credentialId, siteId, jobId }: Tenant):
     await tx`insert into ${tx(`flarewatch.${table}`)} ${tx(factOf(id, siteId))}`
   }
   await tx`insert into flarewatch.facts_top ${tx(topOf(id, siteId))}`
+  await tx`insert into flarewatch.findings ${tx(findingOf(id, siteId))}`
 }
 
 export function topOf(tenantId: string, siteId: string, key = 'DE') {
   const { metric: _, unit: __, ...origin } = factOf(tenantId, siteId)
   return { ...origin, dimension: 'country', rank: 1, key }
+}
+
+export function findingOf(tenantId: string, siteId: string, subject = 'public.orders') {
+  return {
+    site_id: siteId,
+    tenant_id: tenantId,
+    provider: 'supabase',
+    kind: 'no_primary_key',
+    subject,
+    level: 'info',
+    first_seen: NOW,
+    last_seen: NOW,
+  }
 }
 
 export function factOf(tenantId: string, siteId: string, metric = 'requests') {

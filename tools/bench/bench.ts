@@ -9,6 +9,8 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   vault: async () => (await import('./vault.ts')).benchVault,
   ledger: async () => (await import('./ledger.ts')).benchLedger,
   verify: async () => (await import('./verify.ts')).benchVerify,
+  ingest: async () => (await import('./ingest.ts')).benchIngest,
+  webhooks: async () => (await import('./webhooks.ts')).benchWebhooks,
   console: async () => (await import('./console.ts')).benchConsole,
 }
 const USAGE = `usage: npm run bench -- ${Object.keys(BENCHES).join(' ')} [--scale ci|full] [--seed N] [--write] [--json]`

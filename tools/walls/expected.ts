@@ -72,6 +72,7 @@ export const EXPECTED_FUNCTIONS: readonly string[] = [
   'credential-reveal',
   'credential-rotate',
   'credential-store',
+  'dead-letter-replay',
   'operator-key',
   'provider-action',
   'sql-console',

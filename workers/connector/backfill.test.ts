@@ -40,7 +40,7 @@ async function runJobs(kind: 'poll' | 'backfill') {
   const jobs = (await claimJobs(stack)).filter((job) => job.kind === kind)
   for (const { kind: _, ...message } of jobs) await deliverTo(stack, 'flarewatch-ingest', message)
   const [job] = await stack.sql`
-    select kind, state, outcome, detail from flarewatch.jobs where id = ${jobs.at(-1)?.job_id ?? null}`
+    select kind, state, run_state, reason from flarewatch.jobs where id = ${jobs.at(-1)?.job_id ?? null}`
   return job
 }
 
@@ -78,11 +78,12 @@ async function killAfterEachSlice<Value>(act: () => Promise<Value>): Promise<Val
 
 describe('the history of a site', () => {
   it('is planned by its first poll alone, back from where that began', async () => {
-    const until = [new Date(Date.UTC(2026, 10, 17)), new Date(Date.UTC(2026, 10, 22, 10))]
+    const [days, hours] = [new Date(Date.UTC(2026, 10, 17)), new Date(Date.UTC(2026, 10, 22, 10))]
+    const until = [days, hours, hours, days]
     const planned = { kind: 'connect', state: 'open', since: null, slices: 0, requested_by: null }
     expect(await backfills()).toMatchObject(until.map((at) => ({ ...planned, until: at, done_from: at })))
     stack.now += 10 * MINUTE
-    expect(await runJobs('poll')).toMatchObject({ outcome: 'ok' })
+    expect(await runJobs('poll')).toMatchObject({ run_state: 'complete' })
     expect(await backfills()).toMatchObject(until.map((at) => ({ ...planned, until: at, done_from: at })))
   })
 
@@ -91,14 +92,14 @@ describe('the history of a site', () => {
     const whole = await history(agency)
     expect(whole.length).toBeGreaterThan(3 * 24 * 25 + 4 * 350)
     const rows = await backfills()
-    expect(rows).toMatchObject([{ state: 'done' }, { state: 'done' }])
+    expect(rows).toMatchObject(Array(4).fill({ state: 'done' }))
     for (const { since, done_from } of rows) expect(done_from).toEqual(since)
 
     stack.now = START
     const killed = await polledAgency()
     const jobs = await killAfterEachSlice(() => runUntilBackfilled(stack))
     const slices = (await backfills(killed)).map((row) => row.slices)
-    expect(jobs).toBe(slices[0] + slices[1])
+    expect(jobs).toBe(slices.reduce((sum, own) => sum + own, 0))
     expect(jobs).toBeGreaterThan(5)
     expect(await history(killed)).toEqual(whole)
 
@@ -110,7 +111,12 @@ describe('the history of a site', () => {
 
   it('L1, V5: is read by jobs of its own, each with one release, and leaves what the credential shows to its polls', async () => {
     const [shown, rows] = [await credential(), await auditRows()]
-    expect(await runJobs('backfill')).toMatchObject({ kind: 'backfill', state: 'done', outcome: 'ok', detail: null })
+    expect(await runJobs('backfill')).toMatchObject({
+      kind: 'backfill',
+      state: 'done',
+      run_state: 'complete',
+      reason: null,
+    })
     expect(await auditRows()).toBe(rows + 2)
     expect(await credential()).toEqual({ ...shown, last_used_at: new Date(stack.now) })
     expect(await claimJobs(stack)).toEqual([])
@@ -131,15 +137,15 @@ describe('a history that cannot go on', () => {
     expect(first).toMatchObject({ state: 'open', reason: 'quota_left_to_polls', next_at: new Date(stack.now + MINUTE) })
     expect((await auditRows()) - rows).toBeLessThanOrEqual(2)
     await stack.sql`update flarewatch.credentials set next_poll_at = ${new Date(stack.now)} where id = ${agency.credentialId}`
-    expect(await runJobs('poll')).toMatchObject({ outcome: 'ok' })
+    expect(await runJobs('poll')).toMatchObject({ run_state: 'complete' })
   })
 
   it('because a slice fails waits with the reason, is tried again, and the credential shows nothing of it', async () => {
     await control('POST', 'faults', { kind: 'server_error', times: 1, match: 'Settings(' })
     expect(await runJobs('backfill')).toMatchObject({
       state: 'done',
-      outcome: 'partial',
-      detail: 'provider_server_error',
+      run_state: 'partial',
+      reason: 'provider_server_error',
     })
     const failed = {
       state: 'open',
@@ -151,26 +157,27 @@ describe('a history that cannot go on', () => {
     expect(await credential()).toMatchObject({ state: 'active', reason: null })
     stack.now += MINUTE
     await runUntilBackfilled(stack)
-    expect(await backfills()).toMatchObject([
-      { failures: 0, reason: null },
-      { failures: 0, reason: null },
-    ])
+    expect(await backfills()).toMatchObject(Array(4).fill({ failures: 0, reason: null }))
   })
 
   it('because the key is refused parks it, and goes on with the next one', async () => {
     await control('POST', 'faults', { kind: 'unauthorized', times: 1 })
-    expect(await runJobs('backfill')).toMatchObject({ state: 'failed', outcome: 'provider_unauthorized' })
+    expect(await runJobs('backfill')).toMatchObject({
+      state: 'failed',
+      run_state: 'parked',
+      reason: 'provider_unauthorized',
+    })
     expect(await credential()).toMatchObject({ state: 'parked', reason: 'provider_unauthorized' })
     expect(await claimJobs(stack)).toEqual([])
     await stack.sql`update flarewatch.credentials set state = 'active' where id = ${agency.credentialId}`
-    expect(await runJobs('backfill')).toMatchObject({ state: 'done', outcome: 'ok' })
+    expect(await runJobs('backfill')).toMatchObject({ state: 'done', run_state: 'complete' })
   })
 
   it('because its zone is closed to the key stops with that word', async () => {
     await stack.sql`update flarewatch.sites set provider_ref = ${'0'.repeat(32)} where tenant_id = ${agency.tenantId}`
     await runJobs('backfill')
     const stopped = { state: 'stopped', reason: 'provider_zone_forbidden' }
-    expect(await backfills()).toMatchObject([stopped, stopped])
+    expect(await backfills()).toMatchObject(Array(4).fill(stopped))
   })
 
   it('because our own part is out of reach ends as a dead letter, and the next job goes on later', async () => {
@@ -179,6 +186,6 @@ describe('a history that cannot go on', () => {
     expect(await deliverTo(stack, 'flarewatch-ingest-dead', message)).toBe('acked')
     expect(await claimJobs(stack)).toEqual([])
     stack.now += 15 * MINUTE
-    expect(await runJobs('backfill')).toMatchObject({ state: 'done', outcome: 'ok' })
+    expect(await runJobs('backfill')).toMatchObject({ state: 'done', run_state: 'complete' })
   })
 })

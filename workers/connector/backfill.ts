@@ -1,5 +1,6 @@
 import { RESERVED_SHARE, retryAtOf } from '../../domain/backfill/pace.ts'
 import { PROVIDERS } from '../../domain/providers/registry.ts'
+import type { RunReason } from '../../domain/runs/words.ts'
 import { type Backfill, noteFailedSlice, openBackfills, planBackfill, storeSlice } from './backfill-store.ts'
 import type { LeasedJob } from './job-store.ts'
 import { isParking, type PollParts, runJob, type Verdict } from './poll.ts'
@@ -36,7 +37,7 @@ export function backfillJob(parts: PollParts, job: LeasedJob): Promise<Verdict> 
     call: async (access, sites) => {
       const history = CONNECTORS[job.provider].history?.(access, sites)
       if (history === undefined)
-        return { outcome: 'empty', facts: 0, reason: 'history_unsupported', retryAfterMs: undefined }
+        return { state: 'partial', facts: 0, reason: 'history_unsupported', retryAfterMs: undefined }
       return new Run(parts, job, history, sites).slices()
     },
   })
@@ -52,7 +53,7 @@ class Run {
   /** What is known of how far back the provider goes, in this job. */
   readonly #planned = new Map<string, number>()
   #facts = 0
-  #reason: string | null = null
+  #reason: RunReason | null = null
 
   constructor(parts: PollParts, job: LeasedJob, history: History, sites: readonly PolledSite[]) {
     this.#parts = parts
@@ -75,7 +76,7 @@ class Run {
     } catch (error) {
       return this.#throttledBy(error)
     }
-    return this.#report(this.#reason === null ? 'ok' : 'partial', this.#reason)
+    return this.#report(this.#reason === null ? 'complete' : 'partial', this.#reason)
   }
 
   /** What is left of it; null where nothing is, or nothing that may go on now. */
@@ -115,7 +116,7 @@ class Run {
     return since >= backfill.doneFrom ? null : { ...backfill, since }
   }
 
-  async #noteFailure(backfill: Backfill, reason: string): Promise<void> {
+  async #noteFailure(backfill: Backfill, reason: RunReason): Promise<void> {
     this.#reason ??= reason
     const nextAt = retryAtOf(reason, backfill.failures + 1, await this.#parts.clock())
     await noteFailedSlice(this.#parts.store, this.#job, backfill, { reason, nextAt })
@@ -129,8 +130,8 @@ class Run {
     return this.#report('partial', error.code)
   }
 
-  #report(outcome: RunReport['outcome'], reason: string | null, retryAfterMs?: number): RunReport {
-    return { outcome, facts: this.#facts, reason, retryAfterMs }
+  #report(state: RunReport['state'], reason: RunReason | null, retryAfterMs?: number): RunReport {
+    return { state, facts: this.#facts, reason, retryAfterMs }
   }
 }
 

@@ -1,19 +1,25 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { dayOf } from '../../domain/calendar/days.ts'
+import { SiteId, TenantId } from '../../domain/contracts/ids.ts'
 import { World } from '../../local/simulators/resend/world.ts'
 import { ledgerOf as booksOf } from '../../local/simulators/stripe/ledger.ts'
 import { World as Projects } from '../../local/simulators/supabase/world.ts'
 import { claimJobs, type Delivery, deliverTo } from '../../local/stands/leased-jobs.ts'
 import { type Agency, foundAgency, ledgerOf } from '../../local/stands/polling-agency.ts'
 import { type PollingStack, startPollingStack, WORLD_SEED } from '../../local/stands/polling-stand.ts'
+import { saveLook } from './findings-store.ts'
+import type { Look } from './providers/provider.ts'
 
 const HOUR = 3_600_000
 const START = Date.UTC(2026, 10, 24, 10, 30)
 const INGEST = 'flarewatch-ingest'
 const DEAD = 'flarewatch-ingest-dead'
-/** Of three zones: two days of hours with the one under way, of which the roll-up waits, and a week of days with today. */
-const FIRST_FACTS = { hourly: 3 * (3 * (48 + 1) + 8 * 48), daily: 3 * 10 * (7 + 1) }
+/**
+ * Of three zones: two days of hours with the one under way, of which the roll-up waits, a week of days with today, and the days of
+ * visits, which are made of their hours.
+ */
+const FIRST_FACTS = { hourly: 3 * (3 * (48 + 1) + 8 * 48), daily: 3 * 10 * (7 + 1) + 3 * 3 }
 
 let stack: PollingStack
 let agency: Agency
@@ -72,8 +78,16 @@ const facts = async () => {
            (select count(*) from flarewatch.facts_daily where tenant_id = ${agency.tenantId})::int as daily`
   return { hourly: Number(row?.hourly), daily: Number(row?.daily) }
 }
-const openBackfills = async () =>
-  (await stack.sql`select from flarewatch.backfills where tenant_id = ${agency.tenantId} and state = 'open'`).length
+/** As the Edge Function does it for a member. */
+async function replay(jobId: string): Promise<string> {
+  const user_id = randomUUID()
+  await stack.sql`insert into flarewatch.members (tenant_id, user_id, role) values (${agency.tenantId}, ${user_id}, 'operator')`
+  const idempotency = { key: randomUUID(), function: 'dead-letter-replay', request_digest: 'A'.repeat(43) }
+  const at = new Date(stack.now).toISOString()
+  const request = { tenant_id: agency.tenantId, user_id, job_id: jobId, at, idempotency }
+  const [row] = await stack.sql`select privileged.replay_dead_letter(${stack.sql.json(request)}) as answer`
+  return row?.answer.dead_letter.job_id
+}
 /** Rows that the ledger holds for this agency: intent and outcome of each release, after the row of its birth. */
 const auditRows = async () => (await (await ledgerOf(stack, agency.tenantId)).head()).seq - 1
 
@@ -86,9 +100,19 @@ describe('the road of one credential', () => {
     await cron()
     await until(async () => (await credential())?.last_success_at !== null)
     const [polled] = await stack.sql`select * from flarewatch.jobs where credential_id = ${agency.credentialId}`
-    expect(polled).toMatchObject({ state: 'done', outcome: 'ok', detail: null, attempt: 1 })
+    expect(polled).toMatchObject({ state: 'done', run_state: 'complete', reason: null, attempt: 1 })
     expect(await credential()).toMatchObject({ state: 'active', reason: null, last_used_at: new Date(START) })
     expect(await facts()).toEqual(FIRST_FACTS)
+    const visits = await stack.sql`
+      select day.source, day.completeness, day.value = sum(hour.value) as is_sum from flarewatch.facts_daily day
+        join flarewatch.facts_hourly hour on hour.site_id = day.site_id and hour.metric = day.metric
+          and hour.window_start >= day.window_start and hour.window_start < day.window_end
+      where day.site_id = ${agency.siteIds[0] ?? ''} and day.metric = 'visits'
+      group by day.source, day.completeness, day.value, day.window_start order by day.window_start`
+    const made = { source: 'rollup:cloudflare.httpRequestsAdaptiveGroups', is_sum: true }
+    expect(visits.slice()).toEqual(
+      ['partial', 'complete', 'partial'].map((completeness) => ({ ...made, completeness })),
+    )
     const [newest] = await stack.sql`
       select * from flarewatch.facts_hourly where site_id = ${agency.siteIds[0] ?? ''} and metric = 'requests'
       order by window_start desc limit 1`
@@ -105,10 +129,9 @@ describe('the road of one credential', () => {
     expect(await auditRows()).toBe(2)
     // The next minute's cron begins with the history.
     await cron()
-    await until(async () => (await openBackfills()) === 0)
-    expect((await facts()).hourly).toBeGreaterThan(3 * 3 * 24 * 30)
-    expect((await facts()).daily).toBeGreaterThan(3 * 4 * 360)
     await until(async () => (await auditRows()) === 4)
+    expect((await facts()).hourly).toBeGreaterThan(FIRST_FACTS.hourly)
+    expect((await facts()).daily).toBeGreaterThan(FIRST_FACTS.daily)
   })
 
   it('goes on from the saved cursors: an hour later one more hour, the last one made complete, nothing doubled', async () => {
@@ -152,7 +175,7 @@ describe('a provider that refuses', () => {
     await fault(kind, { times: 100 })
     const { jobId, delivery } = await pollOnce()
     expect(delivery).toBe('acked')
-    expect(await job(jobId)).toMatchObject({ state: 'failed', outcome: reason })
+    expect(await job(jobId)).toMatchObject({ state: 'failed', run_state: 'parked', reason })
     expect(await credential()).toMatchObject({ state: 'parked', reason, last_success_at: null })
     expect(await auditRows()).toBe(2)
     const asked = await calls()
@@ -165,23 +188,27 @@ describe('a provider that refuses', () => {
     await fault('rate_limited', { retry_after: 1200, match: 'Hourly(' })
     const { jobId, delivery } = await pollOnce()
     expect(delivery).toBe('acked')
-    expect(await job(jobId)).toMatchObject({ state: 'done', outcome: 'throttled', detail: 'provider_rate_limited' })
+    expect(await job(jobId)).toMatchObject({ state: 'done', run_state: 'throttled', reason: 'provider_rate_limited' })
     const shown = await credential()
     expect(shown).toMatchObject({ state: 'active', reason: 'provider_rate_limited', last_success_at: null })
     expect(shown?.next_poll_at.getTime()).toBe(stack.now + 1_200_000)
     const [rows, asked] = [await auditRows(), await calls()]
     // Even a job that somebody leases early is held back before a key is opened.
     await stack.sql`update flarewatch.credentials set next_poll_at = ${new Date(stack.now)} where id = ${agency.credentialId}`
-    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'throttled' })
+    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', run_state: 'throttled' })
     expect([await auditRows(), await calls()]).toEqual([rows, asked])
     stack.now += 1_200_001
-    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'ok' })
+    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', run_state: 'complete' })
     expect(await credential()).toMatchObject({ reason: null, last_success_at: new Date(stack.now) })
   })
 
   it('with nothing at all is recorded as empty and is no success', async () => {
     await fault('empty_result', { times: 1000 })
-    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'empty', detail: 'run_empty' })
+    expect(await job((await pollOnce()).jobId)).toMatchObject({
+      state: 'done',
+      run_state: 'empty',
+      reason: 'run_empty',
+    })
     expect(await credential()).toMatchObject({ reason: 'run_empty', last_success_at: null })
     expect(await facts()).toEqual({ hourly: 0, daily: 0 })
   })
@@ -196,10 +223,10 @@ describe('a provider that fails', () => {
   ])('%s is retried with backoff, and the next try loses and doubles nothing', async (kind, code) => {
     await fault(kind, { match: 'httpRequestsAdaptiveGroups', times: 1 })
     const first = await pollOnce(3)
-    expect(first.delivery).toEqual({ retriedAfter: 8 })
-    expect(await job(first.jobId)).toMatchObject({ state: 'leased', outcome: code })
+    expect(first.delivery).toEqual({ retriedAfter: 4 })
+    expect(await job(first.jobId)).toMatchObject({ state: 'leased', run_state: null, reason: code })
     expect(await deliver(INGEST, { job_id: first.jobId, credential_id: agency.credentialId }, 4)).toBe('acked')
-    expect(await job(first.jobId)).toMatchObject({ state: 'done', outcome: 'ok' })
+    expect(await job(first.jobId)).toMatchObject({ state: 'done', run_state: 'complete' })
     expect(await facts()).toEqual(FIRST_FACTS)
     expect(await auditRows()).toBe(4)
   })
@@ -207,9 +234,9 @@ describe('a provider that fails', () => {
   it('to the last try ends as a dead letter that says why, and the credential shows it and stays active', async () => {
     await fault('server_error', { times: 1000 })
     const { jobId, delivery } = await pollOnce(6)
-    expect(delivery).toEqual({ retriedAfter: 60 })
+    expect(delivery).toEqual({ retriedAfter: 32 })
     expect(await deliver(DEAD, { job_id: jobId, credential_id: agency.credentialId })).toBe('acked')
-    expect(await job(jobId)).toMatchObject({ state: 'dead', outcome: 'provider_server_error' })
+    expect(await job(jobId)).toMatchObject({ state: 'dead', run_state: 'failed', reason: 'provider_server_error' })
     expect(await credential()).toMatchObject({
       state: 'active',
       reason: 'provider_server_error',
@@ -222,8 +249,23 @@ describe('a provider that fails', () => {
     })
     await control('DELETE', 'faults')
     stack.now += HOUR
-    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'ok' })
+    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', run_state: 'complete' })
     expect(await credential()).toMatchObject({ reason: null })
+  })
+
+  it('L1: and a dead letter that is replayed is a release of its own, sent by the scheduler within the minute', async () => {
+    await fault('server_error', { times: 1000 })
+    const { jobId } = await pollOnce(6)
+    await deliver(DEAD, { job_id: jobId, credential_id: agency.credentialId })
+    await control('DELETE', 'faults')
+    const before = await auditRows()
+    const replayedAs = await replay(jobId)
+    expect(await job(replayedAs)).toMatchObject({ kind: 'poll', state: 'leased', attempt: 0 })
+    expect(await lease()).toBe(replayedAs)
+    expect(await deliver(INGEST, { job_id: replayedAs, credential_id: agency.credentialId })).toBe('acked')
+    expect(await job(replayedAs)).toMatchObject({ state: 'done', run_state: 'complete', attempt: 1 })
+    expect(await job(jobId)).toMatchObject({ state: 'dead', replayed_as: replayedAs })
+    expect(await auditRows()).toBe(before + 2)
   })
 })
 
@@ -286,7 +328,7 @@ describe('a key of another provider', () => {
         where id = ${agency.siteIds[index] ?? ''}`
     }
     const { jobId } = await pollOnce()
-    expect(await job(jobId)).toMatchObject({ state: 'done', outcome: 'ok', detail: null })
+    expect(await job(jobId)).toMatchObject({ state: 'done', run_state: 'complete', reason: null })
     const first = await days()
     const day = Math.floor(stack.now / 86_400_000) * 86_400_000 - 86_400_000
     const yesterday = { metric: 'emails_sent', window_start: new Date(day), site_id: agency.siteIds[0] }
@@ -326,12 +368,13 @@ describe('a key of another provider', () => {
     const { from } = dayOf(account.timeZone, stack.now - 30 * 24 * HOUR)
     await stack.sql`insert into flarewatch.cursors (site_id, dataset, tenant_id, complete_until, updated_at)
       values (${site}, 'daily', ${agency.tenantId}, ${new Date(from)}, ${new Date(stack.now)})`
-    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'ok', detail: null })
+    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', run_state: 'complete', reason: null })
     stack.now += 3 * 24 * HOUR
-    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'ok', detail: null })
+    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', run_state: 'complete', reason: null })
 
     const to = dayOf(account.timeZone, stack.now).from
-    const [cursor] = await stack.sql`select complete_until from flarewatch.cursors where site_id = ${site}`
+    const [cursor] = await stack.sql`
+      select complete_until from flarewatch.cursors where site_id = ${site} and dataset = 'daily'`
     expect(cursor?.complete_until).toEqual(new Date(to))
     const rows = await stack.sql<{ day: string; net: number }[]>`
       select to_char(window_start at time zone ${account.timeZone}, 'YYYY-MM-DD') || ' ' || currency as day, value::int as net
@@ -356,7 +399,7 @@ describe('a key of another provider', () => {
     }
     const golden = []
     for (let hour = 0; hour < 2; hour += 1) {
-      expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', outcome: 'ok', detail: null })
+      expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'done', run_state: 'complete', reason: null })
       for (const [index, project] of world.projects.entries()) {
         if (project.status === 'INACTIVE') continue
         const value = String(world.reading(project, stack.now).databaseBytes)
@@ -384,24 +427,57 @@ describe('a key of another provider', () => {
   })
 })
 
+describe('what a look at a site found', () => {
+  it('begins, is seen again, ends and begins anew; a look that was cut short or comes late ends nothing', async () => {
+    const jobId = await lease()
+    const siteId = SiteId.parse(agency.siteIds[0])
+    const minute = (minutes: number) => new Date(stack.now + minutes * 60_000)
+    const stored = async () => {
+      const rows = await stack.sql`
+        select concat_ws(' ', subject, level, detail, extract(epoch from first_seen - ${minute(0)})::int / 60,
+          extract(epoch from last_seen - ${minute(0)})::int / 60, extract(epoch from resolved_at - ${minute(0)})::int / 60) as line
+        from flarewatch.findings where site_id = ${siteId} order by subject, first_seen`
+      return rows.map(({ line }) => line)
+    }
+    const look = async (minutes: number, slow: readonly string[], whole: Look['whole'] = ['slow_statement']) => {
+      const findings = slow.map((subject) => ({ kind: 'slow_statement' as const, subject, detail: `at ${minutes}` }))
+      await stack.sql.begin(async (sql) => {
+        await sql`set local role flarewatch_connector`
+        await sql`select flarewatch.bind_job(${jobId}, ${minute(0)})`
+        const owner = { tenant_id: TenantId.parse(agency.tenantId), provider: 'supabase' }
+        await saveLook(sql, owner, { siteId, findings, whole, at: minute(minutes).getTime() })
+      })
+      return stored()
+    }
+    expect(await look(1, ['1', '2'])).toEqual(['1 warning at 1 1 1', '2 warning at 1 1 1'])
+    expect(await look(2, ['2'], [])).toEqual(['1 warning at 1 1 1', '2 warning at 2 1 2'])
+    expect(await look(3, ['2'], ['no_primary_key'])).toEqual(['1 warning at 1 1 1', '2 warning at 3 1 3'])
+    const resolved = ['1 warning at 1 1 1 4', '2 warning at 4 1 4']
+    expect(await look(4, ['2'])).toEqual(resolved)
+    expect(await look(3, ['1'])).toEqual(resolved)
+    expect(await look(5, ['1'], [])).toEqual(['1 warning at 1 1 1 4', '1 warning at 5 5 5', '2 warning at 4 1 4'])
+    await stack.sql`delete from flarewatch.findings`
+  })
+})
+
 describe('keys that do not come', () => {
   it.each([
     ['flarewatch_vault', 'store_unreachable'],
     ['flarewatch_connector', null],
-  ])('while Postgres refuses %s nothing is released and the job is tried again', async (role, outcome) => {
+  ])('while Postgres refuses %s nothing is released and the job is tried again', async (role, reason) => {
     const jobId = await lease()
     const message = { job_id: jobId, credential_id: agency.credentialId }
     const asked = await calls()
     await stack.sql`revoke usage on schema flarewatch from ${stack.sql(role)}`
     try {
-      expect(await deliver(INGEST, message, 2)).toEqual({ retriedAfter: 4 })
+      expect(await deliver(INGEST, message, 2)).toEqual({ retriedAfter: 2 })
     } finally {
       await stack.sql`grant usage on schema flarewatch to ${stack.sql(role)}`
     }
     expect([await calls(), await auditRows()]).toEqual([asked, 0])
-    expect(await job(jobId)).toMatchObject({ state: 'leased', outcome })
+    expect(await job(jobId)).toMatchObject({ state: 'leased', reason })
     expect(await deliver(INGEST, message, 3)).toBe('acked')
-    expect(await job(jobId)).toMatchObject({ state: 'done', outcome: 'ok' })
+    expect(await job(jobId)).toMatchObject({ state: 'done', run_state: 'complete' })
   })
 
   it('T6: a frozen tenant’s job fails with that word, and no key leaves', async () => {
@@ -409,7 +485,7 @@ describe('keys that do not come', () => {
     const asked = await calls()
     const { jobId, delivery } = await pollOnce()
     expect(delivery).toBe('acked')
-    expect(await job(jobId)).toMatchObject({ state: 'failed', outcome: 'tenant_frozen' })
+    expect(await job(jobId)).toMatchObject({ state: 'failed', run_state: 'failed', reason: 'tenant_frozen' })
     expect(await calls()).toBe(asked)
   })
 
@@ -421,7 +497,11 @@ describe('keys that do not come', () => {
         select ciphertext from flarewatch.credentials where id = ${other.credentialId}
       ) where id = ${agency.credentialId}`
     const asked = await calls()
-    expect(await job((await pollOnce()).jobId)).toMatchObject({ state: 'failed', outcome: 'not_openable' })
+    expect(await job((await pollOnce()).jobId)).toMatchObject({
+      state: 'failed',
+      run_state: 'failed',
+      reason: 'not_openable',
+    })
     expect(await calls()).toBe(asked)
     expect((await incidents()).at(-1)).toMatchObject({ kind: 'credential_not_openable', tenant_id: agency.tenantId })
     expect(await auditRows()).toBe(2)

@@ -16,14 +16,14 @@ async function bury(store: JobStore, message: QueueMessage): Promise<void> {
   try {
     const job = await judgeMessage(store, message.body)
     if (job !== undefined) {
-      const outcome = job.outcome ?? NO_REASON
-      const credential = { parked: false, reason: outcome, used: false, succeeded: false, notBefore: null }
-      const end = { state: 'dead', outcome, incident: 'job_dead' } as const
+      const reason = job.reason ?? NO_REASON
+      const credential = { parked: false, reason, used: false, succeeded: false, notBefore: null }
+      const end = { state: 'dead', runState: 'failed', reason, incident: 'job_dead' } as const
       // A record that could not be carried over yet says nothing of how its credential fares.
       if (job.kind === 'reseal') await store.finishReseal(job, end)
-      else if (job.kind === 'backfill') await store.finishBackfill(job, { ...end, detail: null, credential })
-      else await store.finish(job, { ...end, detail: null, credential })
-      log('connector', 'error', 'job_dead', { job_id: job.id, code: outcome })
+      else if (job.kind === 'backfill') await store.finishBackfill(job, { ...end, credential })
+      else await store.finish(job, { ...end, credential })
+      log('connector', 'error', 'job_dead', { job_id: job.id, code: reason })
     }
     message.ack()
   } catch (error) {

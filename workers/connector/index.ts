@@ -5,6 +5,7 @@ import { Bindings } from './bindings.ts'
 import { consumeDeadLetters } from './dead-letter.queue.ts'
 import { consumeEvents, isEventMessage } from './event.queue.ts'
 import { EventStore } from './event-store.ts'
+import { GapStore } from './gap-store.ts'
 import { consumeIngest } from './ingest.queue.ts'
 import { JobStore } from './job-store.ts'
 import type { PollParts } from './poll.ts'
@@ -25,16 +26,23 @@ export default {
         return consumeDeadLetters(store, jobs)
       }
       const eventParts = { events: new EventStore(sql, clock), vault: bindings.VAULT }
-      await Promise.all([consumeEvents(eventParts, events), consumeIngest(partsOf(bindings, store, clock), jobs)])
+      await Promise.all([
+        consumeEvents(eventParts, events),
+        consumeIngest(partsOf(bindings, { store, gaps: new GapStore(sql, clock) }, clock), jobs),
+      ])
     })
   },
 }
 
 const isJobMessage = (message: Message) => !isEventMessage(message)
 
-function partsOf(bindings: Bindings, store: JobStore, clock: () => Promise<number>): PollParts {
+function partsOf(
+  bindings: Bindings,
+  stores: Pick<PollParts, 'store' | 'gaps'>,
+  clock: () => Promise<number>,
+): PollParts {
   return {
-    store,
+    ...stores,
     vault: bindings.VAULT,
     limitsOf: (credentialId) => bindings.PROVIDER_LIMITS.get(bindings.PROVIDER_LIMITS.idFromName(credentialId)),
     clock,

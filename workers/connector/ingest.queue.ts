@@ -15,10 +15,10 @@ export type QueueMessage = {
 }
 
 /**
- * 2, 4, 8, 16, 32 seconds: together with the tries themselves well inside the lease. What lasts longer than a blip is for
- * the next poll, not for a queue.
+ * 1, 2, 4, 8, 16 seconds: together well inside the lease, and over before the shortest tier's credential is due again. What
+ * lasts longer than a blip is for the next poll, not for a queue.
  */
-const FIRST_RETRY_SECONDS = 2
+const FIRST_RETRY_SECONDS = 1
 const LONGEST_RETRY_SECONDS = 60
 
 export function retryDelaySeconds(attempts: number): number {
@@ -95,21 +95,23 @@ function endOf(verdict: Exclude<Verdict, { kind: 'retry' | 'lease_lost' }>, at: 
   const credential = { parked: false, reason: null, used: true, succeeded: false, notBefore: null }
   switch (verdict.kind) {
     case 'ran': {
-      const { outcome, reason, retryAfterMs } = verdict.report
+      const { state: runState, reason, retryAfterMs } = verdict.report
       const notBefore = retryAfterMs === undefined ? null : new Date(at + retryAfterMs)
-      const shown = { ...credential, reason, used: verdict.used, succeeded: outcome === 'ok', notBefore }
-      return { state: 'done', outcome, detail: reason, credential: shown }
+      const shown = { ...credential, reason, used: verdict.used, succeeded: runState === 'complete', notBefore }
+      return { state: 'done', runState, reason, credential: shown }
     }
     case 'parked': {
-      const parked = { ...credential, parked: true, reason: verdict.code }
-      return { state: 'failed', outcome: verdict.code, detail: null, credential: parked }
+      const { code, used } = verdict
+      // One that was parked before the run keeps the reason that it was parked for.
+      const parked = { ...credential, parked: used, reason: code, used }
+      return { state: 'failed', runState: 'parked', reason: code, credential: parked }
     }
     case 'failed': {
       const { code, used, incident } = verdict
       const end: JobEnd = {
         state: 'failed',
-        outcome: code,
-        detail: null,
+        runState: 'failed',
+        reason: code,
         credential: { ...credential, reason: code, used },
       }
       return incident === undefined ? end : { ...end, incident }
@@ -120,7 +122,7 @@ function endOf(verdict: Exclude<Verdict, { kind: 'retry' | 'lease_lost' }>, at: 
 function fieldsOf(verdict: Verdict, { attempts }: QueueMessage) {
   switch (verdict.kind) {
     case 'ran':
-      return { code: verdict.report.reason ?? verdict.report.outcome, count: verdict.report.facts, attempt: attempts }
+      return { code: verdict.report.reason ?? verdict.report.state, count: verdict.report.facts, attempt: attempts }
     case 'lease_lost':
       return { code: 'lease_lost', attempt: attempts }
     default:

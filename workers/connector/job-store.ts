@@ -2,9 +2,12 @@ import { z } from 'zod'
 import { pauseAfter } from '../../domain/backfill/pace.ts'
 import { CredentialId, JobId, SiteId, TenantId } from '../../domain/contracts/ids.ts'
 import { Provider } from '../../domain/contracts/providers.ts'
+import type { RunState } from '../../domain/contracts/runs.ts'
+import { isRunReason, type RunReason } from '../../domain/runs/words.ts'
 import type { Sql, Transaction } from '../runtime/database.ts'
 import { insertIncident, planHistory, saveCursor, upsertFacts } from './facts-store.ts'
-import type { Chunk, PolledSite, SiteList } from './providers/provider.ts'
+import { saveLook } from './findings-store.ts'
+import type { Chunk, Look, PolledSite, SiteList } from './providers/provider.ts'
 import { saveSites } from './site-store.ts'
 import { replaceTops } from './top-store.ts'
 
@@ -23,7 +26,11 @@ const LeasedJob = z.object({
   credential_id: CredentialId,
   kind: z.enum(['poll', 'reseal', 'backfill']),
   attempt: z.int(),
-  outcome: z.string().nullable(),
+  /** Of the last try that failed. A word of a newer version of ours is none that this one knows. */
+  reason: z
+    .string()
+    .transform((word) => (isRunReason(word) ? word : null))
+    .nullable(),
   provider: Provider,
   credential_state: z.enum(['active', 'parked']),
   sites_seen_at: z.date().nullable(),
@@ -60,7 +67,7 @@ export class JobStore {
   leased(jobId: JobId): Promise<LeasedJob | undefined> {
     return this.#bound(jobId, async (sql) => {
       const [row] = await sql`
-        select j.id, j.tenant_id, j.credential_id, j.kind, j.attempt, j.outcome, c.provider, c.state as credential_state,
+        select j.id, j.tenant_id, j.credential_id, j.kind, j.attempt, j.reason, c.provider, c.state as credential_state,
                c.sites_seen_at, c.dek_version, c.ciphertext
           from flarewatch.jobs j join flarewatch.credentials c on (c.tenant_id, c.id) = (j.tenant_id, j.credential_id)
          where j.id = ${jobId}`
@@ -113,9 +120,7 @@ export class JobStore {
 
   /** Facts, their provenance and the cursor, or none of them. */
   store(job: LeasedJob, chunk: Chunk): Promise<void> {
-    return this.#bound(job.id, async (sql) => {
-      const held = await sql`select 1 from flarewatch.jobs where id = ${job.id} for share`
-      if (held.length === 0) throw new LeaseLost()
+    return this.#whileLeased(job.id, async (sql) => {
       if (chunk.facts.length > 0) await upsertFacts(sql, job, chunk)
       if (chunk.tops !== undefined) await replaceTops(sql, job, chunk, chunk.tops)
       if (chunk.historyUntil !== undefined) await planHistory(sql, job, chunk, new Date(chunk.historyUntil))
@@ -125,17 +130,18 @@ export class JobStore {
 
   /** Which sites the key reaches now. */
   noteSites(job: LeasedJob, list: SiteList): Promise<void> {
-    return this.#bound(job.id, async (sql, at) => {
-      const held = await sql`select 1 from flarewatch.jobs where id = ${job.id} for share`
-      if (held.length === 0) throw new LeaseLost()
-      await saveSites(sql, job, list, at)
-    })
+    return this.#whileLeased(job.id, (sql, at) => saveSites(sql, job, list, at))
+  }
+
+  /** What one look at a site found, and what is found no more. */
+  storeFindings(job: LeasedJob, look: Look): Promise<void> {
+    return this.#whileLeased(job.id, (sql) => saveLook(sql, job, look))
   }
 
   /** A failed try of a job that stays leased: the reason waits here for the dead letter, and shows meanwhile. */
-  noteRetry(job: LeasedJob, code: string): Promise<void> {
+  noteRetry(job: LeasedJob, code: RunReason): Promise<void> {
     return this.#bound(job.id, async (sql) => {
-      await sql`update flarewatch.jobs set outcome = ${code} where id = ${job.id}`
+      await sql`update flarewatch.jobs set reason = ${code} where id = ${job.id}`
     })
   }
 
@@ -147,13 +153,16 @@ export class JobStore {
           ${job.dek_version}, ${dekVersion}, ${kekVersion}, ${wrappedDek}, ${salt}, ${ciphertext}
         ) as swapped`
       const swapped = row?.swapped === true
-      await endJob(sql, job, { state: swapped ? 'done' : 'failed', outcome: swapped ? 'resealed' : 'record_moved' }, at)
+      const end: RunEnd = swapped
+        ? { state: 'done', runState: 'complete', reason: null }
+        : { state: 'failed', runState: 'failed', reason: 'record_moved' }
+      await endJob(sql, job, end, at)
       return swapped
     })
   }
 
   /** The end of a job that leaves its credential as it is. */
-  finishReseal(job: LeasedJob, end: Pick<JobEnd, 'state' | 'outcome' | 'incident'>): Promise<void> {
+  finishReseal(job: LeasedJob, end: RunEnd): Promise<void> {
     return this.#bound(job.id, (sql, at) => endJob(sql, job, end, at))
   }
 
@@ -180,7 +189,7 @@ export class JobStore {
   finishBackfill(job: LeasedJob, end: JobEnd): Promise<void> {
     return this.#bound(job.id, async (sql, at) => {
       const { parked, reason, used, notBefore } = end.credential
-      const pause = pauseAfter(end.state, end.outcome)
+      const pause = pauseAfter(end.state, end.runState)
       await sql`
         update flarewatch.credentials
            set state = case when ${parked} then 'parked' else state end,
@@ -193,7 +202,7 @@ export class JobStore {
         await sql`
           update flarewatch.backfills
              set next_at = greatest(next_at, ${new Date(at.getTime() + pause)}, ${notBefore}),
-                 reason = ${end.detail ?? end.outcome}
+                 reason = ${end.reason}
            where state = 'open'`
       }
       await endJob(sql, job, end, at)
@@ -206,38 +215,52 @@ export class JobStore {
     await this.#sql.begin((sql) => insertIncident(sql, { kind: 'queue_message_refused', tenantId, detail, at }))
   }
 
+  /** The lease is held until what is stored for it is there. */
+  #whileLeased(jobId: JobId, act: (sql: Transaction, at: Date) => Promise<void>): Promise<void> {
+    return this.#bound(jobId, async (sql, at) => {
+      const held = await sql`select 1 from flarewatch.jobs where id = ${jobId} for share`
+      if (held.length === 0) throw new LeaseLost()
+      await act(sql, at)
+    })
+  }
+
   /** One transaction in which the rows of a leased job are seen. */
   within<Value>(job: LeasedJob, act: (sql: Transaction, at: Date) => Promise<Value>): Promise<Value> {
     return this.#bound(job.id, act)
   }
 
   async #bound<Value>(jobId: JobId, act: (sql: Transaction, at: Date) => Promise<Value>): Promise<Value> {
-    const at = new Date(await this.#clock())
-    const result = await this.#sql.begin(async (sql) => {
-      await sql`select flarewatch.bind_job(${jobId}, ${at})`
-      return { value: await act(sql, at) }
-    })
-    return result.value
+    return boundTo(this.#sql, jobId, new Date(await this.#clock()), act)
   }
+}
+
+/** One transaction that says first for which job and at what time it is made. */
+export async function boundTo<Value>(
+  connection: Sql,
+  jobId: JobId,
+  at: Date,
+  act: (sql: Transaction, at: Date) => Promise<Value>,
+): Promise<Value> {
+  const result = await connection.begin(async (sql) => {
+    await sql`select flarewatch.bind_job(${jobId}, ${at})`
+    return { value: await act(sql, at) }
+  })
+  return result.value
 }
 
 async function endJob(
   sql: Transaction,
   job: LeasedJob,
-  {
-    state,
-    outcome,
-    detail = null,
-    incident,
-  }: Omit<JobEnd, 'credential' | 'detail'> & { readonly detail?: string | null },
+  { state, runState, reason, incident }: RunEnd,
   at: Date,
 ): Promise<void> {
   const ended = await sql`
-    update flarewatch.jobs set state = ${state}, outcome = ${outcome}, detail = ${detail}, finished_at = ${at}
+    update flarewatch.jobs set state = ${state}, run_state = ${runState}, reason = ${reason}, finished_at = ${at}
     where id = ${job.id}`
   if (ended.count === 0) throw new LeaseLost()
   if (incident === undefined) return
-  await insertIncident(sql, { kind: incident, tenantId: job.tenant_id, detail: { job_id: job.id, code: outcome }, at })
+  const detail = { job_id: job.id, code: reason ?? runState }
+  await insertIncident(sql, { kind: incident, tenantId: job.tenant_id, detail, at })
 }
 
 export type ResealedRecord = {
@@ -248,14 +271,17 @@ export type ResealedRecord = {
   readonly ciphertext: Uint8Array
 }
 
-export type JobEnd = {
+/** How the queue sees it, how the run ended, and why it is not complete. */
+export type RunEnd = {
   readonly state: 'done' | 'failed' | 'dead'
-  readonly outcome: string
-  readonly detail: string | null
+  readonly runState: RunState
+  readonly reason: RunReason | null
   readonly incident?: string
+}
+export type JobEnd = RunEnd & {
   readonly credential: {
     readonly parked: boolean
-    readonly reason: string | null
+    readonly reason: RunReason | null
     readonly used: boolean
     readonly succeeded: boolean
     readonly notBefore: Date | null

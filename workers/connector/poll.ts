@@ -1,19 +1,22 @@
 import type { ConnectorDoorApi } from '../../domain/contracts/connector-door.ts'
 import type { ProviderLimitsApi } from '../../domain/contracts/durable-objects.ts'
 import { type ApiUrls, apiUrlOf } from '../../domain/providers/registry.ts'
+import type { RunReason } from '../../domain/runs/words.ts'
 import type { Secret } from '../../domain/secret.ts'
+import { WebhookProvider } from '../../domain/webhooks/judge.ts'
+import { log } from '../runtime/log.ts'
 import { type JobStore, type LeasedJob, LeaseLost } from './job-store.ts'
 import { type PolledSite, type ProviderAccess, ProviderFailure, type RunReport } from './providers/provider.ts'
 import { CONNECTORS } from './providers/registry.ts'
+import { type ReconcileParts, reconcile } from './reconcile.ts'
 import { settle, withCredential } from './release.ts'
 import { refreshSites } from './site-list.ts'
 
 /** What a poll needs from outside; the same in workerd and in tests. */
-export type PollParts = {
+export type PollParts = ReconcileParts & {
   readonly store: JobStore
   readonly vault: ConnectorDoorApi
   readonly limitsOf: (credentialId: string) => ProviderLimitsApi
-  readonly clock: () => Promise<number>
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
   readonly apiUrls: ApiUrls
   readonly wait: (ms: number) => Promise<void>
@@ -24,9 +27,9 @@ export type PollParts = {
 export type Verdict =
   | { readonly kind: 'ran'; readonly report: RunReport; readonly used: boolean }
   /** The provider no longer accepts the credential: it is parked, and nothing is tried again. */
-  | { readonly kind: 'parked'; readonly code: string }
-  | { readonly kind: 'failed'; readonly code: string; readonly used: boolean; readonly incident?: string }
-  | { readonly kind: 'retry'; readonly code: string }
+  | { readonly kind: 'parked'; readonly code: RunReason; readonly used: boolean }
+  | { readonly kind: 'failed'; readonly code: RunReason; readonly used: boolean; readonly incident?: string }
+  | { readonly kind: 'retry'; readonly code: RunReason }
   | { readonly kind: 'lease_lost' }
 
 class LimitsUnreachable extends Error {}
@@ -52,18 +55,32 @@ export type ProviderTask = {
 }
 
 export function pollJob(parts: PollParts, job: LeasedJob): Promise<Verdict> {
-  const tools = { clock: parts.clock, store: parts.store.store.bind(parts.store, job) }
+  const { clock, store } = parts
+  const tools = { clock, store: store.store.bind(store, job), storeFindings: store.storeFindings.bind(store, job) }
   return runJob(parts, job, {
     reserved: 0,
     shortage: (waitMs) => new ProviderFailure('provider_rate_limited', waitMs),
-    call: async (access, sites) =>
-      refreshSites(parts, job, access, await CONNECTORS[job.provider].poll(access, sites, tools)),
+    call: async (access, sites) => {
+      const report = await refreshSites(parts, job, access, await CONNECTORS[job.provider].poll(access, sites, tools))
+      if (report.reason !== 'provider_rate_limited') await reconcileAfter(parts, job, access)
+      return report
+    },
   })
+}
+
+/** The figures are stored by then: what fails here is for the next poll. */
+async function reconcileAfter(parts: PollParts, job: LeasedJob, access: ProviderAccess): Promise<void> {
+  if (!WebhookProvider.safeParse(job.provider).success) return
+  try {
+    await remember(parts, job, await reconcile(parts, job, access))
+  } catch (error) {
+    log('connector', 'warn', 'reconciled', { job_id: job.id, code: unreachableCode(error) })
+  }
 }
 
 /** One try of one leased job: quota, release, provider, outcome row. */
 export async function runJob(parts: PollParts, job: LeasedJob, task: ProviderTask): Promise<Verdict> {
-  if (job.credential_state === 'parked') return { kind: 'failed', code: 'credential_parked', used: false }
+  if (job.credential_state === 'parked') return { kind: 'parked', code: 'credential_parked', used: false }
   // Asked before the release: a provider that told us to wait is no reason to open a key.
   const wait = await quotaWait(parts, job, task.reserved)
   if (wait > 0) return throttled(wait)
@@ -89,7 +106,9 @@ async function run(parts: PollParts, job: LeasedJob, task: ProviderTask, secret:
   } catch (error) {
     if (error instanceof LeaseLost) return { kind: 'lease_lost' }
     if (!(error instanceof ProviderFailure)) return { kind: 'retry', code: unreachableCode(error) }
-    return { kind: isParking(error.code) ? 'parked' : 'retry', code: error.code }
+    return isParking(error.code)
+      ? { kind: 'parked', code: error.code, used: true }
+      : { kind: 'retry', code: error.code }
   }
 }
 
@@ -135,14 +154,14 @@ async function remember(parts: PollParts, job: LeasedJob, waitMs: number | undef
 }
 
 function throttled(retryAfterMs: number): Verdict {
-  const report: RunReport = { outcome: 'throttled', facts: 0, reason: 'provider_rate_limited', retryAfterMs }
+  const report: RunReport = { state: 'throttled', facts: 0, reason: 'provider_rate_limited', retryAfterMs }
   return { kind: 'ran', report, used: false }
 }
 
 function outcomeOf(verdict: Verdict): { succeeded: boolean; code: string } {
   switch (verdict.kind) {
     case 'ran':
-      return { succeeded: verdict.report.outcome === 'ok', code: verdict.report.reason ?? verdict.report.outcome }
+      return { succeeded: verdict.report.state === 'complete', code: verdict.report.reason ?? verdict.report.state }
     case 'lease_lost':
       return { succeeded: false, code: 'lease_lost' }
     default:

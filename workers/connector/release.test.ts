@@ -32,7 +32,7 @@ function leased(
     credential_id: credentialId,
     kind,
     attempt: 1,
-    outcome: null,
+    reason: null,
     provider: 'cloudflare',
     credential_state: 'active',
     sites_seen_at: null,

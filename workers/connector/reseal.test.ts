@@ -82,10 +82,10 @@ describe('V1: the road of a DEK rotation', () => {
     }
     await cron()
     await until(async () => (await stack.sql`select 1 from flarewatch.jobs where state = 'leased'`).length === 0)
-    const ended = await stack.sql`select kind, state, outcome, count(*)::int as n from flarewatch.jobs
+    const ended = await stack.sql`select kind, state, run_state, count(*)::int as n from flarewatch.jobs
       where tenant_id = ${agency.tenantId} group by 1, 2, 3 order by 1, 2, 3`
     expect(ended.filter(({ kind }) => kind === 'reseal').slice()).toEqual([
-      { kind: 'reseal', state: 'done', outcome: 'resealed', n: 3 },
+      { kind: 'reseal', state: 'done', run_state: 'complete', n: 3 },
     ])
     const polls = ended.filter(({ kind }) => kind === 'poll')
     expect(polls.every(({ state }) => state === 'done')).toBe(true)
@@ -113,15 +113,15 @@ describe('V1: the road of a DEK rotation', () => {
     const id = await leaseJob('reseal')
     await stack.sql`revoke execute on function flarewatch.reseal_credential from flarewatch_connector`
     try {
-      expect(await deliver(INGEST, id, agency.credentialId, 2)).toEqual({ retriedAfter: 4 })
+      expect(await deliver(INGEST, id, agency.credentialId, 2)).toEqual({ retriedAfter: 2 })
     } finally {
       await stack.sql`grant execute on function flarewatch.reseal_credential to flarewatch_connector`
     }
     const poll = await leaseJob('poll')
     expect(await deliver(INGEST, poll, agency.credentialId)).toBe('acked')
-    expect(await job(poll)).toMatchObject({ state: 'done', outcome: 'ok' })
+    expect(await job(poll)).toMatchObject({ state: 'done', run_state: 'complete' })
     expect(await deliver(INGEST, id, agency.credentialId, 3)).toBe('acked')
-    expect(await job(id)).toMatchObject({ state: 'done', outcome: 'resealed' })
+    expect(await job(id)).toMatchObject({ state: 'done', run_state: 'complete' })
     expect(await operator('dek-standing')).toMatchObject({ state: 'settled', versions: [2] })
   })
 
@@ -130,7 +130,7 @@ describe('V1: the road of a DEK rotation', () => {
     await operator('dek-rotate')
     const id = await leaseJob('reseal')
     expect(await deliver(DEAD, id, agency.credentialId)).toBe('acked')
-    expect(await job(id)).toMatchObject({ state: 'dead', outcome: 'retries_exhausted' })
+    expect(await job(id)).toMatchObject({ state: 'dead', run_state: 'failed', reason: 'retries_exhausted' })
     expect(await credential()).toMatchObject({ state: 'active', reason: null, dek_version: 1 })
     expect((await incidents()).map(({ kind }) => kind)).toEqual(['job_dead'])
     expect(await operator('dek-standing')).toMatchObject({ behind: 1, failing: 1 })
@@ -145,7 +145,7 @@ describe('V1: the road of a DEK rotation', () => {
     await (await ledgerOf(stack, agency.tenantId)).freeze('drill', stack.now)
     const id = await leaseJob('reseal')
     expect(await deliver(INGEST, id, agency.credentialId)).toBe('acked')
-    expect(await job(id)).toMatchObject({ state: 'failed', outcome: 'tenant_frozen' })
+    expect(await job(id)).toMatchObject({ state: 'failed', run_state: 'failed', reason: 'tenant_frozen' })
     expect((await contentsOf(stack, agency)).at(-1)?.detail).toMatchObject({
       succeeded: 'false',
       code: 'tenant_frozen',
@@ -185,7 +185,7 @@ describe.each(['poll', 'reseal'] as const)('V3 L1: a %s whose key or record does
     const id = await leaseJob(kind)
     expect(await deliver(INGEST, id, agency.credentialId)).toBe('acked')
     const shown = await job(id)
-    expect(shown).toMatchObject({ state: 'failed', outcome: 'not_openable', detail: null })
+    expect(shown).toMatchObject({ state: 'failed', run_state: 'failed', reason: 'not_openable' })
     expect((await incidents()).map(({ kind: raised, detail }) => [raised, detail])).toEqual([
       ['credential_not_openable', { job_id: id, code: 'not_openable' }],
     ])

@@ -2,11 +2,14 @@ import { equalConstantTime, zeroize } from '../../domain/bytes.ts'
 import type { ConnectorDoorApi, ResealKeys } from '../../domain/contracts/connector-door.ts'
 import { commitmentOf, openRecordOrFault, type RecordFault, sealRecord } from '../../domain/envelope/record.ts'
 import { failure, type Result, success } from '../../domain/result.ts'
+import type { RunReason } from '../../domain/runs/words.ts'
 import type { JobStore, LeasedJob, ResealedRecord } from './job-store.ts'
 import { callVault, settle } from './release.ts'
 
 /** How a try ended. A refused or stale record stays as it was: the scheduler finds it again. */
-export type ResealVerdict = { readonly kind: 'resealed' } | { readonly kind: 'failed' | 'retry'; readonly code: string }
+export type ResealVerdict =
+  | { readonly kind: 'resealed' }
+  | { readonly kind: 'failed' | 'retry'; readonly code: RunReason }
 
 type ResealFault = RecordFault | 'lease_mismatch' | 'record_moved' | 'key_damaged'
 
@@ -22,8 +25,11 @@ export async function resealJob(
   if (!keys.ok) {
     if (keys.retryable) return { kind: 'retry', code: keys.code }
     // Somebody else carried it over: that is an end, not a failure to wait for.
-    const state = keys.code === 'reseal_not_needed' ? 'done' : 'failed'
-    await store.finishReseal(job, { state, outcome: keys.code, ...incidentOf(keys.code) })
+    const ended =
+      keys.code === 'reseal_not_needed'
+        ? ({ state: 'done', runState: 'complete' } as const)
+        : ({ state: 'failed', runState: 'failed' } as const)
+    await store.finishReseal(job, { ...ended, reason: keys.code, ...incidentOf(keys.code) })
     return { kind: 'failed', code: keys.code }
   }
   const resealed = await resealWith(copyOf(keys), job)
@@ -33,7 +39,8 @@ export async function resealJob(
   }
   const code = resealed.ok ? 'record_moved' : resealed.code
   const told = isOpenFault(code) ? 'not_openable' : code
-  if (!resealed.ok) await store.finishReseal(job, { state: 'failed', outcome: told, ...incidentOf(told) })
+  if (!resealed.ok)
+    await store.finishReseal(job, { state: 'failed', runState: 'failed', reason: told, ...incidentOf(told) })
   await settle(vault, job.id, { succeeded: false, code })
   return { kind: 'failed', code: told }
 }

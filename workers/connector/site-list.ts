@@ -17,15 +17,15 @@ export async function refreshSites(
 ): Promise<RunReport> {
   const list = SITE_LISTS[job.provider]
   const seenAt = job.sites_seen_at?.getTime() ?? Number.NEGATIVE_INFINITY
-  if (list === undefined || report.outcome === 'throttled' || (await clock()) < seenAt + EVERY_MS) return report
+  if (list === undefined || report.state === 'throttled' || (await clock()) < seenAt + EVERY_MS) return report
   try {
     await store.noteSites(job, await list(access))
     return report
   } catch (error) {
     if (!(error instanceof ProviderFailure)) throw error
     if (error.code === 'provider_rate_limited') {
-      return { ...report, outcome: 'throttled', reason: error.code, retryAfterMs: error.retryAfterMs }
+      return { ...report, state: 'throttled', reason: error.code, retryAfterMs: error.retryAfterMs }
     }
-    return report.outcome === 'ok' ? { ...report, outcome: 'partial', reason: 'sites_unread' } : report
+    return report.state === 'complete' ? { ...report, state: 'partial', reason: 'sites_unread' } : report
   }
 }

@@ -4,6 +4,7 @@ import { toBase64, u64be } from '../../domain/bytes.ts'
 import {
   AuditResponse,
   CredentialsResponse,
+  FindingsResponse,
   IncidentsResponse,
   MembersResponse,
   MeResponse,
@@ -47,6 +48,7 @@ const TENANT_ROUTES = [
   '/api/status',
   '/api/audit',
   '/api/members',
+  '/api/dead-letters',
 ]
 
 const daysAlone = (days: number) => lastDays(days).replace(/grain=day&?/, '')
@@ -83,8 +85,8 @@ describe('T4: a user of one tenant', () => {
     expect(await codeOf(await ask(path, { user: own.user, tenant: "' or true --" }))).toEqual([403, 'not_a_member'])
   })
 
-  it('gets nothing of another by the id of its site', async () => {
-    const path = `/api/sites/${other.site}/metrics?${lastDays(2)}`
+  it.each(['metrics?DAYS', 'findings'])('gets nothing of another by the id of its site from %s', async (asked) => {
+    const path = `/api/sites/${other.site}/${asked.replace('DAYS', lastDays(2))}`
     for (const tenant of [own.tenant, undefined]) {
       const answer = await ask(path, { user: own.user, ...(tenant === undefined ? {} : { tenant }) })
       expect(await codeOf(answer)).toEqual([404, 'not_found'])
@@ -105,13 +107,15 @@ describe('T4: a user of one tenant', () => {
 })
 
 describe('A1: a user without TOTP', () => {
-  it.each([...TENANT_ROUTES, '/api/sites/SITE/metrics?DAYS', '/api/sites/SITE/top?dimension=country&TOP'])(
-    'reads no tenant data from %s',
-    async (path) => {
-      const concrete = path.replace('SITE', own.site).replace('DAYS', lastDays(2)).replace('TOP', daysAlone(2))
-      expect(await codeOf(await ask(concrete, { user: unenrolled }))).toEqual([403, 'totp_enrolment_required'])
-    },
-  )
+  it.each([
+    ...TENANT_ROUTES,
+    '/api/sites/SITE/metrics?DAYS',
+    '/api/sites/SITE/findings',
+    '/api/sites/SITE/top?dimension=country&TOP',
+  ])('reads no tenant data from %s', async (path) => {
+    const concrete = path.replace('SITE', own.site).replace('DAYS', lastDays(2)).replace('TOP', daysAlone(2))
+    expect(await codeOf(await ask(concrete, { user: unenrolled }))).toEqual([403, 'totp_enrolment_required'])
+  })
 
   it('is told that enrolment is missing, and not where they are a member', async () => {
     const me = MeResponse.parse(await (await ask('/api/me', { user: unenrolled, aal: 'aal1' })).json())
@@ -131,6 +135,55 @@ describe('A2: a user at AAL1', () => {
 
   it('reads no audit content', async () => {
     expect(await codeOf(await ask('/api/audit', { user: own.user, aal: 'aal1' }))).toEqual([403, 'aal2_required'])
+  })
+
+  it('reads no dead letter, which names who replayed it; at AAL2 those of the own tenant', async () => {
+    const [job] = await stand.sql<{ id: string }[]>`
+      insert into flarewatch.jobs (tenant_id, credential_id, state, run_state, reason, lease_until, created_at, finished_at)
+      select tenant_id, id, 'dead', 'failed', 'provider_timeout', now(), now(), now() from flarewatch.credentials
+      where tenant_id = ${own.tenant} returning id`
+    for (const path of ['/api/dead-letters', `/api/dead-letters/${job?.id}`]) {
+      expect(await codeOf(await ask(path, { user: own.user, aal: 'aal1' }))).toEqual([403, 'aal2_required'])
+    }
+    const listed = await (await ask('/api/dead-letters', { user: own.user })).json()
+    const line = { id: job?.id, label: own.marker, reason: 'provider_timeout', made_good: false, replay: null }
+    expect(listed).toMatchObject({ dead_letters: [line], more: false })
+    expect(await (await ask(`/api/dead-letters/${job?.id}`, { user: own.user })).json()).toMatchObject({
+      dead_letter: line,
+    })
+    expect(await codeOf(await ask(`/api/dead-letters/${job?.id}`, { user: other.user }))).toEqual([404, 'not_found'])
+    expect(await codeOf(await ask('/api/dead-letters/x', { user: own.user }))).toEqual([404, 'not_found'])
+    await stand.sql`delete from flarewatch.jobs where id = ${job?.id ?? ''}`
+  })
+})
+
+describe('the findings of a site', () => {
+  it('are those that are open, the gravest first, and those resolved in the last thirty days', async () => {
+    const day = 86_400_000
+    const find = async (
+      kind: string,
+      level: string,
+      resolvedAgo: number | null,
+      site = own.site,
+      tenant = own.tenant,
+    ) => {
+      const seen = new Date(Date.now() - 60 * day)
+      const resolvedAt = resolvedAgo === null ? null : new Date(Date.now() - resolvedAgo)
+      await stand.sql`insert into flarewatch.findings
+        (site_id, tenant_id, provider, kind, subject, level, first_seen, last_seen, resolved_at)
+        values (${site}, ${tenant}, 'supabase', ${kind}, 'public.orders', ${level}, ${seen}, ${seen}, ${resolvedAt})`
+    }
+    await find('no_primary_key', 'info', null)
+    await find('duplicate_index', 'warning', 31 * day)
+    await find('extension_in_public', 'warning', 29 * day)
+    await find('rls_disabled_in_public', 'error', null)
+    await find('security_definer_view', 'error', day)
+    await find('security_definer_view', 'error', null, other.site, other.tenant)
+    const answer = await ask(`/api/sites/${own.site}/findings`, { user: own.user, aal: 'aal1' })
+    const { site_id, open, resolved, more } = FindingsResponse.parse(await answer.json())
+    expect([site_id, more]).toEqual([own.site, false])
+    expect(open.map(({ kind }) => kind)).toEqual(['rls_disabled_in_public', 'no_primary_key'])
+    expect(resolved.map(({ kind }) => kind)).toEqual(['security_definer_view', 'extension_in_public'])
   })
 })
 
@@ -198,6 +251,7 @@ describe('V6: the credential line', () => {
     const text = await answer.text()
     const [line] = CredentialsResponse.parse(JSON.parse(text)).credentials
     expect(line).toMatchObject({ last4: 'wXyZ', scope: 'Zone:Analytics:Read', grade: 'read_only', label: own.marker })
+    expect(line?.health).toMatchObject({ last_run: null, complete_until: null, error_budget: { runs: 0, left: null } })
     expect(Object.keys(JSON.parse(text).credentials[0]).sort()).toEqual(Object.keys(line ?? {}).sort())
   })
 })
@@ -212,12 +266,29 @@ describe('metrics', () => {
     expect(byName.requests?.points.map(({ value }) => value)).toEqual([3, 4])
     expect(byName.unique_visitors).toMatchObject({ total: 35, previous_total: 15 })
     expect(byName.requests?.provenance).toMatchObject({ source: 'test', sampling: 1, completeness: 'partial' })
+    expect(byName.requests?.points[0]).not.toHaveProperty('corrected')
     expect(byName.bytes).toMatchObject({ total: 0, previous_total: null, points: [], provenance: null })
   })
 
   it('compare with nothing where history does not reach back to', async () => {
     const { series } = MetricsResponse.parse(await (await metrics(lastDays(3))).json())
     expect(series.find(({ metric }) => metric === 'requests')).toMatchObject({ total: 9, previous_total: null })
+  })
+
+  it('say of a figure that was corrected when that was and what it had been, and of a window its coarsest sampling', async () => {
+    await stand.sql`
+      update flarewatch.facts_daily set corrected_at = ${at(-1)}, previous_value = 2, sampling = 4
+      where site_id = ${own.site} and metric = 'requests' and window_start = ${at(-2)}`
+    const { series } = MetricsResponse.parse(await (await metrics(lastDays(2))).json())
+    const requests = series.find(({ metric }) => metric === 'requests')
+    expect(requests?.points).toMatchObject([{ value: 3, corrected: { at: at(-1), previous_value: 2 } }, { value: 4 }])
+    expect(requests?.provenance).toMatchObject({ sampling: 4 })
+  })
+
+  it('by the hour begin 90 days ago: a window that begins earlier is refused by name, never cut', async () => {
+    const hours = (day: number) => metrics(`grain=hour&from=${at(day)}&to=${at(day + 7)}`)
+    expect((await hours(-89)).status).toBe(200)
+    expect(await codeOf(await hours(-92))).toEqual([410, 'hours_not_kept'])
   })
 
   it.each([

@@ -7,6 +7,8 @@ import { assets } from './routes/assets.ts'
 import { audit } from './routes/audit.ts'
 import { auditExport } from './routes/audit-export.ts'
 import { auditProof } from './routes/audit-proof.ts'
+import { deadLetter, deadLetters } from './routes/dead-letters.ts'
+import { siteFindings } from './routes/findings.ts'
 import { incidents } from './routes/incidents.ts'
 import { answerLogin, collectLogin } from './routes/login.ts'
 import { members } from './routes/members.ts'
@@ -54,8 +56,11 @@ router
   .all('/api/sites', sites)
   .all('/api/sites/:id/metrics', siteMetrics)
   .all('/api/sites/:id/top', siteTop)
+  .all('/api/sites/:id/findings', siteFindings)
   .all('/api/credentials', credentials)
   .all('/api/members', members)
+  .all('/api/dead-letters', deadLetters)
+  .all('/api/dead-letters/:id', deadLetter)
   .post('/api/login/answer', answerLogin)
   .post('/api/login/collect', collectLogin)
   .delete('/api/sessions', endSessions)

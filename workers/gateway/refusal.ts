@@ -1,4 +1,5 @@
 import { API_ERRORS, type ApiErrorCode } from '../../domain/contracts/api.ts'
+import { HOURS_KEPT_DAYS } from '../../domain/metrics/retention.ts'
 import { sqlStateOf } from '../runtime/database.ts'
 import { errorResponse } from '../runtime/error-response.ts'
 import { log } from '../runtime/log.ts'
@@ -31,6 +32,7 @@ const MESSAGES: Record<ApiErrorCode, string> = {
   login_answered: 'This login has been answered already.',
   not_signed_yet: 'No receipt covers this yet: one is signed within minutes.',
   row_pruned: 'This row was pruned after its retention: the certificates under /receipts/{log}/epochs speak for it.',
+  hours_not_kept: `Figures by the hour are kept for ${HOURS_KEPT_DAYS} days. Ask for days, or for a later window.`,
   request_too_large: 'The request is longer than any that this address takes.',
   query_invalid: 'The query is not one that this address takes.',
   request_invalid: 'The request is not one that this address takes.',

@@ -8,6 +8,8 @@ import { MAX_WEBHOOK_BYTES } from '../../domain/webhooks/judge.ts'
 import { type Agency, contentsOf, foundAgency } from '../../local/stands/polling-agency.ts'
 import { type PollingStack, startPollingStack } from '../../local/stands/polling-stand.ts'
 import { addEndpoint, type Delivery, deliver, type Endpoint, signed } from '../../local/stands/webhook-deliveries.ts'
+import { mutationsOf } from '../../local/stands/webhook-mutations.ts'
+import { SIGNERS } from '../../local/stands/webhook-signers.ts'
 import type { Bindings } from './bindings.ts'
 import { refusalCode } from './refusal.ts'
 import { webhooks } from './routes/webhooks.ts'
@@ -45,6 +47,14 @@ async function answerTo(delivery: Delivery, to: Endpoint): Promise<[number, stri
   const answer = await deliver(stack, pathOf(to), delivery)
   const body: unknown = await answer.json()
   return [answer.status, answer.ok ? 'received' : ErrorBody.parse(body).error.code]
+}
+
+/** All that tells one answer from another, but the id that each has. */
+async function wholeAnswer(delivery: Delivery, to: Endpoint): Promise<string> {
+  const answer = await deliver(stack, pathOf(to), delivery)
+  const { error } = ErrorBody.parse(await answer.json())
+  const headers = [...answer.headers].filter(([name]) => name !== 'date' && name !== 'x-request-id')
+  return JSON.stringify([answer.status, { ...error, request_id: null }, headers])
 }
 
 async function until<Value>(look: () => Promise<Value | undefined>): Promise<Value> {
@@ -187,6 +197,31 @@ describe('a webhook that is not genuine', () => {
     expect(await inbox(endpoint)).toEqual([])
     expect(await isDue(agency)).toBe(false)
   })
+
+  it.each(['stripe', 'resend'] as const)(
+    'T5: made by %s’s own library passes, and each mutation of it gets that one answer',
+    async (provider) => {
+      const to = provider === 'stripe' ? endpoint : resend
+      const body = JSON.stringify({
+        id: 'evt_1',
+        type: 'charge.refunded',
+        created: 1,
+        created_at: '2026-11-27T12:00:00Z',
+      })
+      const sign = () => SIGNERS[provider].sign({ secret: to.secret, body, id: 'msg_1', now: stack.now })
+      expect(await answerTo(sign(), to)).toEqual([200, 'received'])
+      const { length } = mutationsOf(provider, sign(), to.secret)
+      for (let from = 0; from < length; from += 50) {
+        // Each fifty begin with all of the endpoint's rate.
+        stack.now += 600_000
+        const some = mutationsOf(provider, sign(), to.secret).slice(from, from + 50)
+        const answers = await Promise.all(some.map(({ delivery }) => wholeAnswer(delivery, to)))
+        expect(some.filter((_, at) => answers[at] !== answers[0]).map(({ name }) => name)).toEqual([])
+        expect(answers[0]).toContain('"webhook_refused"')
+      }
+      expect(await allApplied(to, 1)).toHaveLength(1)
+    },
+  )
 
   it("T4: another agency's secret signs nothing here, and its sealed event opens for no other", async () => {
     const mine = await addEndpoint(

@@ -118,7 +118,8 @@ export async function settleJob(
   return { ok: true }
 }
 
-async function leasedJob(
+/** With what opens its credential. What fits no lease is refused, and recorded where nothing innocent explains it. */
+export async function leasedJob(
   visit: Visit,
   jobId: JobId,
   kinds: readonly Job['kind'][],
@@ -182,7 +183,7 @@ const MENDABLE: ReadonlySet<string> = new Set([
   'kek_denied',
 ])
 
-function refusal(jobId: JobId, code: DoorRefusalCode, cause: string = code): DoorRefusal {
+export function refusal(jobId: JobId, code: DoorRefusalCode, cause: string = code): DoorRefusal {
   log(PART, 'warn', 'connector_door', { job_id: jobId, code })
   return { ok: false, code, retryable: RETRYABLE[code] || MENDABLE.has(cause) }
 }

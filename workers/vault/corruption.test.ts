@@ -206,6 +206,8 @@ const door: ConnectorDoorApi = {
   settle: (id, outcome) =>
     stand.call('CONNECTOR_DOOR', null, 'settle', id, outcome) as ReturnType<ConnectorDoorApi['settle']>,
   openEvent: (id) => stand.call('CONNECTOR_DOOR', null, 'openEvent', id) as ReturnType<ConnectorDoorApi['openEvent']>,
+  sealEvents: (id, events) =>
+    stand.call('CONNECTOR_DOOR', null, 'sealEvents', id, events) as ReturnType<ConnectorDoorApi['sealEvents']>,
   settleEvent: (id, outcome) =>
     stand.call('CONNECTOR_DOOR', null, 'settleEvent', id, outcome) as ReturnType<ConnectorDoorApi['settleEvent']>,
 }
@@ -225,7 +227,7 @@ async function leasedJob(id: string): Promise<LeasedJob> {
     credential_id: CredentialId.parse(credential.id),
     kind: 'poll',
     attempt: 1,
-    outcome: null,
+    reason: null,
     provider: 'cloudflare',
     credential_state: 'active',
     sites_seen_at: null,

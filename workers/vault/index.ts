@@ -6,6 +6,7 @@ import { EDGE_DOOR_PATH } from '../../domain/contracts/edge-door.ts'
 import type { AuditQuery, GatewayDoorApi, SessionEnding, WebhookDelivery } from '../../domain/contracts/gateway-door.ts'
 import { JobId, WebhookEventId } from '../../domain/contracts/ids.ts'
 import { OPERATOR_DOOR_PATH } from '../../domain/contracts/operator-door.ts'
+import type { Delivery } from '../../domain/webhooks/delivery.ts'
 import { failureResponse } from '../runtime/failure-response.ts'
 import { log } from '../runtime/log.ts'
 import { PART } from './call.ts'
@@ -13,6 +14,7 @@ import { openForJob, resealForJob, settleJob } from './connector-door.ts'
 import { edgeDoor } from './edge-door/door.ts'
 import { endSessions } from './end-sessions.ts'
 import { openEvent, settleEvent } from './event-door.ts'
+import { sealEvents } from './event-gaps.ts'
 import { unsealAudit } from './gateway-door.ts'
 import { judgeKeks } from './keks.ts'
 import { operatorDoor } from './operator-door/door.ts'
@@ -49,6 +51,11 @@ export class ConnectorDoor extends WorkerEntrypoint<unknown> implements Connecto
   async settleEvent(eventId: WebhookEventId, outcome: ActOutcome) {
     const [parsed, told] = [WebhookEventId.parse(eventId), Outcome.parse(outcome)]
     return visited(this.env, this.ctx, (visit) => settleEvent(visit, parsed, told))
+  }
+
+  async sealEvents(jobId: JobId, deliveries: readonly Delivery[]) {
+    const parsed = JobId.parse(jobId)
+    return visited(this.env, this.ctx, (visit) => sealEvents(visit, parsed, deliveries))
   }
 
   async settle(jobId: JobId, outcome: ActOutcome) {

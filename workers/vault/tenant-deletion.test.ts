@@ -126,8 +126,8 @@ describe('V2: a deleted tenant', () => {
     const connector = await stack.miniflare.getWorker('flarewatch-connector')
     const body = { job_id: job?.id, credential_id: agency.credentialId }
     await connector.queue('flarewatch-ingest', [{ id: 'one', timestamp: new Date(stack.now), body, attempts: 1 }])
-    const [ended] = await stack.sql`select state, outcome from flarewatch.jobs where id = ${job?.id}`
-    expect(ended).toEqual({ state: 'failed', outcome: 'ledger_refused' })
+    const [ended] = await stack.sql`select state, reason from flarewatch.jobs where id = ${job?.id}`
+    expect(ended).toEqual({ state: 'failed', reason: 'ledger_refused' })
     expect(await ledger.head()).toEqual(head)
     for (const op of ['dek-rotate', 'tenant-unfreeze'] as const) {
       expect((await stack.operatorCall(op, { tenant_id: agency.tenantId })).code).not.toBeNull()

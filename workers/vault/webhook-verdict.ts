@@ -1,16 +1,16 @@
 import { z } from 'zod'
-import { randomBytes, zeroize } from '../../domain/bytes.ts'
+import { zeroize } from '../../domain/bytes.ts'
 import type { SealedWebhook, WebhookDelivery, WebhookRefusal } from '../../domain/contracts/gateway-door.ts'
-import { CredentialId, TenantId, WebhookEndpointId, WebhookEventId } from '../../domain/contracts/ids.ts'
-import { deriveSubkey, openRecordOrFault, SALT_BYTES, sealRecord } from '../../domain/envelope/record.ts'
+import { CredentialId, TenantId, WebhookEndpointId } from '../../domain/contracts/ids.ts'
+import { openRecordOrFault } from '../../domain/envelope/record.ts'
 import { failure, type Result, success } from '../../domain/result.ts'
 import { Secret } from '../../domain/secret.ts'
 import type { ClaimRefusal, WebhookClaim } from '../../domain/webhooks/claim.ts'
-import { packDelivery } from '../../domain/webhooks/delivery.ts'
 import { claimOf, isSigned, keyOf, MAX_WEBHOOK_BYTES, WebhookProvider } from '../../domain/webhooks/judge.ts'
 import { log } from '../runtime/log.ts'
 import { appendOutcome } from './audit-append.ts'
 import { PART, reach } from './call.ts'
+import { type EventSealing, eventSealing, sealDelivery } from './event-sealing.ts'
 import { openingSubkey } from './opening-subkey.ts'
 import { type OpenFault, release, type Unlocked } from './release.ts'
 import { rpcRefusal } from './rpc-refusal.ts'
@@ -42,14 +42,7 @@ const Admission = z.discriminatedUnion('admitted', [
 type SealedSecret = Extract<z.infer<typeof Admission>, { admitted: true }>
 
 /** What one release gives: the secrets in the clear, and what seals the body if one of them signed it. */
-type Keys = { readonly secrets: readonly Secret[]; readonly sealing: SealingEvent }
-type SealingEvent = {
-  readonly tenantId: TenantId
-  readonly eventId: WebhookEventId
-  readonly dekVersion: number
-  readonly salt: Uint8Array
-  readonly subkey: Uint8Array
-}
+type Keys = { readonly secrets: readonly Secret[]; readonly sealing: EventSealing }
 
 /**
  * Flow 5. What needs no key is judged without a row; then one intent row, one release for every secret that is valid, and one
@@ -116,7 +109,7 @@ async function openAll(
       return secret
     }
   }
-  const sealing = await sealingEvent(unlocked, tenantDek, tenantId)
+  const sealing = await eventSealing(unlocked, tenantDek, tenantId)
   if (sealing.ok) return success({ secrets, sealing: sealing.value })
   forget(secrets)
   return sealing
@@ -135,38 +128,16 @@ async function openSecret(unlocked: Unlocked, record: SealedSecret): Promise<Res
   }
 }
 
-/** A salt of its own each time: a key that opens one event opens no other. */
-async function sealingEvent(
-  { unwrap }: Unlocked,
-  tenantDek: TenantDek,
-  tenantId: TenantId,
-): Promise<Result<SealingEvent, OpenFault>> {
-  const { version: dekVersion } = tenantDek
-  const dek = await unwrap({ purpose: 'tenant-dek', tenantId, keyVersion: dekVersion }, tenantDek)
-  if (!dek.ok) return dek
-  try {
-    const eventId = WebhookEventId.parse(crypto.randomUUID())
-    const salt = randomBytes(SALT_BYTES)
-    const subkey = await deriveSubkey({ dek: dek.value, salt, context: { tenantId, eventId, dekVersion } })
-    return success({ tenantId, eventId, dekVersion, salt, subkey })
-  } finally {
-    zeroize(dek.value)
-  }
-}
-
 type Judged = { readonly provider: WebhookProvider; readonly claim: WebhookClaim; readonly body: Uint8Array }
 
 async function verdict({ secrets, sealing }: Keys, { provider, claim, body }: Judged): Promise<SealedWebhook | null> {
-  const { tenantId, eventId, dekVersion, salt, subkey } = sealing
   const keys = secrets.flatMap((secret) => secret.use((text) => keyOf(provider, text)))
   try {
     if (!(await isSigned(claim, keys, body))) return null
-    const plaintext = packDelivery({ messageId: claim.messageId ?? '', body })
-    const ciphertext = await sealRecord({ subkey, context: { tenantId, eventId, dekVersion }, plaintext })
-    return { ok: true, eventId, dekVersion, salt, ciphertext }
+    return { ok: true, ...(await sealDelivery(sealing, { messageId: claim.messageId ?? '', body })) }
   } finally {
     forget(secrets)
-    for (const key of [subkey, ...keys]) zeroize(key)
+    for (const key of [sealing.subkey, ...keys]) zeroize(key)
   }
 }
 

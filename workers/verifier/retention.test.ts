@@ -7,6 +7,7 @@ import { epochOf } from '../../domain/audit/row.ts'
 import { AuditProofResponse, ErrorBody, ReceiptsResponse } from '../../domain/contracts/api.ts'
 import type { TenantId } from '../../domain/contracts/ids.ts'
 import { hashLeaf, verifyConsistency, verifyInclusion } from '../../domain/merkle/tree.ts'
+import { hoursKeptFrom } from '../../domain/metrics/retention.ts'
 import { hashCertificateText } from '../../domain/note/epoch-certificate.ts'
 import { CERTIFICATE_TAMPERINGS } from '../../local/stands/certificate-tampering.ts'
 import { decoded, PublishedLog } from '../../local/stands/published-log.ts'
@@ -68,6 +69,16 @@ describe('L5: after two years', () => {
     expect(epochs[0]).toBe(epochAt(LAST_PRUNED + 1))
     expect(epochs).toContain(epochAt(2))
     expect((await stand.superuser`select kind, tenant_id, detail from flarewatch.incidents`).slice()).toEqual([])
+    // Of hours, the month that 90 days ago lies in, and those after it; of days, all.
+    const leaves = (
+      await stand.superuser`
+      select inhrelid::regclass::text as name from pg_inherits where inhparent::regclass::text like 'flarewatch.facts_%' order by 1`
+    ).map(({ name }) => String(name))
+    const firstHours = epochOf(hoursKeptFrom(nightOf(0)))
+    expect(leaves.find((name) => name.startsWith('flarewatch.facts_hourly'))).toBe(
+      `flarewatch.facts_hourly_${firstHours}`,
+    )
+    expect(leaves).toContain(`flarewatch.facts_daily_${epochAt(FIRST)}`)
   })
 
   it.each([

@@ -1,5 +1,6 @@
 import type { Sql } from '../runtime/database.ts'
 import { log } from '../runtime/log.ts'
+import { type PruningSummary, pruneHours } from './facts-retention.ts'
 import { checkGuards } from './guards.ts'
 import { raiseIncident } from './incidents.ts'
 import type { Instruments } from './instruments.ts'
@@ -13,16 +14,24 @@ const RETENTION = '45 3 * * *'
 const MONTHS_AHEAD = 2
 
 /**
- * Every few minutes the chains whose head moved; each night all of them, and the partitions of the months to come; then the epochs that
- * are past their retention.
+ * Every few minutes the chains whose head moved; each night all of them, and the partitions of the months to come; then the hours
+ * and the epochs that are past their retention.
  */
 export async function runCron(tools: Instruments, cron: string): Promise<void> {
-  if (cron === RETENTION) return reportRetention(await retain(tools))
+  if (cron === RETENTION) return await runRetention(tools)
   const nightly = cron === NIGHTLY
   if (nightly) await openMonths(tools.sql, tools.at)
   const summary = await verifyAll(tools, nightly ? 'all' : 'moved')
   await checkGuards(tools.sql, tools.bucket, (finding) => raiseIncident(tools.sql, null, finding, tools.at))
   report(summary)
+}
+
+/** One that is held keeps the other from nothing. */
+async function runRetention(tools: Instruments): Promise<void> {
+  const hours = await pruneHours(tools.sql, tools.at)
+  logPruning(hours)
+  reportRetention(await retain(tools))
+  if (hours.held > 0) throw new Error(`${hours.held} hours are held: no day is made of them`)
 }
 
 async function openMonths(sql: Sql, at: Date): Promise<void> {
@@ -41,6 +50,14 @@ function report({ tenants, sound, signed, unmoved, findings, failed, queued }: S
     count: tenants,
   })
   if (failed.length > 0) throw new Error(`${failed.length} chains could not be verified`)
+}
+
+function logPruning({ months, rows, held, ended }: PruningSummary): void {
+  const ok = held === 0
+  log('verifier', ok ? 'info' : 'error', `hours: ${months} months dropped, ${held} rows held, ${ended}`, {
+    ok,
+    count: rows,
+  })
 }
 
 /** A run that left an epoch standing which is due ends as failed, too. */

@@ -67,6 +67,7 @@ const FIXED_PATHS = [
   '/api/credentials',
   '/api/status',
   '/api/incidents',
+  '/api/dead-letters',
   '/api/audit/export',
   '/api/audit/rows/1/proof',
   '/api/audit?order=newest&action=credential.store',
@@ -105,6 +106,7 @@ async function* supabase(run: RunFile, visitor: Visitor): AsyncGenerator<Item> {
     'credential-store',
     'credential-rotate',
     'credential-delete',
+    'dead-letter-replay',
     'provider-action',
     'no-such-function',
   ]) {

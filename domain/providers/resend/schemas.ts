@@ -31,7 +31,14 @@ export const DomainsPage = z.object({
   data: z.array(Domain).max(MAX_PAGE_ITEMS),
 })
 
-export const DomainRecord = z.object({ record: z.string().max(32), type: z.string().max(16), status })
+export const DomainRecord = z.object({
+  record: z.string().max(32),
+  name: z.string().max(255),
+  type: z.string().max(16),
+  status,
+  value: z.string().max(4096),
+})
+export type DomainRecord = z.infer<typeof DomainRecord>
 /** `GET /domains/{id}`: with the DNS records that Resend asks for, and what it found of each. */
 export const DomainDetail = Domain.extend({ records: z.array(DomainRecord).max(50) })
 export type DomainDetail = z.infer<typeof DomainDetail>

@@ -4,9 +4,22 @@ import type { Ask, Grading, ProbedSite, ProbeRefusal, ProbeResult, ProviderAnswe
 import { judgeKeyShape, type KeyMode } from './key.ts'
 import { isPermissionError, judgeWrite, namedAccount, namedPermission, WRITE_PROBES } from './permissions.ts'
 import { Account, BalanceTransactions, STRIPE_VERSION } from './schemas.ts'
+import { SUBSCRIPTION_EXPANSION, Subscriptions } from './subscriptions.ts'
 
-/** What Stripe's page of a restricted key calls it. */
-const BALANCE = 'Balance transaction sources: Read'
+/** Each list that the figures are read from, asked as a poll asks it, and what Stripe's page of a restricted key calls what it takes. */
+const READS = [
+  {
+    path: '/v1/balance_transactions?limit=1',
+    schema: BalanceTransactions,
+    takes: ['Balance transaction sources: Read'],
+  },
+  {
+    path: `/v1/subscriptions?${new URLSearchParams({ status: 'all', limit: '1', 'expand[]': SUBSCRIPTION_EXPANSION })}`,
+    schema: Subscriptions,
+    takes: ['Subscriptions: Read', 'Coupons: Read'],
+  },
+] as const
+type Read = (typeof READS)[number]
 const HEADERS = { 'stripe-version': STRIPE_VERSION, 'content-type': 'application/x-www-form-urlencoded' }
 /** Stripe takes 25 requests a second of a key in test mode. */
 const AT_ONCE = 6
@@ -22,12 +35,8 @@ export const stripeGrading: Grading = {
 async function probe(ask: Ask, mode: KeyMode): Promise<ProbeResult> {
   const account = await readAccount(ask, mode)
   if (!account.ok) return account
-  const balance = await askOnce(ask, 'GET', '/v1/balance_transactions?limit=1')
-  if (!balance.ok) return balance
-  if (isPermissionError(balance.value)) return lacking(balance.value)
-  if (balance.value.status !== 200 || !BalanceTransactions.safeParse(balance.value.value).success) {
-    return failure('provider_unreachable')
-  }
+  const reads = await probeReads(ask)
+  if (!reads.ok) return reads
   const writes = await probeWrites(ask)
   if (!writes.ok) return writes
   const { granted, unclear } = writes.value
@@ -39,7 +48,7 @@ async function probe(ask: Ask, mode: KeyMode): Promise<ProbeResult> {
     sites: [site],
     grade: unclear.length === 0 ? 'read_only' : 'not_proven_read_only',
     scope: scopeOf(mode, isRead, unclear),
-    can: ['read balance transactions', ...(isRead ? ['read account'] : [])],
+    can: ['read balance transactions', 'read subscriptions', 'read coupons', ...(isRead ? ['read account'] : [])],
     excess: [],
   })
 }
@@ -50,13 +59,31 @@ function scopeOf(mode: KeyMode, isRead: boolean, unclear: readonly string[]): st
     unclear.length === 0
       ? `refused for writing ${WRITE_PROBES.length} kinds of objects`
       : `not proven for ${unclear.join(', ')}`
-  return `${mode} mode: balance transactions; ${tried}${days}`
+  return `${mode} mode: balance transactions, subscriptions; ${tried}${days}`
 }
 
-function lacking(answer: ProviderAnswer): ProbeResult {
+/** All that is missing is told at once: a key is made anew for each try. */
+async function probeReads(ask: Ask): Promise<{ readonly ok: true } | Extract<ProbeResult, { ok: false }>> {
+  const missing: string[] = []
+  for (const read of READS) {
+    const answer = await askOnce(ask, 'GET', read.path)
+    if (!answer.ok) return answer
+    if (isPermissionError(answer.value)) missing.push(...lacking(answer.value, read))
+    else if (answer.value.status !== 200 || !read.schema.safeParse(answer.value.value).success) {
+      return failure('provider_unreachable')
+    }
+  }
+  if (missing.length === 0) return { ok: true }
+  return { ok: false, code: 'credential_lacks_permission', permissions: missing }
+}
+
+/** Stripe names one that is missing; which of several that is, it says in words of its own. */
+function lacking(answer: ProviderAnswer, { takes }: Read): readonly string[] {
   const named = namedPermission(answer)
-  const permission = named === undefined ? BALANCE : `${BALANCE} (${named})`
-  return { ok: false, code: 'credential_lacks_permission', permissions: [permission] }
+  const [first, ...others] = takes
+  if (named === undefined) return takes
+  if (named === 'coupon_read') return others
+  return [`${first} (${named})`, ...others]
 }
 
 type OwnAccount = { readonly site: ProbedSite; readonly isRead: boolean }

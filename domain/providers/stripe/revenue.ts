@@ -1,4 +1,5 @@
 import type { MetricName } from '../../metrics/definitions.ts'
+import { BALANCE_NAMES, type BalanceMetric, balanceMetricOf } from './categories.ts'
 import type { BalanceTransaction } from './schemas.ts'
 
 export const REVENUE_METRICS = [
@@ -10,7 +11,8 @@ export const REVENUE_METRICS = [
   'payouts',
 ] as const satisfies readonly MetricName[]
 type RevenueMetric = (typeof REVENUE_METRICS)[number]
-export type Revenue = { readonly [Name in RevenueMetric]: number }
+/** With what each reporting category did to the balance, fees taken off: of those that were met alone. */
+export type Revenue = { readonly [Name in RevenueMetric]: number } & { readonly [Name in BalanceMetric]?: number }
 
 export const NO_REVENUE: Revenue = {
   gross_revenue: 0,
@@ -50,16 +52,23 @@ const OWN_MONEY: ReadonlySet<string> = new Set([
 /** One more transaction of the same day and currency. */
 export function addTransaction(revenue: Revenue, transaction: BalanceTransaction): Revenue {
   const { reporting_category, amount, fee, net } = transaction
-  const sum: Record<RevenueMetric, number> = { ...revenue }
+  const category = balanceMetricOf(reporting_category)
+  const sum: Record<RevenueMetric, number> & Partial<Record<BalanceMetric, number>> = { ...revenue }
   const [column, sign] = COLUMNS[reporting_category] ?? []
   if (column !== undefined && sign !== undefined) sum[column] += sign * amount
   sum.fees += fee
   sum.net_revenue += OWN_MONEY.has(reporting_category) ? -fee : net
+  sum[category] = (sum[category] ?? 0) + net
   return sum
 }
 
+/** Columns first, then the categories that were met. */
+export function metricsOfRevenue(revenue: Revenue): (RevenueMetric | BalanceMetric)[] {
+  return [...REVENUE_METRICS, ...BALANCE_NAMES.filter((name) => revenue[name] !== undefined)]
+}
+
 /** Stripe counts these in hundredths, though their smallest unit is the whole (docs.stripe.com/currencies, special cases). */
-const IN_HUNDREDTHS: ReadonlySet<string> = new Set(['ISK', 'UGX'])
+export const IN_HUNDREDTHS: ReadonlySet<string> = new Set(['ISK', 'UGX'])
 
 /** From Stripe's count to the currency's smallest unit in ISO 4217. */
 export function inMinorUnits(value: number, currency: string): number {

@@ -22,21 +22,3 @@ export function isActive({ status: now }: Project): boolean {
 export function queryPath(ref: string): string {
   return `/v1/projects/${ref}/database/query/read-only`
 }
-
-const wholeNumber = z
-  .string()
-  .regex(/^\d{1,16}$/)
-  .transform(Number)
-  .refine(Number.isSafeInteger)
-
-/** `DATABASE_QUERY`: one row. `statements_schema` is null where pg_stat_statements is not installed. */
-export const DatabaseRows = z.tuple([
-  z.object({
-    read_at: wholeNumber,
-    database_bytes: wholeNumber,
-    connections: wholeNumber,
-    connection_limit: wholeNumber,
-    statements_schema: z.string().max(63).nullable(),
-  }),
-])
-export const SlowStatementsRows = z.tuple([z.object({ slow_statements: wholeNumber })])

@@ -62,6 +62,35 @@ describe('the shapes of its answers', () => {
   })
 })
 
+describe('what may be done', () => {
+  const act = async (method: string, path: string) => {
+    now += 1000
+    const answer = await fetch(simulator.apiUrl + path, { method, headers: { authorization: `Bearer ${key}` } })
+    return { status: answer.status, body: await answer.json() }
+  }
+  it('is to have a domain verified, in the published shape', async () => {
+    const { status, body } = await act('POST', `/domains/${world.domains[0]?.id}/verify`)
+    expect([status, body]).toEqual([200, { object: 'domain', id: world.domains[0]?.id }])
+    expectPublished('VerifyDomainResponse', body)
+    expect(await act('POST', '/domains/00000000-0000-4000-8000-000000000000/verify')).toMatchObject({ status: 404 })
+    expect(await act('DELETE', `/domains/${world.domains[0]?.id}`)).toMatchObject({ status: 405 })
+  })
+  it('is to take whoever bounced or complained off the list, once, by id or by address', async () => {
+    const { body } = await act('GET', '/suppressions?limit=100')
+    expectPublished('ListSuppressionsResponseSuccess', body)
+    expect([body.has_more, new Set(body.data.map(({ id }: { id: string }) => id)).size]).toEqual([true, 100])
+    const [one, other] = body.data
+    const removed = await act('DELETE', `/suppressions/${one.id}`)
+    expectPublished('RemoveSuppressionResponseSuccess', removed.body)
+    expect(removed.body).toEqual({ object: 'suppression', id: one.id, deleted: true })
+    expect(await act('DELETE', `/suppressions/${one.id}`)).toMatchObject({ status: 404 })
+    const found = await act('GET', `/suppressions/${encodeURIComponent(other.email)}`)
+    expectPublished('GetSuppressionResponseSuccess', found.body)
+    expect(found.body).toMatchObject({ ...other, object: 'suppression' })
+    expect((await act('GET', '/suppressions')).body.data[0]).toEqual(other)
+  })
+})
+
 describe('keys', () => {
   it('look like real ones; one that can only send is told so, by the documented 401', async () => {
     expect(key).toMatch(/^re_[0-9a-f]{8}_[0-9a-f]{24}$/)

@@ -4,6 +4,7 @@ import { type Fault, strike } from '../faults.ts'
 import { type Answer, readBody, send, serveLoopback } from '../loopback-server.ts'
 import type { ProviderSimulator, SimulatorOptions } from '../provider-simulator.ts'
 import { simulatorSecret } from '../secret.ts'
+import { WebhookSender } from '../webhooks/sender.ts'
 import { control } from './control.ts'
 import { answerDomains } from './domains.ts'
 import { answerEmails } from './emails.ts'
@@ -11,15 +12,22 @@ import { KeyOffice, type Permission } from './keys.ts'
 import { answerMetrics } from './metrics.ts'
 import { TeamLimit, tooMany } from './rate-limit.ts'
 import { refused } from './rest.ts'
+import { SuppressionList } from './suppressions.ts'
+import { answerWebhooks, resendManner } from './webhooks.ts'
 import { DAY_MS, World } from './world.ts'
 
 /** What Resend's API gives to read. Mail of our own is sent to `../mail`, which files it. */
-export type ResendSimulator = ProviderSimulator & { readonly issueKey: (permission: Permission) => string }
+export type ResendSimulator = ProviderSimulator & {
+  readonly webhooks: WebhookSender
+  readonly issueKey: (permission: Permission) => string
+}
 
 export type SimulatorState = Controlled & {
   readonly world: World
+  readonly webhooks: WebhookSender
   readonly keys: KeyOffice
   readonly limit: TeamLimit
+  readonly suppressions: SuppressionList
   /** The last answer with rows, by path, for a page that comes twice. */
   readonly lastAnswers: Map<string, Answer>
   retentionMs: number
@@ -39,15 +47,23 @@ export async function startResendSimulator(options: SimulatorOptions): Promise<R
     controlUrl: url + CONTROL_PATH,
     issueKey: (permission) => state.keys.issue(permission),
     issueReadKey: () => state.keys.issue('full_access'),
-    stop,
+    webhooks: state.webhooks,
+    stop: async () => {
+      await state.webhooks.stop()
+      await stop()
+    },
   }
 }
 
 function newState(options: SimulatorOptions): SimulatorState {
-  return Object.assign(new Controlled(options.now), {
-    world: new World(options.seed),
+  const world = new World(options.seed)
+  const controlled = new Controlled(options.now)
+  return Object.assign(controlled, {
+    world,
+    webhooks: new WebhookSender({ manner: resendManner(world), now: controlled.now, log: options.log }),
     keys: new KeyOffice(simulatorSecret(options.stateDir, 'resend')),
     limit: new TeamLimit(),
+    suppressions: new SuppressionList(),
     lastAnswers: new Map<string, Answer>(),
     retentionMs: USUAL_RETENTION_MS,
   })
@@ -80,8 +96,19 @@ function answerApi({ headers, method }: IncomingMessage, url: URL, state: Simula
   if (permission === 'sending_access') {
     return refused(401, 'restricted_api_key', 'This API key is restricted to only send emails')
   }
-  if (method !== 'GET') return refused(405, 'method_not_allowed', 'This simulator gives to read alone.')
+  const own = state.suppressions.answer(method ?? '', url, state.world, state.now()) ?? verifyDomain(method, url, state)
+  if (own !== undefined) return bent(url, own, state)
+  if (method !== 'GET')
+    return refused(405, 'method_not_allowed', 'This simulator does nothing else than it gives to read.')
   return bent(url, answerRead(url, state), state)
+}
+
+/** What is in DNS stays as it is: Resend looks again, and says no more than that. */
+function verifyDomain(method: string | undefined, { pathname }: URL, { world }: SimulatorState): Answer | undefined {
+  const id = /^\/domains\/([0-9a-f-]{36})\/verify$/.exec(pathname)?.[1]
+  if (method !== 'POST' || id === undefined) return undefined
+  if (!world.domains.some((domain) => domain.id === id)) return refused(404, 'not_found', 'Domain not found')
+  return { status: 200, body: { object: 'domain', id } }
 }
 
 function answerRead({ pathname, searchParams }: URL, state: SimulatorState): Answer {
@@ -91,6 +118,7 @@ function answerRead({ pathname, searchParams }: URL, state: SimulatorState): Ans
   return (
     answerDomains(pathname, searchParams, world, now) ??
     answerEmails(pathname, searchParams, world, now) ??
+    answerWebhooks(pathname, searchParams, state.webhooks) ??
     refused(404, 'not_found', 'The requested endpoint does not exist')
   )
 }

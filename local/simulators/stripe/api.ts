@@ -1,7 +1,10 @@
 import type { Fault } from '../faults.ts'
 import type { Answer } from '../loopback-server.ts'
+import type { WebhookSender } from '../webhooks/sender.ts'
 import { lacksPermission, missing, refused } from './answers.ts'
+import { listEvents } from './events.ts'
 import type { Grant } from './keys.ts'
+import { listSubscriptions } from './subscription-list.ts'
 import type { Transaction, World, WorldAccount } from './world.ts'
 
 export const API_VERSION = '2026-07-29.dahlia'
@@ -15,6 +18,7 @@ export type ApiCall = {
   readonly grant: Grant
   readonly world: World
   readonly now: number
+  readonly webhooks: WebhookSender
   /** What bends a good list. */
   readonly fault: Fault['kind'] | undefined
 }
@@ -55,6 +59,11 @@ export function answerApi(call: ApiCall): Answer {
   }
   if (route === 'GET /v1/balance_transactions') {
     return may('balance_transaction_source_read') ? list(call) : lacks('balance_transaction_source_read')
+  }
+  if (route === 'GET /v1/subscriptions') return listSubscriptions(call)
+  if (route === 'GET /v1/events') {
+    const { url, world, now, webhooks: sender } = call
+    return may('event_read') ? listEvents({ url, world, now, sender, account: grant.account }) : lacks('event_read')
   }
   const [, resource = '', id = ''] = /^POST \/v1\/(.+)\/([^/]+)$/.exec(route) ?? []
   const update = UPDATES[resource]

@@ -1,15 +1,28 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Mode, WorldAccount } from './world.ts'
 
+const FIGURES = ['balance_transaction_source_read', 'subscription_read', 'coupon_read'] as const
 /** What a restricted key may do, in Stripe's own names of permissions. A key holds its place in this list. */
 export const KEY_SCOPES = {
-  read: ['balance_transaction_source_read', 'accounts_kyc_basic_read'],
-  balance_only: ['balance_transaction_source_read'],
+  read: [...FIGURES, 'accounts_kyc_basic_read'],
+  /** All that the figures take, but not whose account it is. */
+  figures_only: FIGURES,
   nothing: [],
-  writes: ['balance_transaction_source_read', 'accounts_kyc_basic_read', 'charge_write', 'refund_write'],
+  writes: [...FIGURES, 'accounts_kyc_basic_read', 'charge_write', 'refund_write'],
+  balance_only: ['balance_transaction_source_read', 'accounts_kyc_basic_read'],
+  no_coupons: ['balance_transaction_source_read', 'subscription_read', 'accounts_kyc_basic_read'],
+  read_with_events: [...FIGURES, 'accounts_kyc_basic_read', 'event_read'],
 } as const
 export type KeyScope = keyof typeof KEY_SCOPES
-export const KEY_SCOPE_NAMES = ['read', 'balance_only', 'nothing', 'writes'] as const satisfies readonly KeyScope[]
+export const KEY_SCOPE_NAMES = [
+  'read',
+  'figures_only',
+  'nothing',
+  'writes',
+  'balance_only',
+  'no_coupons',
+  'read_with_events',
+] as const satisfies readonly KeyScope[]
 
 export type KeyRequest = {
   /** Its place among the world's accounts. */

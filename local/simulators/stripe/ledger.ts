@@ -24,13 +24,14 @@ export function ledgerOf(world: World, { account, mode, from, to }: Window): Led
     if (at < from) break
     const key = `${clock.format(at)} ${currency.toUpperCase()}`
     ledger[key] ??= { gross: 0, refunds: 0, disputes: 0, fees: 0, net: 0, payouts: 0 }
-    enter(ledger[key], reportingCategory, amount / smallest(currency), fee / smallest(currency))
+    enter(ledger[key], reportingCategory, inMinorUnits(amount, currency), inMinorUnits(fee, currency))
   }
   return ledger
 }
 
-function smallest(currency: string): number {
-  return currency === 'isk' ? 100 : 1
+/** Stripe counts krónur in hundredths. */
+export function inMinorUnits(value: number, currency: string): number {
+  return currency === 'isk' ? value / 100 : value
 }
 
 function enter(day: DayTotals, category: string, amount: number, fee: number): void {

@@ -4,19 +4,23 @@ import { type Fault, strike } from '../faults.ts'
 import { type Answer, readBody, send, serveLoopback } from '../loopback-server.ts'
 import type { ProviderSimulator, SimulatorOptions } from '../provider-simulator.ts'
 import { simulatorSecret } from '../secret.ts'
+import { WebhookSender } from '../webhooks/sender.ts'
 import { invalidKey, refused, requestId, tooMany } from './answers.ts'
 import { API_VERSION, answerApi } from './api.ts'
 import { control } from './control.ts'
+import { stripeManner } from './events.ts'
 import { KeyOffice, type KeyRequest } from './keys.ts'
 import { World } from './world.ts'
 
 export type StripeSimulator = ProviderSimulator & {
   readonly world: World
+  readonly webhooks: WebhookSender
   readonly issueKey: (request: KeyRequest) => string
 }
 
 export type SimulatorState = Controlled & {
   readonly world: World
+  readonly webhooks: WebhookSender
   readonly keys: KeyOffice
 }
 
@@ -33,14 +37,20 @@ export async function startStripeSimulator(options: SimulatorOptions): Promise<S
     world: state.world,
     issueKey: (request) => state.keys.issue(request),
     issueReadKey: () => state.keys.issue({ account: 0, scope: 'read', mode: 'live' }),
-    stop,
+    webhooks: state.webhooks,
+    stop: async () => {
+      await state.webhooks.stop()
+      await stop()
+    },
   }
 }
 
 function newState(options: SimulatorOptions): SimulatorState {
   const world = new World(options.seed)
-  return Object.assign(new Controlled(options.now), {
+  const controlled = new Controlled(options.now)
+  return Object.assign(controlled, {
     world,
+    webhooks: new WebhookSender({ manner: stripeManner(world), now: controlled.now, log: options.log }),
     keys: new KeyOffice(simulatorSecret(options.stateDir, 'stripe'), world.accounts),
   })
 }
@@ -74,8 +84,8 @@ function answer(request: IncomingMessage, url: URL, state: SimulatorState): Answ
     return refused(400, { message: `Invalid Stripe API version: ${String(version)}` })
   }
   const fault = state.faults.onAnswer(url.pathname + url.search)?.kind
-  const { world } = state
-  return answerApi({ method: request.method ?? '', url, key, grant, world, now: state.now(), fault })
+  const { world, webhooks } = state
+  return answerApi({ method: request.method ?? '', url, key, grant, world, webhooks, now: state.now(), fault })
 }
 
 /** Bearer, or Basic with the key as user and no password. */

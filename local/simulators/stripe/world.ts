@@ -1,17 +1,8 @@
 import { createHash } from 'node:crypto'
+import { HOUR_MS, type Mode, WORLD_BEGINS, type WorldAccount } from './accounts.ts'
+import { Subscriptions } from './subscriptions.ts'
 
-export const HOUR_MS = 3_600_000
-/** Two years of history by the autumn of 2026; from there it goes on by its clock. */
-export const WORLD_BEGINS = Date.UTC(2024, 9, 1)
-
-export type Mode = 'live' | 'test'
-export type WorldAccount = {
-  readonly id: string
-  readonly displayName: string
-  readonly timeZone: string
-  /** The first is the default one, in which most is paid. */
-  readonly currencies: readonly [string, string, string]
-}
+export { HOUR_MS, type Mode, WORLD_BEGINS, type WorldAccount }
 
 /** UTC-8 and UTC+1 with their summer times, UTC+5:30, UTC+13 in summer; currencies with two, none and three places. */
 const ACCOUNTS = [
@@ -55,11 +46,13 @@ const KINDS: readonly Kind[] = [
 /** Every transaction is a pure function of seed, account, mode and hour: no query, restart or order of them changes one. */
 export class World {
   readonly accounts: readonly WorldAccount[]
+  readonly subscriptions: Subscriptions
   readonly #seed: number
   readonly #hours = new Map<string, readonly Transaction[]>()
 
   constructor(seed: number) {
     this.#seed = seed
+    this.subscriptions = new Subscriptions(seed)
     this.accounts = ACCOUNTS.map((account) => ({
       ...account,
       id: `acct_1${digest(`account ${seed} ${account.displayName}`).toString('hex').slice(0, 15)}`,

@@ -2,12 +2,13 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** What a simulated token may do, by Supabase's own names. A token holds its place in this list. */
 export const TOKEN_PERMISSIONS = {
-  classic: ['projects_read', 'database_read'],
-  read: ['projects_read', 'database_read'],
+  classic: ['projects_read', 'database_read', 'analytics_logs_read'],
+  read: ['projects_read', 'database_read', 'analytics_logs_read'],
   projects_alone: ['projects_read'],
   database_alone: ['database_read'],
+  without_logs: ['projects_read', 'database_read'],
 } as const satisfies Record<string, readonly Permission[]>
-export type Permission = 'projects_read' | 'database_read'
+export type Permission = 'projects_read' | 'database_read' | 'analytics_logs_read'
 export type TokenScope = keyof typeof TOKEN_PERMISSIONS
 export const TOKEN_SCOPES = Object.keys(TOKEN_PERMISSIONS) as TokenScope[]
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { LintName } from '../../../domain/providers/supabase/lints.ts'
 
 export const HOUR_MS = 3_600_000
 export const DAY_MS = 24 * HOUR_MS
@@ -23,6 +24,20 @@ export type Reading = {
   readonly connections: number
   readonly slowStatements: number
 }
+
+export type WorldLint = { readonly lint: LintName; readonly subject: string }
+export type WorldStatement = { readonly id: string; readonly calls: number; readonly meanMs: number }
+
+const LINTS: readonly WorldLint[] = [
+  { lint: 'rls_disabled_in_public', subject: 'public.newsletter_signups' },
+  { lint: 'security_definer_view', subject: 'public.order_totals' },
+  { lint: 'function_search_path_mutable', subject: 'public.apply_discount(code text)' },
+  { lint: 'anon_security_definer_function_executable', subject: 'public.apply_discount(code text)' },
+  { lint: 'duplicate_index', subject: 'public.orders: orders_customer_idx, orders_customer_idx1' },
+  { lint: 'unindexed_foreign_keys', subject: 'public.orders: orders_shop_id_fkey' },
+  { lint: 'unindexed_foreign_keys', subject: 'public.order_lines: order_lines_product_id_fkey' },
+  { lint: 'no_primary_key', subject: 'public.imports_2025' },
+]
 
 const DEMO_PROJECTS = [
   { name: 'northwind-bakery', mib: 310, growth: 0.4, connectionLimit: 60, status: 'ACTIVE_HEALTHY' },
@@ -60,6 +75,34 @@ export class World {
       connections: 3 + (chance('connections', minute) % (project.connectionLimit - 10)),
       slowStatements: chance('slow', Math.floor(minute / 60)) % 9,
     }
+  }
+
+  /** Lints come and go with the weeks, each by itself. */
+  lints(project: WorldProject, at: number): readonly WorldLint[] {
+    const week = Math.floor(at / (7 * DAY_MS))
+    return LINTS.filter((lint, index) => {
+      const from = this.#digest(`${project.ref} lint ${lint.subject}`, 0).readUInt8(0) % 4
+      return (week + index + from) % 4 !== 0
+    })
+  }
+
+  /** The ids of statements, and how slow they are: as many as `reading` counts. */
+  slowest(project: WorldProject, at: number): readonly WorldStatement[] {
+    return Array.from({ length: this.reading(project, at).slowStatements }, (_, index) => {
+      const digest = this.#digest(`${project.ref} statement`, index)
+      return {
+        id: digest.readBigInt64BE(0).toString(),
+        calls: 1 + (digest.readUInt16BE(8) % 900),
+        meanMs: 1001 + (digest.readUInt16BE(10) % 7000),
+      }
+    })
+  }
+
+  /** Failed calls of edge functions in the hour that begins at `hour`; null where nobody called any. */
+  functionErrors(project: WorldProject, hour: number): number | null {
+    const digest = this.#digest(`${project.ref} functions`, hour / HOUR_MS)
+    if (digest.readUInt8(0) < 64) return null
+    return digest.readUInt8(1) < 160 ? 0 : digest.readUInt8(2) % 12
   }
 
   /** Twenty letters, as Supabase has them. */

@@ -109,7 +109,11 @@ function accessTo(timeoutMs = 30_000): ProviderAccess {
 }
 
 function poll(timeoutMs?: number) {
-  return pollCloudflare(accessTo(timeoutMs), store.sites(), { clock, store: (chunk) => store.store(chunk) })
+  return pollCloudflare(accessTo(timeoutMs), store.sites(), {
+    clock,
+    store: (chunk) => store.store(chunk),
+    storeFindings: async () => {},
+  })
 }
 
 /** All that lies before the first poll; how many slices that took. */
@@ -143,7 +147,7 @@ async function queries(): Promise<number> {
 
 describe('a first poll', () => {
   it('reads two days of hours and a week of days, and says where their history ends', async () => {
-    expect(await poll()).toMatchObject({ outcome: 'ok', reason: null })
+    expect(await poll()).toMatchObject({ state: 'complete', reason: null })
     expect(store.requests('hourly')).toHaveLength(49)
     expect(store.requests('daily')).toHaveLength(8)
     const ends = store.requests('hourly')[0]?.windowStart
@@ -158,7 +162,7 @@ describe('a first poll', () => {
 
 describe('a first poll and the history before it', () => {
   it('are what the provider keeps, hour by hour and day by day, and say which windows are not over', async () => {
-    expect(await pollWithHistory()).toMatchObject({ outcome: 'ok', reason: null })
+    expect(await pollWithHistory()).toMatchObject({ state: 'complete', reason: null })
     const hours = store.requests('hourly')
     expect(hours.length).toBeGreaterThan(30 * 24)
     expect(hours.every((hour, index) => index === 0 || hour.windowStart === (hours[index - 1]?.windowEnd ?? 0))).toBe(
@@ -202,14 +206,14 @@ describe('a first poll and the history before it', () => {
       maxDuration: 36_000,
       notOlderThan: 93_600,
     })
-    expect(await pollWithHistory()).toMatchObject({ outcome: 'ok' })
+    expect(await pollWithHistory()).toMatchObject({ state: 'complete' })
     expect(store.requests('hourly')).toHaveLength(25)
   })
   it('reach two years of days and ninety days of hours back, whatever the plan would give', async () => {
     const tenYears = 10 * 365 * 86_400
     await control('limits', { dataset: 'httpRequests1dGroups', notOlderThan: tenYears, maxDuration: tenYears })
     await control('limits', { dataset: 'httpRequestsAdaptiveGroups', notOlderThan: tenYears, maxDuration: tenYears })
-    expect(await pollWithHistory()).toMatchObject({ outcome: 'ok' })
+    expect(await pollWithHistory()).toMatchObject({ state: 'complete' })
     expect(store.requests('daily')[0]?.windowStart).toBeGreaterThan(START - 730 * DAY_MS)
     expect(store.requests('daily').length).toBeGreaterThan(700)
     expect(store.requests('hourly')[0]?.windowStart).toBe(
@@ -224,7 +228,7 @@ describe('a later poll', () => {
     const before = store.facts.size
     const asked = await queries()
     now = START + HOUR_MS
-    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    expect(await poll()).toMatchObject({ state: 'complete' })
     // Settings, and of each zone its day, its hours, and the roll-up of the hour that has settled.
     expect((await queries()) - asked).toBe(1 + 3 * world.zones.length)
     expect(store.facts.size - before).toBe((3 + 8) * world.zones.length)
@@ -236,7 +240,7 @@ describe('a later poll', () => {
     await poll()
     const asked = await queries()
     now = START + 10 * 60_000
-    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    expect(await poll()).toMatchObject({ state: 'complete' })
     expect((await queries()) - asked).toBe(1 + 2 * world.zones.length)
   })
 })
@@ -247,7 +251,7 @@ describe('three days, polled while everything goes wrong', () => {
   it('L1: give every figure, country and path as the provider has it in its books', async () => {
     const until = now
     now -= 3 * DAY_MS
-    for (let round = 0; now < until; round += 1, now += HOUR_MS) {
+    for (let round = 0; now < until; round += 1, now += 4 * HOUR_MS) {
       const kind = FAULTS[round % FAULTS.length] ?? ''
       const match = ['Settings', 'Daily(', 'Hourly(', 'HourlyRollup(', 'Paths('][round % 5] ?? ''
       await fault(kind, { match: round % 7 === 0 || isBent(kind) ? '' : match, times: 1 + (round % 3) })
@@ -255,7 +259,7 @@ describe('three days, polled while everything goes wrong', () => {
       await fetch(`${simulator.controlUrl}/faults`, { method: 'DELETE' })
     }
     now = until
-    expect(await poll()).toMatchObject({ outcome: 'ok', reason: null })
+    expect(await poll()).toMatchObject({ state: 'complete', reason: null })
     expectBooks(until, 4)
     now += HOUR_MS
     await readHistory(['daily', 'hourly_rollup', 'paths'])
@@ -346,7 +350,7 @@ describe('a run in the first minutes of an hour', () => {
   it('reads the hour that has just ended, however the pages are cut, and calls it unfinished', async () => {
     now = Date.UTC(2026, 10, 24, 11, 2)
     await fault('partial', { times: 1000, match: 'httpRequestsAdaptiveGroups datetimeHour' })
-    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    expect(await poll()).toMatchObject({ state: 'complete' })
     const ended = store.requests('hourly').find(({ windowStart }) => windowStart === Date.UTC(2026, 10, 24, 10))
     expect(ended).toMatchObject({ completeness: 'partial' })
   })
@@ -355,40 +359,40 @@ describe('a run in the first minutes of an hour', () => {
 describe('a run that is not whole', () => {
   it('is partial when the plan gives fewer fields than a dataset takes, and asks for the others alone', async () => {
     await control('limits', { dataset: 'httpRequests1hGroups', maxNumberOfFields: 5 })
-    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'dataset_fields_limited' })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'dataset_fields_limited' })
     expect(store.series('hourly', 'threats')).toEqual([])
     expect(store.series('daily', 'threats')).toHaveLength(8)
   })
   it('is partial when a list of paths is cut short, which takes the place of none', async () => {
     await fault('partial', { times: 1000, match: 'clientRequestPath' })
-    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'provider_reply_invalid' })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'provider_reply_invalid' })
     expect([...store.tops.values()].filter(({ dimension }) => dimension === 'path')).toEqual([])
     expect(store.requests('hourly').length).toBeGreaterThan(40)
   })
   it('is whole without what is not in the plan', async () => {
     await control('limits', { dataset: 'httpRequests1hGroups', enabled: false })
-    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    expect(await poll()).toMatchObject({ state: 'complete' })
     expect(store.series('hourly', 'threats')).toEqual([])
   })
   it('is empty when nothing comes, and moves no cursor into the last two days', async () => {
     await fault('empty_result', { times: 1000 })
-    expect(await poll()).toMatchObject({ outcome: 'empty', reason: 'run_empty', facts: 0 })
+    expect(await poll()).toMatchObject({ state: 'empty', reason: 'run_empty', facts: 0 })
     expect([...store.cursors.values()].every((cursor) => cursor <= START - 2 * DAY_MS)).toBe(true)
   })
   it('is partial when one dataset stays empty', async () => {
     await poll()
     now += HOUR_MS
     await fault('empty_result', { times: 1000, match: 'httpRequestsAdaptiveGroups' })
-    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'dataset_empty' })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'dataset_empty' })
   })
   it('is partial when the token has lost one of the zones, and the others are read', async () => {
     token = simulator.issueToken({ scope: 'read', zones: ['northwind-bakery.example', 'harbor-yoga.example'] })
-    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'provider_zone_forbidden' })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'provider_zone_forbidden' })
     expect(store.requests('hourly')).toHaveLength(49)
   })
   it('is throttled with the wait that the provider gave, and keeps what was read', async () => {
     await fault('rate_limited', { match: 'httpRequestsAdaptiveGroups(', retry_after: 77 })
-    expect(await poll()).toMatchObject({ outcome: 'throttled', retryAfterMs: 77_000 })
+    expect(await poll()).toMatchObject({ state: 'throttled', retryAfterMs: 77_000 })
     expect(store.requests('daily')).toHaveLength(8)
   })
 })

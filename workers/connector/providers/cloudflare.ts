@@ -1,5 +1,6 @@
 import { HISTORY_MS } from '../../../domain/backfill/retention.ts'
 import { type DatasetSettings, MAX_PAGE_ROWS } from '../../../domain/providers/cloudflare/schemas.ts'
+import type { RunReason } from '../../../domain/runs/words.ts'
 import { CloudflareClient, ZONES_PER_QUERY, type ZoneSettings } from './cloudflare-client.ts'
 import { DAILY, type Dataset, factsOf, HOURLY, HOURLY_ROLLUP, PATHS, topsOf } from './cloudflare-datasets.ts'
 import { connectorOf, type RunEnd } from './connector.ts'
@@ -35,8 +36,10 @@ type Read = {
   readonly rows: number
   /** Windows that have ended were asked for, recent ones alone, and nothing came. */
   readonly silent: boolean
+  /** Whether the zone's plan has it. */
+  readonly enabled: boolean
   /** Why it was not read to its end; null when it was. */
-  readonly reason: string | null
+  readonly reason: RunReason | null
 }
 
 const ZONE_FORBIDDEN = 'provider_zone_forbidden'
@@ -65,7 +68,7 @@ type Run = { readonly client: CloudflareClient; readonly tools: RunTools; readon
 
 function readerOf<Row>(dataset: Dataset<Row>, run: Run) {
   return async (site: PolledSite, settings: ZoneSettings | undefined): Promise<Read> => {
-    const unread = { site: site.id, dataset: dataset.name, rows: 0, silent: false }
+    const unread = { site: site.id, dataset: dataset.name, rows: 0, silent: false, enabled: true }
     if (settings === undefined) return { ...unread, reason: ZONE_FORBIDDEN }
     try {
       return await readDataset(dataset, settings[dataset.node], site, run)
@@ -88,14 +91,18 @@ function isOfOneDataset<Row>({ code }: ProviderFailure, { waits }: Dataset<Row>)
   return code === ZONE_FORBIDDEN || (waits && ANSWERS_NOT_TAKEN.has(code))
 }
 
-/** An empty or incomplete run is named as what it is: only a run that read every dataset to its end is `ok`. */
+/**
+ * An empty or incomplete run is named as what it is: only a run that read every dataset to its end is `complete`, and only one in which
+ * every answer was whole and without a row is `empty`.
+ */
 function judgeReads(reads: readonly Read[]): RunEnd {
-  if (rowsOf(reads) === 0) return { outcome: 'empty', reason: 'run_empty' }
   const cutShort = reads.find(({ reason }) => reason !== null)
-  if (cutShort !== undefined) return { outcome: 'partial', reason: cutShort.reason }
-  if (anyGroupSilent(reads, ({ dataset }) => dataset)) return { outcome: 'partial', reason: 'dataset_empty' }
-  if (anyGroupSilent(reads, ({ site }) => site)) return { outcome: 'partial', reason: 'site_empty' }
-  return { outcome: 'ok', reason: null }
+  if (cutShort !== undefined) return { state: 'partial', reason: cutShort.reason }
+  if (!reads.some(({ enabled }) => enabled)) return { state: 'partial', reason: 'dataset_unavailable' }
+  if (rowsOf(reads) === 0) return { state: 'empty', reason: 'run_empty' }
+  if (anyGroupSilent(reads, ({ dataset }) => dataset)) return { state: 'partial', reason: 'dataset_empty' }
+  if (anyGroupSilent(reads, ({ site }) => site)) return { state: 'partial', reason: 'site_empty' }
+  return { state: 'complete', reason: null }
 }
 
 /** One quiet site in one dataset is everyday; a dataset without any row of any site, or a site without any row, is not. */
@@ -141,8 +148,8 @@ async function readDataset<Row>(
   { client, tools, deadline }: Run,
 ): Promise<Read> {
   const { name, windowMs } = dataset
-  const read = { site: site.id, dataset: name, silent: false }
-  if (!isInPlan(dataset, settings)) return { ...read, rows: 0, reason: null }
+  const read = { site: site.id, dataset: name, silent: false, enabled: isInPlan(dataset, settings) }
+  if (!read.enabled) return { ...read, rows: 0, reason: null }
   if (settings.maxNumberOfFields < dataset.fields) return { ...read, rows: 0, reason: 'dataset_fields_limited' }
   const now = await tools.clock()
   const cursor = site.cursors[name] ?? null

@@ -8,7 +8,7 @@ import {
 } from './provider.ts'
 
 /** How far a run came, by the provider's own file; what it stored and a provider that asks to wait are alike for all. */
-export type RunEnd = Pick<RunReport, 'reason'> & { readonly outcome: Exclude<RunReport['outcome'], 'throttled'> }
+export type RunEnd = Pick<RunReport, 'reason'> & { readonly state: Exclude<RunReport['state'], 'throttled'> }
 type Read = (access: ProviderAccess, sites: readonly PolledSite[], tools: RunTools) => Promise<RunEnd>
 
 /** Counts what is stored; what was stored before the provider asked to wait stays. */
@@ -23,10 +23,13 @@ export function connectorOf(read: Read): Poll {
       },
     }
     try {
-      return { ...(await read(access, sites, counted)), facts, retryAfterMs: undefined }
+      const end = await read(access, sites, counted)
+      // Of no site nothing was asked, so nothing is proved.
+      const judged: RunEnd = sites.length === 0 ? { state: 'partial', reason: 'no_sites' } : end
+      return { ...judged, facts, retryAfterMs: undefined }
     } catch (error) {
       if (!(error instanceof ProviderFailure) || error.code !== 'provider_rate_limited') throw error
-      return { outcome: 'throttled', facts, reason: error.code, retryAfterMs: error.retryAfterMs }
+      return { state: 'throttled', facts, reason: error.code, retryAfterMs: error.retryAfterMs }
     }
   }
 }

@@ -1,8 +1,11 @@
 import type { z } from 'zod'
 import type { TopDimension } from '../../../domain/contracts/api.ts'
 import type { SiteId } from '../../../domain/contracts/ids.ts'
+import type { RunState } from '../../../domain/contracts/runs.ts'
+import type { FindingKind } from '../../../domain/findings/kinds.ts'
 import type { MetricName, Unit } from '../../../domain/metrics/definitions.ts'
 import type { Top } from '../../../domain/metrics/tops.ts'
+import type { RunReason } from '../../../domain/runs/words.ts'
 
 /** Why a call to a provider gave nothing. Stable words: they reach the job, the credential line and the audit log. */
 export type ProviderFailureCode =
@@ -20,6 +23,8 @@ export type ProviderFailureCode =
   /** A site that the provider no longer lists. */
   | 'site_missing'
   | 'page_repeated'
+  /** The account delivers to no address of ours. */
+  | 'webhook_unregistered'
 
 /** Carries a code and a wait, never the provider's own text: that could echo what was sent. */
 export class ProviderFailure extends Error {
@@ -86,12 +91,28 @@ export type Chunk = {
   readonly fetchedAt: number
 }
 
-export type RunOutcome = 'ok' | 'empty' | 'partial' | 'throttled'
+export type Finding = {
+  readonly kind: FindingKind
+  readonly subject: string
+  readonly detail: string | null
+}
+
+/**
+ * What one look at a site found. `whole` names the kinds of which all were seen: only of those is what was not found any more resolved,
+ * so that a look that was cut short ends nothing.
+ */
+export type Look = {
+  readonly siteId: SiteId
+  readonly findings: readonly Finding[]
+  readonly whole: readonly FindingKind[]
+  readonly at: number
+}
+
 export type RunReport = {
-  readonly outcome: RunOutcome
+  readonly state: Exclude<RunState, 'parked' | 'failed'>
   readonly facts: number
-  /** Why it is not `ok`: a stable word; null when it is. */
-  readonly reason: string | null
+  /** Why it is not `complete`; null when it is. */
+  readonly reason: RunReason | null
   /** Set when the provider, or our own count of its quota, said how long to wait. */
   readonly retryAfterMs: number | undefined
 }
@@ -114,6 +135,7 @@ export type ProviderAccess = {
 export type RunTools = {
   readonly clock: () => Promise<number>
   readonly store: (chunk: Chunk) => Promise<void>
+  readonly storeFindings: (look: Look) => Promise<void>
 }
 
 /** What a key reaches now. Not `whole` where the provider has more than are read: what is missing then may still be there. */

@@ -8,6 +8,7 @@ import {
   MAX_PAGE_ITEMS,
   Totals,
 } from '../../../domain/providers/resend/schemas.ts'
+import { EventDetail, EventsPage, WebhooksPage } from '../../../domain/providers/resend/webhooks.ts'
 import { type ProviderAccess, ProviderFailure } from './provider.ts'
 import { askProvider } from './request.ts'
 
@@ -16,6 +17,7 @@ const MAX_REPLY_BYTES = 4 * 1024 * 1024
 /** The window of Resend's rate limit: waited out when a refusal names no time. */
 const DEFAULT_RETRY_AFTER_MS = 1000
 const MAX_DOMAIN_PAGES = 5
+const MAX_WEBHOOK_PAGES = 5
 /** A request without one is refused. */
 const HEADERS = { 'user-agent': 'flarewatch' }
 
@@ -44,6 +46,39 @@ export class ResendClient {
 
   domain(id: string): Promise<DomainDetail> {
     return this.#get(`/domains/${id}`, DomainDetail)
+  }
+
+  /** The webhook that delivers to an address of ours, by its path. */
+  async webhookAt(path: string): Promise<string | undefined> {
+    let after = ''
+    for (let page = 0; page < MAX_WEBHOOK_PAGES; page += 1) {
+      const { data, has_more } = await this.#get(`/webhooks?limit=${MAX_PAGE_ITEMS}${after}`, WebhooksPage)
+      const found = data.find(({ endpoint }) => endpoint.endsWith(path))
+      const last = data.at(-1)
+      if (found !== undefined || !has_more || last === undefined) return found?.id
+      after = `&after=${last.id}`
+    }
+    throw new ProviderFailure('provider_reply_too_large')
+  }
+
+  /** The newest first, page by page. */
+  async *webhookEvents(webhookId: string): AsyncGenerator<readonly { readonly id: string; readonly at: number }[]> {
+    const seen = new Set<string>()
+    for (let after = ''; ; ) {
+      const path = `/webhooks/${webhookId}/events?limit=${MAX_PAGE_ITEMS}${after}`
+      const { data, has_more } = await this.#get(path, EventsPage)
+      if (data.some(({ id }) => seen.has(id))) throw new ProviderFailure('page_repeated')
+      for (const { id } of data) seen.add(id)
+      yield data.map(({ id, created_at }) => ({ id, at: instantOf(created_at) }))
+      const last = data.at(-1)
+      if (!has_more || last === undefined) return
+      after = `&after=${last.id}`
+    }
+  }
+
+  /** What was to be delivered. */
+  async webhookPayload(webhookId: string, eventId: string): Promise<unknown> {
+    return (await this.#get(`/webhooks/${webhookId}/events/${eventId}`, EventDetail)).payload
   }
 
   /** The first whole day at or after `from` that the team's plan still keeps. */

@@ -10,6 +10,7 @@ import {
   MAX_METRICS_ROWS,
   VERIFIED,
 } from '../../../domain/providers/resend/schemas.ts'
+import type { RunReason } from '../../../domain/runs/words.ts'
 import { connectorOf } from './connector.ts'
 import {
   type Fact,
@@ -22,6 +23,7 @@ import {
   type Slice,
 } from './provider.ts'
 import { ResendClient } from './resend-client.ts'
+import { storeRecords } from './resend-records.ts'
 import { type DatasetBounds, oldestWindow, planWindows } from './window-reader.ts'
 
 const DAY_MS = 86_400_000
@@ -43,12 +45,6 @@ const METRIC_OF: { readonly [Count in EventCount]: MetricName } = {
   suppressed: 'emails_suppressed',
 }
 
-/** Resend tells of these two; DMARC is the domain's own policy and none of its records. */
-const RECORDS = [
-  { record: 'SPF', metric: 'spf_unverified' },
-  { record: 'DKIM', metric: 'dkim_unverified' },
-] as const satisfies readonly { readonly record: string; readonly metric: MetricName }[]
-
 type Run = {
   readonly client: ResendClient
   readonly domains: ReadonlyMap<string, Domain>
@@ -57,7 +53,7 @@ type Run = {
   readonly deadline: number
 }
 /** `reason`: why it was not read to its end; null when it was. */
-type Read = { readonly mails: number; readonly reason: string | null }
+type Read = { readonly mails: number; readonly reason: RunReason | null }
 
 /** One run over all domains of a team: whether their records still verify, and what became of their mail, by UTC day. */
 export const pollResend = connectorOf(async (access, sites, tools) => {
@@ -69,8 +65,8 @@ export const pollResend = connectorOf(async (access, sites, tools) => {
   const records = await readRecords(run)
   const missing = present.length < sites.length ? 'site_missing' : null
   const reason = read.reason ?? records ?? missing
-  if (reason !== null) return { outcome: 'partial', reason }
-  return read.mails === 0 ? { outcome: 'empty', reason: 'run_empty' } : { outcome: 'ok', reason: null }
+  if (reason !== null) return { state: 'partial', reason }
+  return read.mails === 0 ? { state: 'empty', reason: 'run_empty' } : { state: 'complete', reason: null }
 })
 
 /** Sites are asked about together, from the cursor that is furthest behind: one question then serves a whole team. */
@@ -226,19 +222,15 @@ function factsOf(counts: Counts, day: number, completeUntil: number): Fact[] {
 }
 
 /** What its records say today: a figure of the state, read anew with each run, and left as the day's last word. */
-async function readRecords({ client, domains, sites, tools, deadline }: Run): Promise<string | null> {
-  for (const { id: siteId, providerRef } of sites) {
+async function readRecords({ client, domains, sites, tools, deadline }: Run): Promise<RunReason | null> {
+  for (const site of sites) {
     const fetchedAt = await tools.clock()
     if (fetchedAt > deadline) return 'run_too_long'
+    const { providerRef } = site
     // A verified domain has all its records; only of another is it asked which one is wrong.
     const isVerified = domains.get(providerRef)?.status === VERIFIED
     const records = isVerified ? [] : (await client.domain(providerRef)).records
-    const today = Math.floor(fetchedAt / DAY_MS) * DAY_MS
-    const facts = RECORDS.map(({ record, metric }): Fact => {
-      const unverified = records.filter((own) => own.record === record && own.status !== VERIFIED)
-      return { ...factOf(metric, unverified.length, today), source: 'resend.domains', completeness: 'complete' }
-    })
-    await tools.store({ siteId, dataset: 'daily', facts, completeUntil: null, fetchedAt })
+    await storeRecords(tools, site, records, fetchedAt)
   }
   return null
 }

@@ -4,10 +4,11 @@ import { METRICS } from '../../../domain/metrics/definitions.ts'
 import {
   addTransaction,
   inMinorUnits,
+  metricsOfRevenue,
   NO_REVENUE,
-  REVENUE_METRICS,
   type Revenue,
 } from '../../../domain/providers/stripe/revenue.ts'
+import type { RunReason } from '../../../domain/runs/words.ts'
 import { connectorOf, type RunEnd } from './connector.ts'
 import {
   type Fact,
@@ -20,6 +21,7 @@ import {
   type Slice,
 } from './provider.ts'
 import { StripeClient } from './stripe-client.ts'
+import { readSubscriptions } from './stripe-subscriptions.ts'
 
 const DAY_MS = 24 * 3_600_000
 const SOURCE = 'stripe.balance_transactions'
@@ -40,17 +42,22 @@ const MAX_RUN_MS = 4 * 60_000
 export const pollStripe = connectorOf(async (access, sites, tools) => {
   const deadline = (await tools.clock()) + MAX_RUN_MS
   const client = new StripeClient(access)
-  const reasons: (string | null)[] = []
-  for (const site of sites) reasons.push(await readAccount(client, site, tools, deadline))
+  const reasons: (RunReason | null)[] = []
+  for (const site of sites) {
+    // First, since it takes a few calls where a first run over the transactions may take all its time.
+    const subscriptions = await readSubscriptions(client, site, tools, deadline)
+    const account = await readAccount(client, site, tools, deadline)
+    reasons.push(subscriptions ?? account)
+  }
   return judge(reasons)
 })
 
 const EMPTY = 'run_empty'
 
-function judge(reasons: readonly (string | null)[]): RunEnd {
-  if (reasons.every((reason) => reason === EMPTY)) return { outcome: 'empty', reason: EMPTY }
-  const reason = reasons.find((each) => each !== null) ?? null
-  return { outcome: reason === null ? 'ok' : 'partial', reason }
+function judge(reasons: readonly (RunReason | null)[]): RunEnd {
+  const cutShort = reasons.find((reason) => reason !== null && reason !== EMPTY)
+  if (cutShort !== undefined) return { state: 'partial', reason: cutShort }
+  return reasons.includes(null) ? { state: 'complete', reason: null } : { state: 'empty', reason: EMPTY }
 }
 
 /** Null when it was read to now; else why not. */
@@ -59,7 +66,7 @@ async function readAccount(
   site: PolledSite,
   tools: RunTools,
   deadline: number,
-): Promise<string | null> {
+): Promise<RunReason | null> {
   const now = await tools.clock()
   const cursor = site.cursors.daily
   const days = daysBetween(site.timeZone, Math.max(cursor ?? now - RECENT_MS, oldestDay(site, now)), now)
@@ -218,17 +225,18 @@ function factsOf(
   currencies: ReadonlySet<string>,
   fetchedAt: number,
 ): Fact[] {
-  return [...currencies].flatMap((currency) =>
-    REVENUE_METRICS.map((metric) => ({
+  return [...currencies].flatMap((currency) => {
+    const own = revenue?.get(currency) ?? NO_REVENUE
+    return metricsOfRevenue(own).map((metric) => ({
       metric,
       unit: METRICS[metric].unit,
       currency,
       windowStart: day.from,
       windowEnd: day.to,
-      value: inMinorUnits((revenue?.get(currency) ?? NO_REVENUE)[metric], currency),
+      value: inMinorUnits(own[metric] ?? 0, currency),
       source: SOURCE,
       sampling: 1,
       completeness: isOver(day, fetchedAt) ? 'complete' : 'partial',
-    })),
-  )
+    }))
+  })
 }

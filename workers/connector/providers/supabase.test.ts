@@ -3,7 +3,7 @@ import { SiteId } from '../../../domain/contracts/ids.ts'
 import type { MetricName } from '../../../domain/metrics/definitions.ts'
 import { type SupabaseSimulator, startSupabaseSimulator } from '../../../local/simulators/supabase/simulator.ts'
 import { DAY_MS, HOUR_MS, World } from '../../../local/simulators/supabase/world.ts'
-import type { Chunk, DatasetName, Fact, PolledSite, ProviderAccess } from './provider.ts'
+import type { Chunk, DatasetName, Fact, Look, PolledSite, ProviderAccess } from './provider.ts'
 import { pollSupabase } from './supabase.ts'
 
 const SEED = 11
@@ -21,25 +21,46 @@ let now: number
 let token: string
 let facts: Map<string, Fact>
 let sites: PolledSite[]
+let cursors: Map<string, number>
+/** Open findings, with when they appeared. */
+let open: Map<string, number>
 
 beforeEach(async () => {
   now = START
   simulator = await startSupabaseSimulator({ seed: SEED, log: () => {}, now: () => now })
   token = simulator.issueReadKey()
   facts = new Map()
+  cursors = new Map()
+  open = new Map()
   sites = world.projects.map(({ ref }, index) => site(index, ref))
 })
 afterEach(() => simulator.stop())
 
 function site(index: number, providerRef: string): PolledSite {
-  const cursors = { hourly: null, daily: null }
-  return { id: siteId(index), providerRef, timeZone: 'UTC', currencies: [], cursors }
+  const id = siteId(index)
+  return {
+    id,
+    providerRef,
+    timeZone: 'UTC',
+    currencies: [],
+    get cursors() {
+      return { hourly: cursors.get(`${id} hourly`) ?? null, daily: cursors.get(`${id} daily`) ?? null }
+    },
+  }
 }
 
 /** As plainly as Postgres keeps them: one fact a key, the last one written. */
 async function store({ siteId: id, dataset, facts: own, completeUntil }: Chunk): Promise<void> {
-  expect(completeUntil).toBeNull()
+  if (completeUntil !== null) cursors.set(`${id} ${dataset}`, completeUntil)
   for (const fact of own) facts.set(`${id} ${dataset} ${fact.metric} ${fact.windowStart}`, fact)
+}
+/** As the store does with a look: what was seen stays open, and of a kind seen whole what was not is resolved. */
+async function storeFindings({ siteId: id, findings, whole, at }: Look): Promise<void> {
+  const seen = new Set(findings.map(({ kind, subject }) => `${id} ${kind} ${subject}`))
+  for (const key of seen) if (!open.has(key)) open.set(key, at)
+  for (const key of open.keys()) {
+    if (!seen.has(key) && whole.some((kind) => key.startsWith(`${id} ${kind} `))) open.delete(key)
+  }
 }
 const factAt = (index: number, dataset: DatasetName, metric: MetricName, windowStart: number) =>
   facts.get(`${siteId(index)} ${dataset} ${metric} ${windowStart}`)
@@ -64,12 +85,12 @@ function poll(more: Partial<ProviderAccess> = {}) {
     wait: async () => {},
     ...more,
   }
-  return pollSupabase(access, sites, { clock, store })
+  return pollSupabase(access, sites, { clock, store, storeFindings })
 }
 
 describe('a reading', () => {
-  it('belongs to the hour and the day in which it was taken, each with its source', async () => {
-    expect(await poll()).toEqual({ outcome: 'ok', reason: null, facts: 20, retryAfterMs: undefined })
+  it('belongs to the hour in which it was taken, each with its source', async () => {
+    expect(await poll()).toEqual({ state: 'complete', reason: null, facts: 58, retryAfterMs: undefined })
     const { databaseBytes, connections, slowStatements } = world.reading(world.projects[BAKERY] ?? expect.fail(), START)
     const complete = { sampling: 1, completeness: 'complete', currency: null }
     const hour = { windowStart: HOUR, windowEnd: HOUR + HOUR_MS }
@@ -83,11 +104,6 @@ describe('a reading', () => {
     expect(ofHour('slow_statements')).toMatchObject({
       value: slowStatements,
       source: 'supabase.pg_stat_statements',
-    })
-    const day = Math.floor(START / DAY_MS) * DAY_MS
-    expect(factAt(BAKERY, 'daily', 'database_bytes', day)).toMatchObject({
-      value: databaseBytes,
-      windowEnd: day + DAY_MS,
     })
   })
 
@@ -109,9 +125,94 @@ describe('a reading', () => {
   })
 })
 
+describe('what is found', () => {
+  const openOf = (index: number) =>
+    [...open.keys()].filter((key) => key.startsWith(siteId(index))).map((key) => key.slice(siteId(index).length + 1))
+  const lintsAt = (index: number, at: number) =>
+    world.lints(world.projects[index] ?? expect.fail(), at).map(({ lint, subject }) => `${lint} ${subject}`)
+
+  it('are lints and slow statements, which appear and disappear as the project has them', async () => {
+    await poll()
+    const statements = world
+      .slowest(world.projects[BAKERY] ?? expect.fail(), START)
+      .map(({ id }) => `slow_statement ${id}`)
+    expect(openOf(BAKERY).sort()).toEqual([...lintsAt(BAKERY, START), ...statements].sort())
+    now += 7 * DAY_MS
+    await poll()
+    const later = openOf(BAKERY).filter((key) => !key.startsWith('slow_statement'))
+    expect(later.sort()).toEqual([...lintsAt(BAKERY, now)].sort())
+    expect(lintsAt(BAKERY, now)).not.toEqual(lintsAt(BAKERY, START))
+    const stayed = lintsAt(BAKERY, now).find((lint) => lintsAt(BAKERY, START).includes(lint)) ?? expect.fail()
+    expect([open.get(`${siteId(BAKERY)} ${stayed}`), [...open.values()].includes(now)]).toEqual([START, true])
+  })
+
+  it.each(['server_error', 'empty_result', 'partial', 'cut', 'repeated_page'])(
+    'is not taken for resolved by a look that met %s, which leaves the run partial and is made again',
+    async (kind) => {
+      await poll()
+      const before = openOf(BAKERY)
+      now += 7 * DAY_MS
+      await fault(kind, { match: `${refOf(BAKERY)}/database/query/read-only {"query":"with relation` })
+      expect(await poll()).toMatchObject({ state: 'partial', reason: 'project_unread' })
+      expect(openOf(BAKERY)).toEqual(expect.arrayContaining(before.filter((key) => !key.startsWith('slow_statement'))))
+      expect(factAt(BAKERY, 'hourly', 'database_bytes', Math.floor(now / HOUR_MS) * HOUR_MS)).toBeDefined()
+      await poll()
+      expect(openOf(BAKERY)).toEqual(expect.arrayContaining(lintsAt(BAKERY, now)))
+    },
+  )
+
+  it('is looked for when an hour is over, with at most five requests a project, and with three between', async () => {
+    const asked = async () => {
+      let calls = 0
+      const counted: ProviderAccess['fetch'] = (url, init) => {
+        calls += 1
+        return fetch(url, init)
+      }
+      await poll({ fetch: counted })
+      return calls
+    }
+    sites = sites.slice(BAKERY, BAKERY + 1)
+    expect(await asked()).toBe(5)
+    expect(await asked()).toBe(3)
+    now = HOUR + HOUR_MS + 4 * 60_000
+    expect(await asked()).toBe(3)
+    now += 60_000
+    expect(await asked()).toBe(5)
+  })
+})
+
+describe('errors of edge functions', () => {
+  const worldErrors = (hour: number) => world.functionErrors(world.projects[BAKERY] ?? expect.fail(), hour) ?? 0
+  const stored = () =>
+    [...facts].flatMap(([key, { windowStart, value }]) =>
+      key.startsWith(`${siteId(BAKERY)} hourly function_errors`) ? [[windowStart, value]] : [],
+    )
+
+  it('are counted for each hour that is over, a day back at first, and are exact whatever a call met', async () => {
+    const kinds = ['server_error', 'empty_result', 'partial', 'cut', 'invalid_json', 'repeated_page']
+    sites = sites.slice(BAKERY, BAKERY + 1)
+    for (let step = 0; step <= 40; step += 1) {
+      const kind = step % 2 === 0 ? undefined : kinds[((step - 1) / 2) % kinds.length]
+      if (kind !== undefined) await fault(kind, { match: `${refOf(BAKERY)}/analytics` })
+      await poll()
+      now += HOUR_MS
+    }
+    const [first, last] = [HOUR - 24 * HOUR_MS, HOUR + 40 * HOUR_MS]
+    const golden = Array.from({ length: (last - first) / HOUR_MS }, (_, index) => first + index * HOUR_MS)
+    expect(stored()).toEqual(golden.map((hour) => [hour, worldErrors(hour)]))
+  })
+
+  it('are no figure at all for a token that may not read logs, whose run is whole', async () => {
+    token = simulator.issueToken('without_logs')
+    expect(await poll()).toMatchObject({ state: 'complete' })
+    expect(metricsOf(BAKERY)).not.toContain('function_errors')
+    expect(open.size).toBeGreaterThan(0)
+  })
+})
+
 describe('a paused project', () => {
   it('is no failure: it is stored as not active, and its database is not asked', async () => {
-    expect(await poll()).toMatchObject({ outcome: 'ok' })
+    expect(await poll()).toMatchObject({ state: 'complete' })
     expect(metricsOf(YOGA)).toEqual(['project_active'])
     expect(factAt(YOGA, 'hourly', 'project_active', HOUR)).toMatchObject({ value: 0, source: 'supabase.projects' })
     expect(factAt(BAKERY, 'hourly', 'project_active', HOUR)?.value).toBe(1)
@@ -122,53 +223,7 @@ describe('a paused project', () => {
   })
   it('alone behind a token makes a run that is whole', async () => {
     for (const { ref } of world.projects) await control('status', { ref, status: 'INACTIVE' })
-    expect(await poll()).toMatchObject({ outcome: 'ok', facts: 6 })
-  })
-})
-
-describe('golden readings', () => {
-  it('are exact in every hour that was read, and absent in others, while one call in four meets a fault of every kind in turn', async () => {
-    const kinds = [
-      'server_error',
-      'rate_limited',
-      'repeated_page',
-      'empty_result',
-      'partial',
-      'cut',
-      'invalid_json',
-      'timeout',
-      'forbidden',
-      'unauthorized',
-    ]
-    let calls = 0
-    const struck = new Set<string>()
-    const withFaults: ProviderAccess['fetch'] = async (url, init) => {
-      calls += 1
-      const kind = kinds[Math.floor(calls / 4) % kinds.length]
-      if (calls % 4 === 0 && kind !== undefined) {
-        struck.add(kind)
-        await fault(kind)
-      }
-      return fetch(url, init)
-    }
-    const outcomes = new Set<string>()
-    const golden = new Map<string, number>()
-    for (let hour = 0; hour < 40; hour += 1) {
-      const run = await poll({ fetch: withFaults, timeoutMs: 80 }).catch((error: Error) => ({ outcome: error.message }))
-      outcomes.add(run.outcome)
-      for (const [index, project] of world.projects.entries()) {
-        golden.set(`${siteId(index)} ${Math.floor(now / HOUR_MS) * HOUR_MS}`, world.reading(project, now).databaseBytes)
-      }
-      now += HOUR_MS
-    }
-    expect([...struck].sort()).toEqual(kinds.toSorted())
-    expect([...outcomes]).toEqual(expect.arrayContaining(['ok', 'partial', 'throttled', 'provider_unauthorized']))
-    const read = [...facts].filter(([key]) => key.includes(' hourly database_bytes '))
-    expect(read.length).toBeGreaterThan(40)
-    expect(read.length).toBeLessThan(80)
-    expect(read.map(([key, { value }]) => [key, value])).toEqual(
-      read.map(([key]) => [key, golden.get(key.replace(' hourly database_bytes ', ' '))]),
-    )
+    expect(await poll()).toMatchObject({ state: 'complete', facts: 3 })
   })
 })
 
@@ -180,7 +235,7 @@ describe('a run that is not whole', () => {
     ['cut', 'project_unread'],
   ])('is partial when one database is %s, and the others are read', async (kind, reason) => {
     await fault(kind, { match: `${refOf(BAKERY)}/database` })
-    expect(await poll()).toMatchObject({ outcome: 'partial', reason })
+    expect(await poll()).toMatchObject({ state: 'partial', reason })
     expect(metricsOf(BAKERY)).toEqual(['project_active'])
     expect(metricsOf(CYCLES)).toContain('database_bytes')
   })
@@ -188,21 +243,21 @@ describe('a run that is not whole', () => {
     await poll()
     now += HOUR_MS
     await fault('repeated_page', { match: `${refOf(BAKERY)}/database` })
-    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'project_unread' })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'project_unread' })
     expect(factAt(BAKERY, 'hourly', 'database_bytes', HOUR + HOUR_MS)).toBeUndefined()
   })
   it('is partial when a project is gone, and the others are read', async () => {
     await control('status', { ref: refOf(BAKERY), status: 'REMOVED' })
-    expect(await poll()).toMatchObject({ outcome: 'partial', reason: 'site_missing' })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'site_missing' })
     expect(metricsOf(CYCLES)).toContain('database_bytes')
   })
-  it('is empty, and no proof that all is gone, when the token reaches no project', async () => {
+  it('is partial, and not empty, when the token reaches none of the projects that it had', async () => {
     await fault('empty_result', { match: '/v1/projects ' })
-    expect(await poll()).toMatchObject({ outcome: 'empty', reason: 'run_empty' })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'site_missing' })
   })
   it('is throttled with the wait that Supabase gave, and keeps what was read', async () => {
     await fault('rate_limited', { match: `${refOf(CYCLES)}/database`, retry_after: 7 })
-    expect(await poll()).toMatchObject({ outcome: 'throttled', retryAfterMs: 7000 })
+    expect(await poll()).toMatchObject({ state: 'throttled', retryAfterMs: 7000 })
     expect(metricsOf(BAKERY)).toContain('database_bytes')
   })
 })

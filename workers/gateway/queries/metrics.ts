@@ -16,6 +16,8 @@ const Fact = z.object({
   fetched_at: z.date(),
   sampling: z.number(),
   completeness: Provenance.shape.completeness,
+  corrected_at: z.date().nullable(),
+  previous_value: z.number().nullable(),
 })
 export type Fact = z.output<typeof Fact>
 
@@ -24,7 +26,7 @@ export async function factsOf(tenancy: Tenancy, siteId: SiteId, window: Window):
   const { sql, tenantId } = tenancy
   const rows = await sql`
     select metric, unit, nullif(currency, 'XXX') as currency, window_start, value::float8 as value, source, fetched_at,
-      sampling::float8 as sampling, completeness
+      sampling::float8 as sampling, completeness, corrected_at, previous_value::float8 as previous_value
     from ${factsTable(tenancy, window.grain)}
     where site_id = ${siteId} and tenant_id = ${tenantId}
       and window_start >= ${window.from} and window_start < ${window.to}

@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { Grain, type MetricSeries, MetricsResponse } from '../../../domain/contracts/api.ts'
+import { Grain, type MetricPoint, type MetricSeries, MetricsResponse } from '../../../domain/contracts/api.ts'
 import { SiteId } from '../../../domain/contracts/ids.ts'
 import { aggregate, type MetricDefinition, metricsOf } from '../../../domain/metrics/definitions.ts'
+import { hoursKeptFrom } from '../../../domain/metrics/retention.ts'
 import { type Fact, factsOf, metricsKnownBefore, type Window } from '../queries/metrics.ts'
 import { siteProvider } from '../queries/sites.ts'
 import { Refusal } from '../refusal.ts'
@@ -27,6 +28,8 @@ export const siteMetrics: Handler = async (request, visit) => {
   const session = await requireSession(request, visit)
   const siteId = parseId(request.params.id, SiteId)
   const window = parseQuery(visit.url, Query)
+  // Refused rather than cut: a sum over less than was asked for would pass for the whole.
+  if (window.grain === 'hour' && window.from.getTime() < hoursKeptFrom(visit.now)) throw new Refusal('hours_not_kept')
   const before = windowBefore(window)
   // A comparison needs facts from the first step of the earlier window on; else a site's first month would seem a jump.
   const firstStep = new Date(before.from.getTime() + GRAIN_MS[window.grain])
@@ -77,21 +80,29 @@ function seriesOf(
     currency,
     total: totalOf(name, current),
     previous_total: comparable.has(name) && earlier.length > 0 ? totalOf(name, earlier) : null,
-    points: current.map(({ window_start, value, completeness }) => ({
-      at: window_start.toISOString(),
-      value,
-      completeness,
-    })),
+    points: current.map(pointOf),
     provenance:
       newest === undefined
         ? null
         : {
             source: newest.source,
             fetched_at: newest.fetched_at.toISOString(),
-            sampling: newest.sampling,
+            sampling: Math.max(...current.map(({ sampling }) => sampling)),
             completeness: newest.completeness,
           },
   }
+}
+
+function pointOf({
+  window_start,
+  value,
+  completeness,
+  corrected_at,
+  previous_value,
+}: Fact): z.input<typeof MetricPoint> {
+  const point = { at: window_start.toISOString(), value, completeness }
+  if (corrected_at === null || previous_value === null) return point
+  return { ...point, corrected: { at: corrected_at.toISOString(), previous_value } }
 }
 
 function totalOf(metric: MetricDefinition['name'], facts: readonly Fact[]): number {

@@ -36,7 +36,9 @@ export const sites: Handler = async (request, visit) => {
 
 export const credentials: Handler = async (request, visit) => {
   const session = await requireSession(request, visit)
-  return answer(CredentialsResponse, { credentials: await withTenant(request, session, visit, listCredentials) })
+  const at = new Date(visit.now)
+  const lines = await withTenant(request, session, visit, (tenancy) => listCredentials(tenancy, at))
+  return answer(CredentialsResponse, { credentials: lines })
 }
 
 export const receipts: Handler = async (request, visit) => {

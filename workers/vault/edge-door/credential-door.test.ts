@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openRecord } from '../../../domain/envelope/record.ts'
 import {
@@ -66,6 +67,39 @@ describe('the key of a stored record, for one write at the provider', () => {
     const { token } = await stepUp('provider.purge_cache')
     const crossed = await ask('credential-open', 'provider.purge_cache', token, { credential_id: theirs.id })
     expect(crossed).toMatchObject({ status: 404, code: 'credential_unknown' })
+  })
+})
+
+describe('the key of a stored record, for one statement at a client’s project', () => {
+  const open = (changed: object = {}, as: object = {}) => {
+    const statement = { statement: 'select 1', statement_sha256: DIGEST, statement_bytes: 8 }
+    const request = { tenant_id: tenant.id, credential_id: stored.id, site_id: randomUUID(), ...statement, ...changed }
+    return stand.edgeCall('console-open', request, { user: tenant.owner, ...as })
+  }
+
+  it('A3 L1 is given to whoever showed a code lately, after its row, and opens that record', async () => {
+    const before = await rows()
+    const { body, code } = await open()
+    expect(code).toBeNull()
+    expect(await rows()).toBe(before + 1)
+    const context = { tenantId: tenant.id, credentialId: stored.id, dekVersion: Number(body.dek_version) }
+    const plaintext = await openRecord({ subkey: bytes(body.subkey), context, sealed: stored.sealed })
+    expect(plaintext.ok && new TextDecoder().decode(plaintext.value)).toBe(SECRET)
+  })
+
+  it('T4 A3 is no viewer’s, of no other tenant’s credential, and nobody’s whose code is old', async () => {
+    const viewer = newUser()
+    await stand.sql`insert into flarewatch.members (tenant_id, user_id, role) values (${tenant.id}, ${viewer.id}, 'viewer')`
+    const neighbour = await bornTenant(stand)
+    const theirs = await storeCredential(stand, neighbour, SECRET)
+    const before = await rows()
+    expect((await open({}, { user: viewer })).code).toBe('role_insufficient')
+    expect((await open({}, { user: neighbour.owner })).code).toBe('not_a_member')
+    expect((await open({ credential_id: theirs.id })).code).toBe('credential_unknown')
+    expect(
+      (await open({}, { claims: { amr: [{ method: 'totp', timestamp: Math.floor(Date.now() / 1000) - 301 }] } })).code,
+    ).toBe('aal2_stale')
+    expect(await rows()).toBe(before)
   })
 })
 

@@ -18,6 +18,7 @@ import { verifyToken, verifyUser } from '../user-token.ts'
 import type { Visit } from '../visit.ts'
 import { actBegin } from './act-begin.ts'
 import { consoleBegin } from './console-begin.ts'
+import { consoleOpen } from './console-open.ts'
 import { credentialOpen } from './credential-open.ts'
 import { credentialReveal } from './credential-reveal.ts'
 import { credentialSeal } from './credential-seal.ts'
@@ -47,6 +48,7 @@ const OPERATIONS: Record<EdgeOperation, Performed> = {
   'member-join': parsedRequest(EdgeOperations['member-join'].request, memberJoin),
   'recovery-begin': parsedRequest(EdgeOperations['recovery-begin'].request, recoveryBegin),
   'console-begin': parsedRequest(EdgeOperations['console-begin'].request, consoleBegin),
+  'console-open': parsedRequest(EdgeOperations['console-open'].request, consoleOpen),
   'credential-seal': parsedRequest(EdgeOperations['credential-seal'].request, credentialSeal),
   'operator-key-enrol': parsedRequest(EdgeOperations['operator-key-enrol'].request, operatorKeyEnrol),
   'operator-key-list': parsedRequest(EdgeOperations['operator-key-list'].request, operatorKeyList),
