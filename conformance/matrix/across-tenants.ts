@@ -18,8 +18,10 @@ export const ACROSS_TENANTS: Readonly<Record<string, Partial<Record<Verb, readon
       'flarewatch.cursors',
       'flarewatch.facts_daily',
       'flarewatch.facts_hourly',
+      'flarewatch.facts_top',
       'flarewatch.findings',
       'flarewatch.incidents',
+      'flarewatch.sites',
     ],
   },
   // Wraps and sealed rows of every tenant: it opens none of them without the ledger's share (V2).

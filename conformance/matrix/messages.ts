@@ -157,7 +157,17 @@ async function touchedBy(sql: Sql, sides: Sides, act: () => Promise<string>): Pr
   return `${delivery}, ${told.map(({ reason }) => reason).join(' and ') || 'no incident'}, touched ${touched}`
 }
 
-const TABLES = ['credentials', 'jobs', 'sites', 'cursors', 'facts_hourly', 'facts_daily', 'tenant_keys', 'audit_log']
+const TABLES = [
+  'credentials',
+  'jobs',
+  'sites',
+  'cursors',
+  'facts_hourly',
+  'facts_daily',
+  'facts_top',
+  'tenant_keys',
+  'audit_log',
+]
 
 async function stateOf(sql: Sql, tenantId: string): Promise<string> {
   const states: string[] = []

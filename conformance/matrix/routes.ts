@@ -51,6 +51,11 @@ export const ROUTES: readonly Route[] = [
     demand: 'enrolment',
     path: ({ siteId }) => `/api/sites/${siteId}/metrics?${range()}`,
   },
+  {
+    pattern: '/api/sites/:id/top',
+    demand: 'enrolment',
+    path: ({ siteId }) => `/api/sites/${siteId}/top?dimension=path&${range().replace('grain=day&', '')}`,
+  },
   { pattern: '/api/sites/:id/findings', demand: 'enrolment', path: ({ siteId }) => `/api/sites/${siteId}/findings` },
   fixed('/api/credentials', 'enrolment'),
   fixed('/api/receipts', 'enrolment'),

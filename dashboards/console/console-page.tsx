@@ -102,8 +102,8 @@ export function ConsolePage() {
 function WarehouseHint() {
   return (
     <>
-      Views: <code>sites</code>, <code>metrics_hourly</code>, <code>metrics_daily</code>, <code>runs</code>,{' '}
-      <code>findings</code>.
+      Views: <code>sites</code>, <code>metrics_hourly</code>, <code>metrics_daily</code>, <code>top_daily</code>,{' '}
+      <code>runs</code>, <code>findings</code>.
     </>
   )
 }

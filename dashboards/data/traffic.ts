@@ -49,7 +49,8 @@ export async function readTraffic(
   const pair = { current: current.value, previous: previous.value }
   const dayPair = { current: currentDays?.value ?? pair.current, previous: previousDays?.value ?? pair.previous }
   const inRange = (metric: MetricName) =>
-    isKeptBy(window.grain, metric)
+    // Visitors of hours overlap even more than those of days.
+    isKeptBy(window.grain, metric) && METRICS[metric].aggregation !== 'mean'
       ? { within: window, ...seriesOf(metric, pair) }
       : { within: days, ...seriesOf(metric, dayPair) }
   const figures = shown.map((metric) => {

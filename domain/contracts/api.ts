@@ -81,6 +81,10 @@ export const SiteSummary = z.object({
   provider: Provider,
   time_zone: z.string(),
   credential_id: CredentialId,
+  /** When a poll found that the key reaches it; null for one that came with its key. */
+  found_at: z.iso.datetime().nullable(),
+  /** Since then the key reaches it no more: it is not polled, and its figures stay. */
+  removed_at: z.iso.datetime().nullable(),
 })
 export const SitesResponse = z.object({ sites: z.array(SiteSummary) })
 
@@ -91,6 +95,12 @@ export const MetricName = z.enum([
   'bytes',
   'cached_bytes',
   'unique_visitors',
+  'responses_1xx',
+  'responses_2xx',
+  'responses_3xx',
+  'responses_4xx',
+  'responses_5xx',
+  'threats',
   'emails_sent',
   'emails_delivered',
   'emails_delayed',
@@ -174,6 +184,26 @@ export const MetricsResponse = z.object({
   from: z.iso.datetime(),
   to: z.iso.datetime(),
   series: z.array(MetricSeries),
+})
+
+export const TopDimension = z.enum(['country', 'path'])
+/**
+ * `GET /api/sites/{id}/top?dimension=country|path&from=&to=`: requests by country or path over the UTC days that begin in [from, to). Of
+ * each day the largest shares are kept by name, so a value is at least what is said; the rest is in `total` all the same.
+ */
+export const TopResponse = z.object({
+  site_id: SiteId,
+  dimension: TopDimension,
+  from: z.iso.datetime(),
+  to: z.iso.datetime(),
+  /** All requests of those days, named or not. */
+  total: z.number(),
+  /** How many days have been read. */
+  days: z.int(),
+  /** The largest first. A country is ISO 3166-1 alpha-2, or the provider's own code such as `T1` for Tor; a path has no query. */
+  rows: z.array(z.object({ key: z.string(), value: z.number() })).max(10),
+  /** The newest day's, with the coarsest sampling of any; null where no day was read. */
+  provenance: Provenance.nullable(),
 })
 
 /** How a credential that is polled fares. What is counted and how is in docs/run-states.md. */

@@ -61,6 +61,8 @@ export const REASON_WORDS = {
     'The provider gives no figures for any of the sites.',
     'Look up at the provider which plan they are part of.',
   ),
+  dataset_fields_limited: told('The plan of a site gives fewer fields than one kind of data takes.'),
+  sites_unread: told('Which sites the key reaches could not be asked in the last run.'),
   site_empty: told('One site had no data in the last run.'),
   rows_incomplete: told(
     'The provider left out some of the days that its own totals count.',

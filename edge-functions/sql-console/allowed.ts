@@ -7,6 +7,12 @@ export const SCHEMA = 'warehouse'
 /** The views of schema `warehouse` with their columns. */
 export const RELATIONS: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ['sites', words('site_id name provider time_zone')],
+  [
+    'top_daily',
+    words(`
+      site_id provider dimension window_start window_end rank key value source fetched_at sampling completeness
+    `),
+  ],
   ['runs', words('run_id kind state attempt reason created_at finished_at run_state')],
   ['findings', words('site_id provider kind subject level detail first_seen last_seen resolved_at')],
   ...['metrics_hourly', 'metrics_daily'].map(

@@ -194,6 +194,18 @@ async function seedAgency(sql: postgres.Sql, name: string): Promise<Agency> {
           ${day === 4 ? 'partial' : 'complete'})`
     }
   }
+  for (const day of [2, 3]) {
+    for (const [rank, key, value] of [
+      [0, null, 2],
+      [1, 'DE', 6],
+      [2, 'AT', 2],
+    ] as const) {
+      await sql`insert into flarewatch.facts_top (site_id, tenant_id, provider, dimension, window_start, window_end, rank, key, value,
+          source, fetched_at, sampling, completeness)
+        values (${site}, ${tenant}, 'cloudflare', 'country', ${at(day - 5)}, ${at(day - 4)}, ${rank}, ${key}, ${value}, 'test', now(), 1,
+          'complete')`
+    }
+  }
   return { tenant, user, site, marker }
 }
 

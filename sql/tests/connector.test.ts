@@ -4,10 +4,10 @@ import { SiteId, TenantId } from '../../domain/contracts/ids.ts'
 import { saveLook } from '../../workers/connector/findings-store.ts'
 import type { Look } from '../../workers/connector/providers/provider.ts'
 import { as, asConnector, connectAs, INSUFFICIENT_PRIVILEGE, refusal, rolledBack, type Tx } from './database.ts'
-import { AFTER_LEASE, factOf, findingOf, NOW, seedCredential, seedWorld, type World } from './world.ts'
+import { AFTER_LEASE, factOf, findingOf, NOW, seedCredential, seedWorld, topOf, type World } from './world.ts'
 
 const sql = connectAs('supabase_admin')
-const READABLE = ['credentials', 'sites', 'cursors', 'facts_hourly', 'facts_daily', 'findings'] as const
+const READABLE = ['credentials', 'sites', 'cursors', 'facts_hourly', 'facts_daily', 'facts_top', 'findings'] as const
 
 function inWorld(act: (tx: Tx, world: World) => Promise<void>): Promise<void> {
   return rolledBack(sql, async (tx) => act(tx, await seedWorld(tx)))
@@ -142,6 +142,15 @@ describe('a poll is stored', () => {
         const insert = (inner: Tx) => inner`insert into flarewatch.facts_daily ${inner(fact)}`
         expect(await refusedFor(tx, ash.jobId, NOW, insert)).toBe(INSUFFICIENT_PRIVILEGE)
       }
+      for (const [tenantId, siteId] of [
+        [birch.id, birch.siteId],
+        [birch.id, ash.siteId],
+        [ash.id, birch.siteId],
+      ] as const) {
+        const top = (inner: Tx) =>
+          inner`insert into flarewatch.facts_top ${inner({ ...topOf(tenantId, siteId), rank: 2 })}`
+        expect(await refusedFor(tx, ash.jobId, NOW, top)).toBe(INSUFFICIENT_PRIVILEGE)
+      }
       const cursor = (
         inner: Tx,
       ) => inner`insert into flarewatch.cursors (site_id, dataset, tenant_id, complete_until, updated_at)
@@ -199,6 +208,82 @@ describe('a poll is stored', () => {
         (inner: Tx) => inner`insert into flarewatch.sites (id) values (${randomUUID()})`,
       ]
       for (const attempt of attempts) expect(await refusedFor(tx, ash.jobId, NOW, attempt)).toBe(INSUFFICIENT_PRIVILEGE)
+    }))
+})
+
+describe('a day’s tops', () => {
+  test('T4: are taken back by the job of their site alone, and never changed in place', () =>
+    inWorld(async (tx, { ash, birch }) => {
+      const gone = await asConnector(tx, ash.jobId, NOW, () => tx`delete from flarewatch.facts_top`)
+      expect(gone.count).toBe(1)
+      expect(await tx`select 1 from flarewatch.facts_top where tenant_id = ${birch.id}`).toHaveLength(1)
+      const change = (inner: Tx) => inner`update flarewatch.facts_top set value = 1`
+      expect(await refusedFor(tx, ash.jobId, NOW, change)).toBe(INSUFFICIENT_PRIVILEGE)
+    }))
+
+  test('V5: hold no path with a query, and the rest has no name', () =>
+    inWorld(async (tx, { ash }) => {
+      const top = { ...topOf(ash.id, ash.siteId), dimension: 'path' }
+      for (const wrong of [
+        { key: '/a?token=x' },
+        { key: `/${'a'.repeat(200)}` },
+        { rank: 0 },
+        { rank: 26 },
+        { key: null },
+      ]) {
+        const insert = (inner: Tx) => inner`insert into flarewatch.facts_top ${inner({ ...top, ...wrong })}`
+        expect(await refusedFor(tx, ash.jobId, NOW, insert)).toBe('23514')
+      }
+    }))
+})
+
+describe('sites that a key reaches', () => {
+  const found = ({ id, credentialId }: World['ash']) => ({
+    id: randomUUID(),
+    tenant_id: id,
+    credential_id: credentialId,
+    provider: 'cloudflare',
+    provider_ref: 'f'.repeat(32),
+    name: 'new.example',
+    time_zone: 'UTC',
+    found_at: NOW,
+  })
+
+  test('are added and retired by their own job', () =>
+    inWorld(async (tx, { ash }) => {
+      await asConnector(tx, ash.jobId, NOW, async () => {
+        await tx`insert into flarewatch.sites ${tx(found(ash))} on conflict do nothing`
+        const retired = await tx`update flarewatch.sites set removed_at = ${NOW} where name <> 'new.example'`
+        expect(retired.count).toBe(1)
+        expect(await tx`select 1 from flarewatch.sites where found_at = ${NOW}`).toHaveLength(1)
+      })
+    }))
+
+  test('T4: are nobody else’s: no other tenant’s, credential’s, provider’s or time’s', () =>
+    inWorld(async (tx, { ash, birch }) => {
+      const other = randomUUID()
+      await seedCredential(tx, ash.id, other, NOW)
+      const forged = [
+        { tenant_id: birch.id, credential_id: birch.credentialId },
+        { credential_id: other },
+        { provider: 'stripe' },
+        { found_at: AFTER_LEASE },
+      ]
+      for (const wrong of forged) {
+        const insert = (inner: Tx) => inner`insert into flarewatch.sites ${inner({ ...found(ash), ...wrong })}`
+        expect(await refusedFor(tx, ash.jobId, NOW, insert)).toBe(INSUFFICIENT_PRIVILEGE)
+      }
+      const late = (inner: Tx) => inner`insert into flarewatch.sites ${inner({ ...found(ash), found_at: AFTER_LEASE })}`
+      expect(await refusedFor(tx, ash.jobId, AFTER_LEASE, late)).toBe(INSUFFICIENT_PRIVILEGE)
+      const moved = (inner: Tx) => inner`update flarewatch.sites set credential_id = ${birch.credentialId}`
+      expect(await refusedFor(tx, ash.jobId, NOW, moved)).toBe(INSUFFICIENT_PRIVILEGE)
+      const others = await asConnector(
+        tx,
+        ash.jobId,
+        NOW,
+        () => tx`update flarewatch.sites set removed_at = ${NOW} where tenant_id = ${birch.id}`,
+      )
+      expect(others.count).toBe(0)
     }))
 })
 

@@ -25,6 +25,7 @@ const VISIBLE: Record<string, { readonly aal1: number; readonly aal2: number }> 
   cursors: { aal1: 1, aal2: 1 },
   facts_hourly: { aal1: 1, aal2: 1 },
   facts_daily: { aal1: 1, aal2: 1 },
+  facts_top: { aal1: 1, aal2: 1 },
   findings: { aal1: 1, aal2: 1 },
   receipts: { aal1: 1, aal2: 1 },
   verification_runs: { aal1: 1, aal2: 1 },

@@ -2,7 +2,12 @@
  * Who may do what, in full. A table, role or verb that is not here is not granted; a verb without columns covers the whole
  * row. Adding a line widens what a compromise of that Worker yields: say so in the threat model.
  */
-type Verbs = { readonly select?: Columns; readonly insert?: Columns; readonly update?: Columns }
+type Verbs = {
+  readonly select?: Columns
+  readonly insert?: Columns
+  readonly update?: Columns
+  readonly delete?: 'all'
+}
 type Columns = 'all' | readonly string[]
 
 const HASHED_COLUMNS = [
@@ -20,6 +25,7 @@ const HASHED_COLUMNS = [
   'hash',
 ]
 const NEW_INCIDENT = ['id', 'tenant_id', 'kind', 'seq', 'part', 'detail', 'at']
+const SITE = ['id', 'tenant_id', 'credential_id', 'provider', 'provider_ref', 'name', 'time_zone']
 const FIGURE = [
   'window_end',
   'value',
@@ -97,8 +103,9 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
         'next_poll_at',
         'last_used_at',
         'last_success_at',
+        'sites_seen_at',
       ],
-      update: ['state', 'reason', 'next_poll_at', 'last_used_at', 'last_success_at'],
+      update: ['state', 'reason', 'next_poll_at', 'last_used_at', 'last_success_at', 'sites_seen_at'],
     },
     flarewatch_verifier: { select: ['tenant_id', 'last_used_at'] },
     flarewatch_vault: {
@@ -120,7 +127,9 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
     flarewatch_gateway: { select: 'all' },
     flarewatch_console: { select: ['id', 'tenant_id', 'provider', 'name', 'time_zone'] },
     flarewatch_connector: {
-      select: ['id', 'tenant_id', 'credential_id', 'provider', 'provider_ref', 'name', 'time_zone'],
+      select: [...SITE, 'found_at', 'removed_at'],
+      insert: [...SITE, 'found_at'],
+      update: ['name', 'removed_at'],
     },
   },
   jobs: {
@@ -181,6 +190,11 @@ export const EXPECTED_TABLE_GRANTS: Readonly<Record<string, Readonly<Record<stri
     flarewatch_gateway: { select: 'all' },
     flarewatch_console: { select: 'all' },
     flarewatch_connector: { select: 'all', insert: 'all', update: FIGURE },
+  },
+  facts_top: {
+    flarewatch_gateway: { select: 'all' },
+    flarewatch_console: { select: 'all' },
+    flarewatch_connector: { select: 'all', insert: 'all', delete: 'all' },
   },
   findings: {
     flarewatch_gateway: { select: 'all' },

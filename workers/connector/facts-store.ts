@@ -11,7 +11,7 @@ type Owner = { readonly tenant_id: TenantId; readonly provider: string }
  * which was final already replaces it, and what it was stays beside it. Hours that are past their time are not stored again.
  */
 export async function upsertFacts(sql: Transaction, owner: Owner, chunk: Chunk): Promise<void> {
-  if (chunk.dataset === 'daily') return await replaceFacts(sql, owner, chunk)
+  if (!isHourly(chunk)) return await replaceFacts(sql, owner, chunk)
   const keptFrom = hoursKeptFrom(chunk.fetchedAt)
   const hours = chunk.facts.filter(({ windowStart }) => windowStart >= keptFrom)
   await replaceFacts(sql, owner, { ...chunk, facts: hours })
@@ -20,10 +20,10 @@ export async function upsertFacts(sql: Transaction, owner: Owner, chunk: Chunk):
 
 async function replaceFacts(sql: Transaction, owner: Owner, chunk: Chunk): Promise<void> {
   if (chunk.facts.length === 0) return
-  const isHourly = chunk.dataset === 'hourly'
-  const table = sql(isHourly ? 'flarewatch.facts_hourly' : 'flarewatch.facts_daily')
-  const rollup = isHourly ? sql`, rollup` : sql``
-  const replacedRollup = isHourly ? sql`, rollup = excluded.rollup` : sql``
+  const byHour = isHourly(chunk)
+  const table = sql(byHour ? 'flarewatch.facts_hourly' : 'flarewatch.facts_daily')
+  const rollup = byHour ? sql`, rollup` : sql``
+  const replacedRollup = byHour ? sql`, rollup = excluded.rollup` : sql``
   // What was fetched before its window had ended was not final yet, and a day of the provider's own is no correction of one made of hours.
   const isCorrection = sql`(
     stored.completeness = 'complete' and stored.fetched_at >= stored.window_end and stored.source = excluded.source
@@ -75,6 +75,10 @@ async function rollUp(sql: Transaction, siteId: SiteId, hours: readonly Fact[]):
       array(select jsonb_array_elements_text(${sql.json(metrics)}::jsonb)),
       array(select jsonb_array_elements_text(${sql.json(days)}::jsonb)::timestamptz)
     )`
+}
+
+function isHourly({ dataset }: Chunk): boolean {
+  return dataset === 'hourly' || dataset === 'hourly_rollup'
 }
 
 /**

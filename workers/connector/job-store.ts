@@ -7,7 +7,9 @@ import { isRunReason, type RunReason } from '../../domain/runs/words.ts'
 import type { Sql, Transaction } from '../runtime/database.ts'
 import { insertIncident, planHistory, saveCursor, upsertFacts } from './facts-store.ts'
 import { saveLook } from './findings-store.ts'
-import type { Chunk, Look, PolledSite } from './providers/provider.ts'
+import type { Chunk, Look, PolledSite, SiteList } from './providers/provider.ts'
+import { saveSites } from './site-store.ts'
+import { replaceTops } from './top-store.ts'
 
 /** The lease ran out or went to someone else: what was done for it must not be stored any more. */
 export class LeaseLost extends Error {
@@ -31,6 +33,7 @@ const LeasedJob = z.object({
     .nullable(),
   provider: Provider,
   credential_state: z.enum(['active', 'parked']),
+  sites_seen_at: z.date().nullable(),
   dek_version: z.int(),
   ciphertext: z.instanceof(Uint8Array).refine((bytes) => bytes.length <= MAX_CIPHERTEXT_BYTES),
 })
@@ -43,6 +46,8 @@ const SiteRow = z.object({
   currencies: z.array(z.string()),
   hourly: z.date().nullable(),
   daily: z.date().nullable(),
+  hourly_rollup: z.date().nullable(),
+  paths: z.date().nullable(),
 })
 
 /**
@@ -63,7 +68,7 @@ export class JobStore {
     return this.#bound(jobId, async (sql) => {
       const [row] = await sql`
         select j.id, j.tenant_id, j.credential_id, j.kind, j.attempt, j.reason, c.provider, c.state as credential_state,
-               c.dek_version, c.ciphertext
+               c.sites_seen_at, c.dek_version, c.ciphertext
           from flarewatch.jobs j join flarewatch.credentials c on (c.tenant_id, c.id) = (j.tenant_id, j.credential_id)
          where j.id = ${jobId}`
       return row === undefined ? undefined : LeasedJob.parse(row)
@@ -88,20 +93,27 @@ export class JobStore {
                  select distinct f.currency from flarewatch.facts_daily f where f.site_id = s.id and f.currency <> 'XXX'
                )) as currencies,
                max(c.complete_until) filter (where c.dataset = 'hourly') as hourly,
-               max(c.complete_until) filter (where c.dataset = 'daily') as daily
+               max(c.complete_until) filter (where c.dataset = 'daily') as daily,
+               max(c.complete_until) filter (where c.dataset = 'hourly_rollup') as hourly_rollup,
+               max(c.complete_until) filter (where c.dataset = 'paths') as paths
           from flarewatch.sites s left join flarewatch.cursors c on c.site_id = s.id
-         where s.credential_id = ${job.credential_id}
+         where s.credential_id = ${job.credential_id} and s.removed_at is null
          group by s.id, s.provider_ref, s.time_zone
          order by s.id`
       return z
         .array(SiteRow)
         .parse(rows.slice())
-        .map(({ id, provider_ref, time_zone, currencies, hourly, daily }) => ({
+        .map(({ id, provider_ref, time_zone, currencies, ...cursors }) => ({
           id,
           providerRef: provider_ref,
           timeZone: time_zone,
           currencies,
-          cursors: { hourly: hourly?.getTime() ?? null, daily: daily?.getTime() ?? null },
+          cursors: {
+            hourly: cursors.hourly?.getTime() ?? null,
+            daily: cursors.daily?.getTime() ?? null,
+            hourly_rollup: cursors.hourly_rollup?.getTime() ?? null,
+            paths: cursors.paths?.getTime() ?? null,
+          },
         }))
     })
   }
@@ -110,9 +122,15 @@ export class JobStore {
   store(job: LeasedJob, chunk: Chunk): Promise<void> {
     return this.#whileLeased(job.id, async (sql) => {
       if (chunk.facts.length > 0) await upsertFacts(sql, job, chunk)
+      if (chunk.tops !== undefined) await replaceTops(sql, job, chunk, chunk.tops)
       if (chunk.historyUntil !== undefined) await planHistory(sql, job, chunk, new Date(chunk.historyUntil))
       if (chunk.completeUntil !== null) await saveCursor(sql, job, chunk, new Date(chunk.completeUntil))
     })
+  }
+
+  /** Which sites the key reaches now. */
+  noteSites(job: LeasedJob, list: SiteList): Promise<void> {
+    return this.#whileLeased(job.id, (sql, at) => saveSites(sql, job, list, at))
   }
 
   /** What one look at a site found, and what is found no more. */
@@ -198,11 +216,11 @@ export class JobStore {
   }
 
   /** The lease is held until what is stored for it is there. */
-  #whileLeased(jobId: JobId, act: (sql: Transaction) => Promise<void>): Promise<void> {
-    return this.#bound(jobId, async (sql) => {
+  #whileLeased(jobId: JobId, act: (sql: Transaction, at: Date) => Promise<void>): Promise<void> {
+    return this.#bound(jobId, async (sql, at) => {
       const held = await sql`select 1 from flarewatch.jobs where id = ${jobId} for share`
       if (held.length === 0) throw new LeaseLost()
-      await act(sql)
+      await act(sql, at)
     })
   }
 

@@ -10,6 +10,7 @@ import { type PolledSite, type ProviderAccess, ProviderFailure, type RunReport }
 import { CONNECTORS } from './providers/registry.ts'
 import { type ReconcileParts, reconcile } from './reconcile.ts'
 import { settle, withCredential } from './release.ts'
+import { refreshSites } from './site-list.ts'
 
 /** What a poll needs from outside; the same in workerd and in tests. */
 export type PollParts = ReconcileParts & {
@@ -60,7 +61,7 @@ export function pollJob(parts: PollParts, job: LeasedJob): Promise<Verdict> {
     reserved: 0,
     shortage: (waitMs) => new ProviderFailure('provider_rate_limited', waitMs),
     call: async (access, sites) => {
-      const report = await CONNECTORS[job.provider].poll(access, sites, tools)
+      const report = await refreshSites(parts, job, access, await CONNECTORS[job.provider].poll(access, sites, tools))
       if (report.reason !== 'provider_rate_limited') await reconcileAfter(parts, job, access)
       return report
     },

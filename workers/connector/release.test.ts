@@ -35,6 +35,7 @@ function leased(
     reason: null,
     provider: 'cloudflare',
     credential_state: 'active',
+    sites_seen_at: null,
     dek_version: dekVersion,
     ciphertext,
   }

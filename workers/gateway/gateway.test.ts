@@ -12,6 +12,7 @@ import {
   SessionsResponse,
   SitesResponse,
   StatusResponse,
+  TopResponse,
 } from '../../domain/contracts/api.ts'
 import { TenantId } from '../../domain/contracts/ids.ts'
 import { parseVkey } from '../../domain/note/keys.ts'
@@ -50,6 +51,32 @@ const TENANT_ROUTES = [
   '/api/dead-letters',
 ]
 
+const daysAlone = (days: number) => lastDays(days).replace(/grain=day&?/, '')
+
+describe('the largest shares', () => {
+  const top = (site: string) => ask(`/api/sites/${site}/top?dimension=country&${daysAlone(4)}`, { user: own.user })
+
+  it('are added up over the days, within all that there was', async () => {
+    const { rows, total, days, provenance } = TopResponse.parse(await (await top(own.site)).json())
+    expect([rows, total, days]).toEqual([
+      [
+        { key: 'DE', value: 12 },
+        { key: 'AT', value: 4 },
+      ],
+      20,
+      2,
+    ])
+    expect(provenance).toMatchObject({ source: 'test', sampling: 1 })
+  })
+  it('T4: of another tenant’s site are not found', async () => {
+    expect(await codeOf(await top(other.site))).toEqual([404, 'not_found'])
+  })
+  it('of no known dimension are refused', async () => {
+    const answer = await ask(`/api/sites/${own.site}/top?dimension=ip&${daysAlone(4)}`, { user: own.user })
+    expect(await codeOf(answer)).toEqual([422, 'query_invalid'])
+  })
+})
+
 describe('T4: a user of one tenant', () => {
   it.each(TENANT_ROUTES)('gets nothing of another from %s by naming it', async (path) => {
     const answer = await ask(path, { user: own.user, tenant: other.tenant })
@@ -80,13 +107,15 @@ describe('T4: a user of one tenant', () => {
 })
 
 describe('A1: a user without TOTP', () => {
-  it.each([...TENANT_ROUTES, '/api/sites/SITE/metrics?DAYS', '/api/sites/SITE/findings'])(
-    'reads no tenant data from %s',
-    async (path) => {
-      const concrete = path.replace('SITE', own.site).replace('DAYS', lastDays(2))
-      expect(await codeOf(await ask(concrete, { user: unenrolled }))).toEqual([403, 'totp_enrolment_required'])
-    },
-  )
+  it.each([
+    ...TENANT_ROUTES,
+    '/api/sites/SITE/metrics?DAYS',
+    '/api/sites/SITE/findings',
+    '/api/sites/SITE/top?dimension=country&TOP',
+  ])('reads no tenant data from %s', async (path) => {
+    const concrete = path.replace('SITE', own.site).replace('DAYS', lastDays(2)).replace('TOP', daysAlone(2))
+    expect(await codeOf(await ask(concrete, { user: unenrolled }))).toEqual([403, 'totp_enrolment_required'])
+  })
 
   it('is told that enrolment is missing, and not where they are a member', async () => {
     const me = MeResponse.parse(await (await ask('/api/me', { user: unenrolled, aal: 'aal1' })).json())

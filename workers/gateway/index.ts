@@ -18,6 +18,7 @@ import { endSession, endSessions, sessions } from './routes/sessions.ts'
 import { shreddingCertificate } from './routes/shredding.ts'
 import { status } from './routes/status.ts'
 import { config, credentials, me, receipts, sites } from './routes/tenant.ts'
+import { siteTop } from './routes/tops.ts'
 import { webhooks } from './routes/webhooks.ts'
 import { logKeys, securityPolicy, securityTxt } from './routes/well-known.ts'
 import { withSecurityHeaders } from './security-headers.ts'
@@ -54,6 +55,7 @@ router
   .all('/api/me', me)
   .all('/api/sites', sites)
   .all('/api/sites/:id/metrics', siteMetrics)
+  .all('/api/sites/:id/top', siteTop)
   .all('/api/sites/:id/findings', siteFindings)
   .all('/api/credentials', credentials)
   .all('/api/members', members)

@@ -230,6 +230,7 @@ async function leasedJob(id: string): Promise<LeasedJob> {
     reason: null,
     provider: 'cloudflare',
     credential_state: 'active',
+    sites_seen_at: null,
     dek_version: row?.dek_version ?? 0,
     ciphertext: new Uint8Array(row?.ciphertext ?? []),
   }

@@ -76,6 +76,7 @@ describe('V2: a deleted tenant', () => {
       'jobs',
       'facts_hourly',
       'facts_daily',
+      'facts_top',
     ]) {
       expect([table, await rowsIn(table)]).toEqual([table, 0])
     }

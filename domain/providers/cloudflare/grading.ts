@@ -12,7 +12,7 @@ const MAX_PAGES = 5
 type Zones = { readonly zones: readonly Zone[]; readonly total: number }
 
 /** Zones have no time zone of their own; Cloudflare's days are UTC days. */
-const ZONE_TIME = 'UTC'
+export const ZONE_TIME = 'UTC'
 
 export const cloudflareGrading: Grading = {
   judgeShape: (secret) => {

@@ -62,19 +62,24 @@ function graphqlReply<Fields extends z.ZodRawShape>(zone: z.ZodObject<Fields>) {
 
 const count = z.int().min(0)
 
-/** A dataset's own bounds, in seconds and rows: they limit how far back and how wide one query may read. */
+/** A dataset's own bounds, in seconds, rows and fields: they limit how far back and how wide one query may read. */
 export const DatasetSettings = z.object({
   enabled: z.boolean(),
   notOlderThan: z.int().min(0),
   maxDuration: z.int().min(1),
   maxPageSize: z.int().min(1),
+  maxNumberOfFields: z.int().min(1),
 })
 export type DatasetSettings = z.infer<typeof DatasetSettings>
 
 export const SettingsReply = graphqlReply(
   z.object({
     zoneTag: z.string(),
-    settings: z.object({ httpRequestsAdaptiveGroups: DatasetSettings, httpRequests1dGroups: DatasetSettings }),
+    settings: z.object({
+      httpRequestsAdaptiveGroups: DatasetSettings,
+      httpRequests1hGroups: DatasetSettings,
+      httpRequests1dGroups: DatasetSettings,
+    }),
   }),
 )
 
@@ -90,11 +95,38 @@ export const HourlyGroup = z.object({
 export type HourlyGroup = z.infer<typeof HourlyGroup>
 export const HourlyReply = graphqlReply(z.object({ groups: z.array(HourlyGroup).max(MAX_PAGE_ROWS) }))
 
+const StatusMap = z.array(z.object({ edgeResponseStatus: z.int().min(0).max(65_535), requests: count })).max(1000)
+const rolledUp = { requests: count, bytes: count, cachedBytes: count, threats: count, responseStatusMap: StatusMap }
+
+/** One hour of `httpRequests1hGroups`: a roll-up, not sampled. */
+export const HourlyRollup = z.object({
+  dimensions: z.object({ datetime: z.iso.datetime() }),
+  sum: z.object(rolledUp).pick({ cachedBytes: true, threats: true, responseStatusMap: true }),
+  uniq: z.object({ uniques: count }),
+})
+export type HourlyRollup = z.infer<typeof HourlyRollup>
+export const HourlyRollupReply = graphqlReply(z.object({ groups: z.array(HourlyRollup).max(MAX_PAGE_ROWS) }))
+
+/** More than there are countries. */
+const MAX_COUNTRIES = 500
 /** One UTC day of `httpRequests1dGroups`: a roll-up, not sampled. */
 export const DailyGroup = z.object({
   dimensions: z.object({ date: z.iso.date() }),
-  sum: z.object({ requests: count, bytes: count, cachedBytes: count }),
+  sum: z.object({
+    ...rolledUp,
+    countryMap: z.array(z.object({ clientCountryName: z.string().min(1).max(64), requests: count })).max(MAX_COUNTRIES),
+  }),
   uniq: z.object({ uniques: count }),
 })
 export type DailyGroup = z.infer<typeof DailyGroup>
 export const DailyReply = graphqlReply(z.object({ groups: z.array(DailyGroup).max(MAX_PAGE_ROWS) }))
+
+/** One path of one day, or the day as a whole, of `httpRequestsAdaptiveGroups`. */
+export const PathGroup = z.object({
+  count,
+  dimensions: z.object({ date: z.iso.date(), clientRequestPath: z.string().max(65_536).optional() }),
+  avg: z.object({ sampleInterval: z.number().min(1) }),
+})
+export type PathGroup = z.infer<typeof PathGroup>
+/** By the names that the query gives each day's two lists. */
+export const PathsReply = graphqlReply(z.object({}).catchall(z.array(PathGroup).max(100)))

@@ -1,6 +1,6 @@
 import { HISTORY_MS } from '../../../domain/backfill/retention.ts'
 import type { DatasetName } from '../../../workers/connector/providers/provider.ts'
-import { DATASETS } from '../../simulators/cloudflare/graphql.ts'
+import { DATASETS } from '../../simulators/cloudflare/datasets.ts'
 import { startCloudflareSimulator } from '../../simulators/cloudflare/simulator.ts'
 import {
   DAY_MS,
@@ -18,11 +18,21 @@ const HOURLY = {
   visits: (hour: HourOfTraffic) => hour.visits,
   bytes: (hour: HourOfTraffic) => hour.bytes,
 } as const
+/** What the roll-up of an hour and that of a day both have. */
+const ROLLED_UP = {
+  cached_bytes: (counted: DayOfTraffic) => counted.cachedBytes,
+  unique_visitors: (counted: DayOfTraffic) => counted.uniques,
+  threats: (counted: DayOfTraffic) => counted.threats,
+  responses_1xx: (counted: DayOfTraffic) => ofClass(counted, 1),
+  responses_2xx: (counted: DayOfTraffic) => ofClass(counted, 2),
+  responses_3xx: (counted: DayOfTraffic) => ofClass(counted, 3),
+  responses_4xx: (counted: DayOfTraffic) => ofClass(counted, 4),
+  responses_5xx: (counted: DayOfTraffic) => ofClass(counted, 5),
+} as const
 const DAILY = {
   requests: (day: DayOfTraffic) => day.requests,
   bytes: (day: DayOfTraffic) => day.bytes,
-  cached_bytes: (day: DayOfTraffic) => day.cachedBytes,
-  unique_visitors: (day: DayOfTraffic) => day.uniques,
+  ...ROLLED_UP,
 } as const
 type Hours = readonly (HourOfTraffic | undefined)[]
 /** Of what the provider gives by the hour alone, days are made by Flarewatch. */
@@ -60,6 +70,14 @@ export const openCloudflare: Open = async (options, retentionDays) => {
         counted: { ...counted(world, HOUR_MS, HOURLY, hour), settlingMs: 10 * 60_000, depthMs: depthOf('hourly') },
       },
       {
+        dataset: 'hourly',
+        counted: {
+          ...counted(world, HOUR_MS, ROLLED_UP, hour),
+          settlingMs: 20 * 60_000,
+          depthMs: depthOf('hourly_rollup'),
+        },
+      },
+      {
         dataset: 'daily',
         counted: { ...counted(world, DAY_MS, SUMMED, hours), settlingMs: HOUR_MS, depthMs: depthOf('hourly') },
       },
@@ -69,6 +87,11 @@ export const openCloudflare: Open = async (options, retentionDays) => {
       },
     ],
   }
+}
+
+function ofClass({ statuses }: DayOfTraffic, first: number): number {
+  const own = [...statuses].filter(([status]) => Math.floor(status / 100) === first)
+  return own.reduce((sum, [, requests]) => sum + requests, 0)
 }
 
 function counted<Row, Name extends keyof typeof HOURLY | keyof typeof DAILY>(

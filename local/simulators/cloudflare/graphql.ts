@@ -1,20 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { buildSchema, execute, GraphQLError, parse, validate } from 'graphql'
+import { buildSchema, execute, GraphQLError, type GraphQLResolveInfo, parse, validate } from 'graphql'
 import { z } from 'zod'
 import type { Fault } from '../faults.ts'
+import { type Dataset, type DatasetLimits, type NodeArgs, quota, rowsOfNode } from './datasets.ts'
 import { type Grant, TOKEN_SCOPES } from './tokens.ts'
-import { DAY_MS, HOUR_MS, type World, type WorldZone } from './world.ts'
-
-export const DATASETS = ['httpRequestsAdaptiveGroups', 'httpRequests1dGroups'] as const
-export type Dataset = (typeof DATASETS)[number]
-export type DatasetLimits = { enabled: boolean; notOlderThan: number; maxDuration: number; maxPageSize: number }
-
-/** A paid plan's bounds, as Cloudflare's settings node gives them: seconds and rows. */
-export const DEFAULT_LIMITS: Record<Dataset, DatasetLimits> = {
-  httpRequestsAdaptiveGroups: { enabled: true, notOlderThan: 2_678_400, maxDuration: 259_200, maxPageSize: 10_000 },
-  httpRequests1dGroups: { enabled: true, notOlderThan: 31_622_400, maxDuration: 31_622_400, maxPageSize: 10_000 },
-}
+import type { World, WorldZone } from './world.ts'
 
 export type GraphqlAnswer = { data: unknown; errors: readonly unknown[] | null }
 export type GraphqlContext = {
@@ -22,7 +13,7 @@ export type GraphqlContext = {
   readonly grant: Grant
   readonly limits: Record<Dataset, DatasetLimits>
   readonly now: number
-  readonly bend: (dataset: Dataset, zone: WorldZone) => Fault | undefined
+  readonly bend: (grouped: string, zone: WorldZone) => Fault | undefined
 }
 
 const MAX_ZONES = 10
@@ -70,10 +61,6 @@ function wireError(error: GraphQLError, now: number): unknown {
   }
 }
 
-function quota(message: string): GraphQLError {
-  return new GraphQLError(message, { extensions: { code: 'quota' } })
-}
-
 type ZonesArgs = { filter?: { zoneTag?: string; zoneTag_in?: string[] } }
 
 function zonesField({ filter }: ZonesArgs, context: GraphqlContext): unknown {
@@ -89,105 +76,12 @@ function zonesField({ filter }: ZonesArgs, context: GraphqlContext): unknown {
     return {
       zoneTag: tag,
       settings: context.limits,
-      httpRequestsAdaptiveGroups: (args: HourlyArgs) => hourlyRows(args, zone, context),
-      httpRequests1dGroups: (args: DailyArgs) => dailyRows(args, zone, context),
+      httpRequestsAdaptiveGroups: (args: NodeArgs, _context: unknown, info: GraphQLResolveInfo) =>
+        rowsOfNode('httpRequestsAdaptiveGroups', args, info, zone, context),
+      httpRequests1hGroups: (args: NodeArgs, _context: unknown, info: GraphQLResolveInfo) =>
+        rowsOfNode('httpRequests1hGroups', args, info, zone, context),
+      httpRequests1dGroups: (args: NodeArgs, _context: unknown, info: GraphQLResolveInfo) =>
+        rowsOfNode('httpRequests1dGroups', args, info, zone, context),
     }
   })
-}
-
-type HourlyArgs = { filter?: { datetime_geq?: string; datetime_lt?: string }; limit: number; orderBy?: string[] }
-type DailyArgs = { filter?: { date_geq?: string; date_lt?: string }; limit: number; orderBy?: string[] }
-
-function hourlyRows(args: HourlyArgs, zone: WorldZone, context: GraphqlContext): readonly unknown[] {
-  const dataset = 'httpRequestsAdaptiveGroups'
-  const window = judgeWindow(dataset, args.filter?.datetime_geq, args.filter?.datetime_lt, args.limit, context)
-  const rowOf = (begin: number) => {
-    const hour = context.world.hour(zone, begin, context.now)
-    return (
-      hour && {
-        count: hour.requests,
-        dimensions: { datetimeHour: new Date(begin).toISOString().replace('.000Z', 'Z') },
-        sum: { visits: hour.visits, edgeResponseBytes: hour.bytes },
-        avg: { sampleInterval: hour.sampleInterval },
-      }
-    )
-  }
-  return page({ ...window, step: HOUR_MS, rowOf }, args, context.bend(dataset, zone))
-}
-
-function dailyRows(args: DailyArgs, zone: WorldZone, context: GraphqlContext): readonly unknown[] {
-  const dataset = 'httpRequests1dGroups'
-  const window = judgeWindow(dataset, args.filter?.date_geq, args.filter?.date_lt, args.limit, context)
-  const rowOf = (begin: number) => {
-    const day = context.world.day(zone, begin, context.now)
-    return (
-      day && {
-        dimensions: { date: new Date(begin).toISOString().slice(0, 10) },
-        sum: { requests: day.requests, bytes: day.bytes, cachedBytes: day.cachedBytes },
-        uniq: { uniques: day.uniques },
-      }
-    )
-  }
-  return page({ ...window, step: DAY_MS, rowOf }, args, context.bend(dataset, zone))
-}
-
-function judgeWindow(
-  dataset: Dataset,
-  first: string | undefined,
-  end: string | undefined,
-  limit: number,
-  { limits, now }: GraphqlContext,
-): { from: number; to: number } {
-  const { enabled, notOlderThan, maxDuration, maxPageSize } = limits[dataset]
-  const from = Date.parse(first ?? '')
-  const to = Date.parse(end ?? '')
-  if (!enabled) throw new GraphQLError(`${dataset} is not available for your plan`, { extensions: { code: 'authz' } })
-  if (Number.isNaN(from) || Number.isNaN(to)) throw new GraphQLError(`error parsing args for "${dataset}": time range`)
-  if (!Number.isInteger(limit) || limit < 1 || limit > maxPageSize) {
-    throw quota(`limit must be positive number and not greater than ${maxPageSize}`)
-  }
-  if (from < now - notOlderThan * 1000) throw quota(`cannot request data older than ${notOlderThan}s`)
-  if (to - from > maxDuration * 1000) {
-    throw quota(`query time range is too large. Time range can't be wider than ${maxDuration}s`)
-  }
-  return { from, to }
-}
-
-type Windows = {
-  readonly from: number
-  readonly to: number
-  readonly step: number
-  readonly rowOf: (begin: number) => unknown
-}
-
-function page(
-  windows: Windows,
-  { limit, orderBy }: { readonly limit: number; readonly orderBy?: string[] },
-  fault: Fault | undefined,
-): readonly unknown[] {
-  const { from, to, step } = windows
-  switch (fault?.kind) {
-    case 'empty_result':
-      return []
-    case 'repeated_page': {
-      // The page before the one that was asked for: what a lost cursor gives.
-      const width = Math.max(step, Math.min(to - from, limit * step))
-      return rowsOf({ ...windows, from: from - width, to: from }, orderBy).slice(0, limit)
-    }
-    case 'partial': {
-      const rows = rowsOf(windows, orderBy).slice(0, limit)
-      return rows.slice(0, Math.ceil(rows.length / 2))
-    }
-    default:
-      return rowsOf(windows, orderBy).slice(0, limit)
-  }
-}
-
-function rowsOf({ from, to, step, rowOf }: Windows, orderBy: readonly string[] | undefined): unknown[] {
-  const first = Math.ceil(from / step) * step
-  const count = Math.max(0, Math.ceil((to - first) / step))
-  const rows = Array.from({ length: count }, (_, index) => rowOf(first + index * step)).filter(
-    (row) => row !== undefined,
-  )
-  return orderBy?.some((order) => order.endsWith('_DESC')) ? rows.reverse() : rows
 }

@@ -5,7 +5,8 @@ import { type Answer, parsedBody, readBody, send, serveLoopback } from '../loopb
 import type { ProviderSimulator, SimulatorOptions } from '../provider-simulator.ts'
 import { simulatorSecret } from '../secret.ts'
 import { control } from './control.ts'
-import { answerGraphql, type Dataset, type DatasetLimits, DEFAULT_LIMITS, refusal } from './graphql.ts'
+import { type Dataset, type DatasetLimits, DEFAULT_LIMITS } from './datasets.ts'
+import { answerGraphql, refusal } from './graphql.ts'
 import { answerPurge } from './purge.ts'
 import { CALLS_PER_WINDOW, GRAPHQL_QUERIES_PER_WINDOW, RateLimit } from './rate-limit.ts'
 import { answerRest, malformedAuthorization, refused, wrongToken } from './rest.ts'
@@ -51,7 +52,7 @@ function newState(options: SimulatorOptions): SimulatorState {
   const world = new World(options.seed)
   return Object.assign(new Controlled(options.now), {
     world,
-    tokens: new TokenOffice(simulatorSecret(options.stateDir, 'cloudflare'), world.zones),
+    tokens: new TokenOffice(simulatorSecret(options.stateDir, 'cloudflare'), world),
     limits: structuredClone(DEFAULT_LIMITS),
     calls: new RateLimit(CALLS_PER_WINDOW),
     queries: new RateLimit(GRAPHQL_QUERIES_PER_WINDOW),
@@ -103,7 +104,7 @@ async function graphql(seen: Required<SeenRequest>, grant: Grant, state: Simulat
     return { status: 429, body, headers: { 'retry-after': String(wait) } }
   }
   const { world, limits } = state
-  const bend = (dataset: Dataset, zone: { id: string }) => state.faults.onAnswer(`${seen.path} ${dataset} ${zone.id}`)
+  const bend = (grouped: string, zone: { id: string }) => state.faults.onAnswer(`${seen.path} ${grouped} ${zone.id}`)
   const body = await answerGraphql(parsedBody(seen.body), { world, grant, limits, bend, now: seen.at })
   return { status: 200, body }
 }

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import type { WorldZone } from './world.ts'
+import type { World, WorldZone } from './world.ts'
 
 /**
  * What a token may do. Two are what Flarewatch must cope with: a list without permissions, and no analytics. A token holds its
@@ -20,7 +20,7 @@ export const TOKEN_KINDS = { user: 'cfut_', account: 'cfat_' } as const
 export type TokenKind = keyof typeof TOKEN_KINDS
 
 export type TokenRequest = {
-  /** Zone names; all zones without it. */
+  /** Zone names; without it all zones, those that come later too. */
   readonly zones?: readonly string[] | undefined
   readonly scope: TokenScope
   readonly kind?: TokenKind | undefined
@@ -33,6 +33,9 @@ export type Grant = {
 }
 
 const NONCE_BYTES = 12
+/** The byte of a token for all zones; the others name up to seven, a bit each. */
+const ALL_ZONES = 0xff
+const MAX_NAMED_ZONES = 7
 const BODY_BYTES = NONCE_BYTES + 2
 const MAC_BYTES = 16
 
@@ -42,12 +45,12 @@ const MAC_BYTES = 16
  */
 export class TokenOffice {
   readonly #secret: Buffer
-  readonly #zones: readonly WorldZone[]
+  readonly #world: World
   readonly #revoked = new Set<string>()
 
-  constructor(secret: Buffer, zones: readonly WorldZone[]) {
+  constructor(secret: Buffer, world: World) {
     this.#secret = secret
-    this.#zones = zones
+    this.#world = world
   }
 
   issue(request: TokenRequest): string {
@@ -77,17 +80,21 @@ export class TokenOffice {
       id: body.subarray(0, NONCE_BYTES).toString('hex').padEnd(32, '0'),
       kind,
       scope,
-      zones: this.#zones.filter((_, index) => (bits & (1 << index)) !== 0),
+      zones: this.#world.zones.filter(
+        (zone, index) => (bits === ALL_ZONES || (bits & (1 << index)) !== 0) && !this.#world.isGone(zone),
+      ),
     }
   }
 
   #zoneBits(names: readonly string[] | undefined): number {
-    const unknown = names?.find((name) => !this.#zones.some((zone) => zone.name === name))
-    if (unknown !== undefined) throw new Error(`the simulated world has no zone ${unknown}`)
-    return this.#zones.reduce(
-      (bits, zone, index) => (names === undefined || names.includes(zone.name) ? bits | (1 << index) : bits),
-      0,
-    )
+    if (names === undefined) return ALL_ZONES
+    return names.reduce((bits, name) => {
+      const index = this.#world.zones.findIndex((zone) => zone.name === name)
+      if (index < 0) throw new Error(`the simulated world has no zone ${name}`)
+      if (index >= MAX_NAMED_ZONES)
+        throw new Error(`a token of the simulated world names no more than ${MAX_NAMED_ZONES} zones`)
+      return bits | (1 << index)
+    }, 0)
   }
 
   #mac(kind: TokenKind, body: Buffer): Buffer {

@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto'
+import { addUp, type Breakdown, breakdownOf } from './breakdowns.ts'
 
-/** One hour of one zone, as Cloudflare's two datasets would count it. */
-export type HourOfTraffic = {
+/** One hour of one zone, as Cloudflare's datasets would count it. */
+export type HourOfTraffic = Breakdown & {
   readonly requests: number
   readonly visits: number
   readonly bytes: number
   readonly cachedBytes: number
+  readonly uniques: number
   readonly sampleInterval: number
 }
-export type DayOfTraffic = Omit<HourOfTraffic, 'visits' | 'sampleInterval'> & { readonly uniques: number }
+export type DayOfTraffic = Omit<HourOfTraffic, 'visits' | 'sampleInterval'>
 
 export type WorldZone = {
   readonly id: string
@@ -26,11 +28,13 @@ export const DAY_MS = 24 * HOUR_MS
 /** The world has two years of history by the autumn of 2026, and goes on from there by its clock. */
 export const WORLD_BEGINS = Date.UTC(2024, 9, 1)
 
-const DEMO_ZONES = [
+type ZoneSeed = Omit<WorldZone, 'id' | 'accountId' | 'bytesPerRequest'>
+
+const DEMO_ZONES: readonly ZoneSeed[] = [
   { name: 'northwind-bakery.example', hourlyBase: 420, yearlyGrowth: 0.35, weekendFactor: 1.45, busiestHour: 9 },
   { name: 'harbor-yoga.example', hourlyBase: 130, yearlyGrowth: 0.6, weekendFactor: 0.7, busiestHour: 18 },
   { name: 'atlas-cycles.example', hourlyBase: 960, yearlyGrowth: 0.2, weekendFactor: 1.2, busiestHour: 20 },
-] as const
+]
 
 /** A zone above this many requests an hour is answered from a sample, as adaptive bit rate does. */
 const SAMPLED_ABOVE = 1000
@@ -40,20 +44,48 @@ const SAMPLED_ABOVE = 1000
  * never changes what an hour was.
  */
 export class World {
-  readonly zones: readonly WorldZone[]
+  readonly #zones: WorldZone[]
+  readonly #gone = new Set<string>()
   readonly #seed: number
   /** Days that are over, by zone and begin: they never change, and a year of them is asked for at once. */
   readonly #pastDays = new Map<string, DayOfTraffic | undefined>()
 
   constructor(seed: number) {
     this.#seed = seed
-    const accountId = hexId(`account ${seed}`)
-    this.zones = DEMO_ZONES.map((zone) => ({
+    this.#zones = DEMO_ZONES.map((zone) => this.#zoneOf(zone))
+  }
+
+  /** Every zone that was ever there, in the order in which they came. */
+  get zones(): readonly WorldZone[] {
+    return this.#zones
+  }
+
+  isGone({ name }: WorldZone): boolean {
+    return this.#gone.has(name)
+  }
+
+  /** A zone that its owner adds to the account, or brings back. */
+  add(name: string): WorldZone {
+    this.#gone.delete(name)
+    const known = this.#zones.find((zone) => zone.name === name)
+    if (known !== undefined) return known
+    const added = this.#zoneOf({ name, hourlyBase: 90, yearlyGrowth: 0.1, weekendFactor: 1, busiestHour: 12 })
+    this.#zones.push(added)
+    return added
+  }
+
+  remove(name: string): void {
+    if (!this.#zones.some((zone) => zone.name === name)) throw new Error(`the simulated world has no zone ${name}`)
+    this.#gone.add(name)
+  }
+
+  #zoneOf(zone: ZoneSeed): WorldZone {
+    return {
       ...zone,
-      id: hexId(`zone ${seed} ${zone.name}`),
-      accountId,
+      id: hexId(`zone ${this.#seed} ${zone.name}`),
+      accountId: hexId(`account ${this.#seed}`),
       bytesPerRequest: 18_000 + Math.floor(this.#chance(zone.name, 0) * 30_000),
-    }))
+    }
   }
 
   /** The hour that begins at `begin`, as far as it has happened by `now`; undefined where there is nothing to count. */
@@ -65,7 +97,17 @@ export class World {
     const visits = Math.ceil(requests * (0.12 + 0.06 * this.#chance(`${zone.id} visits`, begin)))
     const bytes = requests * zone.bytesPerRequest
     const cachedBytes = Math.floor(bytes * (0.55 + 0.3 * this.#chance(`${zone.id} cache`, begin)))
-    return { requests, visits, bytes, cachedBytes, sampleInterval: requests > SAMPLED_ABOVE ? 10 : 1 }
+    const uniques = Math.ceil(visits * 0.9)
+    const divided = breakdownOf(`${this.#seed} ${zone.id} ${begin}`, requests)
+    return {
+      ...divided,
+      requests,
+      visits,
+      bytes,
+      cachedBytes,
+      uniques,
+      sampleInterval: requests > SAMPLED_ABOVE ? 10 : 1,
+    }
   }
 
   /** The UTC day that begins at `begin`: the sum of its hours, and visitors who come more than once. */
@@ -82,6 +124,7 @@ export class World {
     if (counted.length === 0) return undefined
     const sum = (pick: (hour: HourOfTraffic) => number) => counted.reduce((total, hour) => total + pick(hour), 0)
     return {
+      ...addUp(counted),
       requests: sum((hour) => hour.requests),
       bytes: sum((hour) => hour.bytes),
       cachedBytes: sum((hour) => hour.cachedBytes),

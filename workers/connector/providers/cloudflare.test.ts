@@ -1,19 +1,30 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SiteId } from '../../../domain/contracts/ids.ts'
+import type { MetricName } from '../../../domain/metrics/definitions.ts'
 import { type CloudflareSimulator, startCloudflareSimulator } from '../../../local/simulators/cloudflare/simulator.ts'
-import { DAY_MS, HOUR_MS, World } from '../../../local/simulators/cloudflare/world.ts'
+import { DAY_MS, type DayOfTraffic, HOUR_MS, World } from '../../../local/simulators/cloudflare/world.ts'
 import { readWholeHistory } from '../../../local/stands/whole-history.ts'
 import { cloudflareHistory, pollCloudflare } from './cloudflare.ts'
-import type { Chunk, Fact, PolledSite, ProviderAccess } from './provider.ts'
+import { listZones } from './cloudflare-zones.ts'
+import {
+  type Chunk,
+  type DatasetName,
+  type DayTop,
+  type Fact,
+  type PolledSite,
+  type ProviderAccess,
+  ProviderFailure,
+} from './provider.ts'
 import { retryAfter } from './request.ts'
 
 const START = Date.UTC(2026, 10, 24, 10, 30)
 const world = new World(11)
 const siteIds = world.zones.map((_, index) => SiteId.parse(`00000000-0000-4000-8000-00000000000${index}`))
 
-/** What the connector keeps in Postgres, as plainly as can be: facts by key, cursors by site. */
+/** What the connector keeps in Postgres, as plainly as can be: facts and tops by key, cursors by site. */
 class Store {
   readonly facts = new Map<string, Fact>()
+  readonly tops = new Map<string, DayTop>()
   readonly cursors = new Map<string, number>()
   readonly chunks: Chunk[] = []
   /** Where the history of a site's dataset ends. */
@@ -22,8 +33,10 @@ class Store {
   async store(chunk: Chunk): Promise<void> {
     this.chunks.push(chunk)
     for (const fact of chunk.facts) {
-      this.facts.set(`${chunk.siteId} ${chunk.dataset} ${fact.metric} ${fact.windowStart}`, fact)
+      const table = chunk.dataset === 'hourly_rollup' ? 'hourly' : chunk.dataset
+      this.facts.set(`${chunk.siteId} ${table} ${fact.metric} ${fact.windowStart}`, fact)
     }
+    for (const top of chunk.tops ?? []) this.tops.set(`${chunk.siteId} ${top.dimension} ${top.windowStart}`, top)
     if (chunk.historyUntil !== undefined) {
       this.until.set(`${chunk.siteId} ${chunk.dataset}`, chunk.historyUntil)
       this.cursors.set(`${chunk.siteId} ${chunk.dataset}`, chunk.historyUntil)
@@ -40,14 +53,23 @@ class Store {
         providerRef: zone.id,
         timeZone: 'UTC',
         currencies: [],
-        cursors: { hourly: cursor('hourly'), daily: cursor('daily') },
+        cursors: {
+          hourly: cursor('hourly'),
+          daily: cursor('daily'),
+          hourly_rollup: cursor('hourly_rollup'),
+          paths: cursor('paths'),
+        },
       }
     })
   }
 
   requests(dataset: 'hourly' | 'daily'): Fact[] {
+    return this.series(dataset, 'requests')
+  }
+
+  series(dataset: 'hourly' | 'daily', metric: MetricName): Fact[] {
     return [...this.facts]
-      .filter(([key]) => key.startsWith(`${siteIds[0]} ${dataset} requests`))
+      .filter(([key]) => key.startsWith(`${siteIds[0]} ${dataset} ${metric} `))
       .map(([, fact]) => fact)
       .sort((a, b) => a.windowStart - b.windowStart)
   }
@@ -95,15 +117,15 @@ function poll(timeoutMs?: number) {
 }
 
 /** All that lies before the first poll; how many slices that took. */
-async function readHistory(): Promise<number> {
+async function readHistory(datasets: readonly DatasetName[] = ['hourly', 'daily']): Promise<number> {
   let slices = 0
   const sites = store.sites()
   const history = cloudflareHistory(accessTo(), sites)
   for (const site of sites) {
-    for (const dataset of ['hourly', 'daily'] as const) {
+    for (const dataset of datasets) {
       const until = store.until.get(`${site.id} ${dataset}`) ?? expect.fail()
-      const read = await readWholeHistory(history, { site, dataset, until }, ({ facts, fetchedAt }) => {
-        void store.store({ siteId: site.id, dataset, facts, completeUntil: null, fetchedAt })
+      const read = await readWholeHistory(history, { site, dataset, until }, (slice) => {
+        void store.store({ siteId: site.id, dataset, ...slice, completeUntil: null })
       })
       slices += read.slices
     }
@@ -130,7 +152,7 @@ describe('a first poll', () => {
     expect(store.requests('daily')).toHaveLength(8)
     const ends = store.requests('hourly')[0]?.windowStart
     expect(store.until.get(`${siteIds[0]} hourly`)).toBe(ends)
-    expect(store.until.size).toBe(2 * world.zones.length)
+    expect(store.until.size).toBe(4 * world.zones.length)
     now += HOUR_MS
     store.until.clear()
     await poll()
@@ -207,41 +229,127 @@ describe('a later poll', () => {
     const asked = await queries()
     now = START + HOUR_MS
     expect(await poll()).toMatchObject({ state: 'complete' })
-    expect((await queries()) - asked).toBe(1 + 2 * world.zones.length)
-    expect(store.facts.size - before).toBe(3 * world.zones.length)
+    // Settings, and of each zone its day, its hours, and the roll-up of the hour that has settled.
+    expect((await queries()) - asked).toBe(1 + 3 * world.zones.length)
+    expect(store.facts.size - before).toBe((3 + 8) * world.zones.length)
     const [last, first] = [store.requests('hourly').at(-2), world.zones[0]]
     expect(last).toMatchObject({ windowStart: Date.UTC(2026, 10, 24, 10), completeness: 'complete' })
     expect(first && world.hour(first, Date.UTC(2026, 10, 24, 10), now)?.requests).toBe(last?.value)
   })
-  it('loses and doubles nothing, whichever faults come between', async () => {
-    for (const kind of [
-      'empty_result',
-      'partial',
-      'server_error',
-      'cut',
-      'repeated_page',
-      'invalid_json',
-      'rate_limited',
-    ]) {
-      await fault(kind, { match: 'httpRequestsAdaptiveGroups', times: 1 })
-      await poll().catch(() => {})
-      now += 10 * 60_000
-    }
-    expect(await poll()).toMatchObject({ state: 'complete' })
-    const faulted = store.requests('hourly').filter(({ completeness }) => completeness === 'complete')
-    store = new Store()
+  it('asks for what waits an hour or a day no sooner than it is there', async () => {
     await poll()
-    const clean = new Map(store.requests('hourly').map((hour) => [hour.windowStart, hour.value]))
-    const kept = faulted.filter(({ windowStart }) => clean.has(windowStart))
-    expect(kept.filter(({ windowStart, value }) => clean.get(windowStart) !== value)).toEqual([])
-    expect(kept.length).toBe(clean.size - 1)
+    const asked = await queries()
+    now = START + 10 * 60_000
+    expect(await poll()).toMatchObject({ state: 'complete' })
+    expect((await queries()) - asked).toBe(1 + 2 * world.zones.length)
+  })
+})
+
+const FAULTS = ['empty_result', 'partial', 'server_error', 'cut', 'repeated_page', 'invalid_json', 'rate_limited']
+
+describe('three days, polled while everything goes wrong', () => {
+  it('L1: give every figure, country and path as the provider has it in its books', async () => {
+    const until = now
+    now -= 3 * DAY_MS
+    for (let round = 0; now < until; round += 1, now += 4 * HOUR_MS) {
+      const kind = FAULTS[round % FAULTS.length] ?? ''
+      const match = ['Settings', 'Daily(', 'Hourly(', 'HourlyRollup(', 'Paths('][round % 5] ?? ''
+      await fault(kind, { match: round % 7 === 0 || isBent(kind) ? '' : match, times: 1 + (round % 3) })
+      await poll().catch((error: unknown) => expect(error).toBeInstanceOf(ProviderFailure))
+      await fetch(`${simulator.controlUrl}/faults`, { method: 'DELETE' })
+    }
+    now = until
+    expect(await poll()).toMatchObject({ state: 'complete', reason: null })
+    expectBooks(until, 4)
+    now += HOUR_MS
+    await readHistory(['daily', 'hourly_rollup', 'paths'])
+    expect(store.tops.get(`${siteIds[0]} path ${Date.UTC(2026, 9, 27)}`)?.shares).toHaveLength(25)
+    expectBooks(until, 20)
+  })
+})
+
+const isBent = (kind: string) => ['empty_result', 'partial', 'repeated_page'].includes(kind)
+
+function expectBooks(until: number, days: number): void {
+  const zone = world.zones[0]
+  if (zone === undefined) throw new Error('the world has no zone')
+  const stored = (dataset: 'hourly' | 'daily', from: number, to: number) =>
+    Object.fromEntries(
+      [...store.facts]
+        .filter(
+          ([key, { windowStart }]) =>
+            key.startsWith(`${siteIds[0]} ${dataset} `) && windowStart >= from && windowStart < to,
+        )
+        .map(([, { metric, windowStart, value }]) => [`${metric} ${windowStart}`, value]),
+    )
+  const golden: Record<string, number> = {}
+  const note = (begin: number, figures: Record<string, number>) => {
+    for (const [metric, value] of Object.entries(figures)) golden[`${metric} ${begin}`] = value
+  }
+  const [firstHour, lastHour] = [until - Math.min(days, 4) * DAY_MS, Date.UTC(2026, 10, 24, 10)]
+  for (let begin = Math.ceil(firstHour / HOUR_MS) * HOUR_MS; begin < lastHour; begin += HOUR_MS) {
+    const hour = world.hour(zone, begin, until)
+    if (hour === undefined) throw new Error('an hour without traffic')
+    note(begin, { ...rolledUp(hour), requests: hour.requests, visits: hour.visits, bytes: hour.bytes })
+  }
+  expect(stored('hourly', firstHour, lastHour)).toEqual(golden)
+
+  const today = Date.UTC(2026, 10, 24)
+  for (const key of Object.keys(golden)) delete golden[key]
+  for (let begin = today - days * DAY_MS; begin < today; begin += DAY_MS) {
+    const day = world.day(zone, begin, until)
+    if (day === undefined) throw new Error('a day without traffic')
+    note(begin, { ...rolledUp(day), requests: day.requests, bytes: day.bytes })
+    const [countries, paths] = ['country', 'path'].map((dimension) =>
+      store.tops.get(`${siteIds[0]} ${dimension} ${begin}`),
+    )
+    expect(shown(countries)).toEqual(largest(day.countries))
+    expect(shown(paths)).toEqual(largest(new Map([...day.paths].filter(([, count]) => count >= 10))))
+    expect([wholeOf(countries), wholeOf(paths)]).toEqual([day.requests, day.requests])
+    expect([countries?.source, paths?.source, paths?.completeness]).toEqual([
+      'cloudflare.httpRequests1dGroups',
+      'cloudflare.httpRequestsAdaptiveGroups',
+      'complete',
+    ])
+  }
+  expect(stored('daily', today - days * DAY_MS, today)).toEqual(golden)
+}
+
+function rolledUp({ cachedBytes, uniques, threats, statuses }: DayOfTraffic): Record<string, number> {
+  const classes = [1, 2, 3, 4, 5].map((first) => {
+    const own = [...statuses].filter(([status]) => Math.floor(status / 100) === first)
+    return [`responses_${first}xx`, own.reduce((sum, [, count]) => sum + count, 0)]
+  })
+  return { cached_bytes: cachedBytes, unique_visitors: uniques, threats, ...Object.fromEntries(classes) }
+}
+const largest = (all: ReadonlyMap<string, number>) =>
+  [...all].sort(([a, many], [b, more]) => more - many || (a < b ? -1 : 1)).slice(0, 25)
+const shown = (top: DayTop | undefined) => top?.shares.map(({ key, value }) => [key, value])
+const wholeOf = (top: DayTop | undefined) => top?.shares.reduce((sum, { value }) => sum + value, top.rest)
+
+describe('the zones of a token', () => {
+  it('are listed with those that were added since, and without those that are gone', async () => {
+    const { sites } = await listZones(accessTo())
+    await control('zones', { name: 'new-client.example' })
+    await control('zones/remove', { name: 'harbor-yoga.example' })
+    const later = await listZones(accessTo())
+    expect([sites.length, later.whole]).toEqual([3, true])
+    expect(later.sites.map(({ name }) => name)).toEqual([
+      'northwind-bakery.example',
+      'atlas-cycles.example',
+      'new-client.example',
+    ])
+  })
+  it('that come as an empty list are no proof that all are gone', async () => {
+    for (const { name } of world.zones) await control('zones/remove', { name })
+    await expect(listZones(accessTo())).rejects.toMatchObject({ code: 'provider_reply_invalid' })
   })
 })
 
 describe('a run in the first minutes of an hour', () => {
   it('reads the hour that has just ended, however the pages are cut, and calls it unfinished', async () => {
     now = Date.UTC(2026, 10, 24, 11, 2)
-    await fault('partial', { times: 1000 })
+    await fault('partial', { times: 1000, match: 'httpRequestsAdaptiveGroups datetimeHour' })
     expect(await poll()).toMatchObject({ state: 'complete' })
     const ended = store.requests('hourly').find(({ windowStart }) => windowStart === Date.UTC(2026, 10, 24, 10))
     expect(ended).toMatchObject({ completeness: 'partial' })
@@ -249,6 +357,23 @@ describe('a run in the first minutes of an hour', () => {
 })
 
 describe('a run that is not whole', () => {
+  it('is partial when the plan gives fewer fields than a dataset takes, and asks for the others alone', async () => {
+    await control('limits', { dataset: 'httpRequests1hGroups', maxNumberOfFields: 5 })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'dataset_fields_limited' })
+    expect(store.series('hourly', 'threats')).toEqual([])
+    expect(store.series('daily', 'threats')).toHaveLength(8)
+  })
+  it('is partial when a list of paths is cut short, which takes the place of none', async () => {
+    await fault('partial', { times: 1000, match: 'clientRequestPath' })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'provider_reply_invalid' })
+    expect([...store.tops.values()].filter(({ dimension }) => dimension === 'path')).toEqual([])
+    expect(store.requests('hourly').length).toBeGreaterThan(40)
+  })
+  it('is whole without what is not in the plan', async () => {
+    await control('limits', { dataset: 'httpRequests1hGroups', enabled: false })
+    expect(await poll()).toMatchObject({ state: 'complete' })
+    expect(store.series('hourly', 'threats')).toEqual([])
+  })
   it('is empty when nothing comes, and moves no cursor into the last two days', async () => {
     await fault('empty_result', { times: 1000 })
     expect(await poll()).toMatchObject({ state: 'empty', reason: 'run_empty', facts: 0 })

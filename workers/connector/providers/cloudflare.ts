@@ -1,17 +1,11 @@
 import { HISTORY_MS } from '../../../domain/backfill/retention.ts'
-import { METRICS, type MetricName } from '../../../domain/metrics/definitions.ts'
-import {
-  type DailyGroup,
-  type DatasetSettings,
-  type HourlyGroup,
-  MAX_PAGE_ROWS,
-} from '../../../domain/providers/cloudflare/schemas.ts'
+import { type DatasetSettings, MAX_PAGE_ROWS } from '../../../domain/providers/cloudflare/schemas.ts'
 import type { RunReason } from '../../../domain/runs/words.ts'
 import { CloudflareClient, ZONES_PER_QUERY, type ZoneSettings } from './cloudflare-client.ts'
+import { DAILY, type Dataset, factsOf, HOURLY, HOURLY_ROLLUP, PATHS, topsOf } from './cloudflare-datasets.ts'
 import { connectorOf, type RunEnd } from './connector.ts'
 import {
   type DatasetName,
-  type Fact,
   type History,
   type PolledSite,
   type ProviderAccess,
@@ -24,6 +18,7 @@ import {
   cursorAfter,
   type DatasetBounds,
   oldestWindow,
+  type Plan,
   planWindows,
   readBefore,
   readWindows,
@@ -32,63 +27,8 @@ import {
   type WindowedRows,
 } from './window-reader.ts'
 
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
-/** Events reach Cloudflare's datasets minutes late; a day's roll-up is built after its last hour. */
-const SETTLING_MS: { readonly [Name in DatasetName]: number } = { hourly: 10 * 60_000, daily: 60 * 60_000 }
-/** What is held in memory and written in one transaction. */
-const MAX_CHUNK_WINDOWS = 400
-/** A first poll's own part; the rest is history. */
-const RECENT_MS: { readonly [Name in DatasetName]: number } = { hourly: 2 * DAY_MS, daily: 7 * DAY_MS }
-/** A stretch that is known already proves what is read before it: long enough for a site with quiet nights. */
-const PROOF_WINDOWS = 12
 /** A run that takes longer ends as partial; the next one goes on from its cursors. */
 const MAX_RUN_MS = 4 * 60_000
-
-type Dataset<Row> = {
-  readonly name: DatasetName
-  readonly source: string
-  readonly windowMs: number
-  readonly beginOf: (row: Row) => number
-  readonly ask: (
-    client: CloudflareClient,
-    zone: string,
-    from: number,
-    to: number,
-    limit: number,
-  ) => Promise<readonly Row[]>
-  readonly samplingOf: (row: Row) => number
-  readonly values: (row: Row) => readonly (readonly [MetricName, number])[]
-}
-
-const HOURLY: Dataset<HourlyGroup> = {
-  name: 'hourly',
-  source: 'cloudflare.httpRequestsAdaptiveGroups',
-  windowMs: HOUR_MS,
-  beginOf: ({ dimensions }) => Date.parse(dimensions.datetimeHour),
-  ask: (client, ...range) => client.hourly(...range),
-  samplingOf: ({ avg }) => avg.sampleInterval,
-  values: ({ count, sum }) => [
-    ['requests', count],
-    ['visits', sum.visits],
-    ['bytes', sum.edgeResponseBytes],
-  ],
-}
-
-const DAILY: Dataset<DailyGroup> = {
-  name: 'daily',
-  source: 'cloudflare.httpRequests1dGroups',
-  windowMs: DAY_MS,
-  beginOf: ({ dimensions }) => Date.parse(dimensions.date),
-  ask: (client, ...range) => client.daily(...range),
-  samplingOf: () => 1,
-  values: ({ sum, uniq }) => [
-    ['requests', sum.requests],
-    ['bytes', sum.bytes],
-    ['cached_bytes', sum.cachedBytes],
-    ['unique_visitors', uniq.uniques],
-  ],
-}
 
 type Read = {
   readonly site: string
@@ -104,31 +44,52 @@ type Read = {
 
 const ZONE_FORBIDDEN = 'provider_zone_forbidden'
 
-function forbidden({ id }: PolledSite, dataset: DatasetName): Read {
-  return { site: id, dataset, rows: 0, silent: false, enabled: true, reason: ZONE_FORBIDDEN }
-}
-
-/** One run over all sites of a credential: hourly and daily traffic, each from its own cursor. */
+/** One run over all sites of a credential, each dataset from its own cursor: the figures of all before the breakdowns of any. */
 export const pollCloudflare = connectorOf(async (access, sites, tools) => {
   const client = new CloudflareClient(access)
-  const deadline = (await tools.clock()) + MAX_RUN_MS
-  const reads: Read[] = []
+  const run = { client, tools, deadline: (await tools.clock()) + MAX_RUN_MS }
   const settings = await settingsOf(client, sites)
-  for (const site of sites) {
-    const own = settings.get(site.providerRef)
-    if (own === undefined) {
-      reads.push(forbidden(site, 'daily'))
-      continue
-    }
-    const daily = await unlessForbidden(() => readDataset(DAILY, own.daily, site, client, tools, deadline))
-    const hourly = await unlessForbidden(() => readDataset(HOURLY, own.hourly, site, client, tools, deadline))
-    reads.push(daily ?? forbidden(site, 'daily'), hourly ?? forbidden(site, 'hourly'))
+  const reads: Read[] = []
+  for (const read of [
+    readerOf(DAILY, run),
+    readerOf(HOURLY, run),
+    readerOf(HOURLY_ROLLUP, run),
+    readerOf(PATHS, run),
+  ]) {
+    for (const site of sites) reads.push(await read(site, settings.get(site.providerRef)))
   }
   if (sites.length > 0 && reads.every(({ reason }) => reason === ZONE_FORBIDDEN)) {
     throw new ProviderFailure('provider_forbidden')
   }
   return judgeReads(reads)
 })
+
+type Run = { readonly client: CloudflareClient; readonly tools: RunTools; readonly deadline: number }
+
+function readerOf<Row>(dataset: Dataset<Row>, run: Run) {
+  return async (site: PolledSite, settings: ZoneSettings | undefined): Promise<Read> => {
+    const unread = { site: site.id, dataset: dataset.name, rows: 0, silent: false, enabled: true }
+    if (settings === undefined) return { ...unread, reason: ZONE_FORBIDDEN }
+    try {
+      return await readDataset(dataset, settings[dataset.node], site, run)
+    } catch (error) {
+      if (!(error instanceof ProviderFailure) || !isOfOneDataset(error, dataset)) throw error
+      return { ...unread, reason: error.code }
+    }
+  }
+}
+
+const ANSWERS_NOT_TAKEN: ReadonlySet<string> = new Set([
+  'provider_query_refused',
+  'provider_reply_invalid',
+  'provider_reply_too_large',
+  'page_repeated',
+])
+
+/** A zone that is closed hides no other; and a breakdown that is not to be had spoils no figure, but the run is not whole. */
+function isOfOneDataset<Row>({ code }: ProviderFailure, { waits }: Dataset<Row>): boolean {
+  return code === ZONE_FORBIDDEN || (waits && ANSWERS_NOT_TAKEN.has(code))
+}
 
 /**
  * An empty or incomplete run is named as what it is: only a run that read every dataset to its end is `complete`, and only one in which
@@ -184,20 +145,19 @@ async function readDataset<Row>(
   dataset: Dataset<Row>,
   settings: DatasetSettings,
   site: PolledSite,
-  client: CloudflareClient,
-  tools: RunTools,
-  deadline: number,
+  { client, tools, deadline }: Run,
 ): Promise<Read> {
-  const read = { site: site.id, dataset: dataset.name, silent: false, enabled: settings.enabled }
-  // Not in the zone's plan: there is nothing to wait for.
-  if (!settings.enabled) return { ...read, rows: 0, reason: null }
-  const { windowMs } = dataset
+  const { name, windowMs } = dataset
+  const read = { site: site.id, dataset: name, silent: false, enabled: isInPlan(dataset, settings) }
+  if (!read.enabled) return { ...read, rows: 0, reason: null }
+  if (settings.maxNumberOfFields < dataset.fields) return { ...read, rows: 0, reason: 'dataset_fields_limited' }
   const now = await tools.clock()
-  const cursor = site.cursors[dataset.name]
+  const cursor = site.cursors[name] ?? null
   const { chunks, endedUntil, completeUntil } = planWindows(boundsOf(dataset, settings), cursor, now)
+  const asked = dataset.waits ? chunksUntil(chunks, completeUntil) : chunks
   const source = rowsOfZone(dataset, client, site)
   let count = 0
-  for (const chunk of chunks) {
+  for (const chunk of asked) {
     const fetchedAt = await tools.clock()
     if (fetchedAt > deadline) return { ...read, rows: count, reason: 'run_too_long' }
     const limit = pageLimit(settings)
@@ -206,26 +166,50 @@ async function readDataset<Row>(
     const lastRowEnd = last === undefined ? undefined : dataset.beginOf(last) + windowMs
     await tools.store({
       siteId: site.id,
-      dataset: dataset.name,
-      facts: rows.flatMap((row) => factsOf(dataset, row, completeUntil)),
+      dataset: name,
+      ...storedOf(dataset, rows, completeUntil),
       completeUntil: cursorAfter(chunk, lastRowEnd, completeUntil, windowMs, now),
-      ...(cursor === null && chunk === chunks[0] ? { historyUntil: chunk.from } : {}),
+      ...(cursor === null && chunk === asked[0] ? { historyUntil: chunk.from } : {}),
       fetchedAt,
     })
     count += rows.length
   }
-  const from = chunks[0]?.from ?? completeUntil
+  const from = asked[0]?.from ?? completeUntil
   const silent = count === 0 && from < completeUntil && from > silenceBelievedUntil(windowMs, now)
   return { ...read, rows: count, silent, reason: null }
 }
 
-function boundsOf<Row>({ name, windowMs }: Dataset<Row>, settings: DatasetSettings): DatasetBounds {
+/** What is not in the zone's plan, or only in windows shorter than ours, is not waited for. */
+function isInPlan<Row>({ windowMs }: Dataset<Row>, { enabled, maxDuration }: DatasetSettings): boolean {
+  return enabled && maxDuration * 1000 >= windowMs
+}
+
+/** What has settled of the chunks: nothing of it changes any more. */
+function chunksUntil(chunks: Plan['chunks'], until: number): Plan['chunks'] {
+  return chunks.filter(({ from }) => from < until).map(({ from, to }) => ({ from, to: Math.min(to, until) }))
+}
+
+function storedOf<Row>(
+  dataset: Dataset<Row>,
+  rows: readonly Row[],
+  completeUntil: number,
+): Pick<Slice, 'facts' | 'tops'> {
+  return {
+    facts: rows.flatMap((row) => factsOf(dataset, row, completeUntil)),
+    tops: rows.flatMap((row) => topsOf(dataset, row, completeUntil)),
+  }
+}
+
+function boundsOf<Row>(
+  { name, windowMs, settlingMs, maxWindows, recentMs }: Dataset<Row>,
+  settings: DatasetSettings,
+): DatasetBounds {
   return {
     windowMs,
-    settlingMs: SETTLING_MS[name],
+    settlingMs,
     notOlderThanMs: Math.min(settings.notOlderThan * 1000, HISTORY_MS[name]),
-    maxDurationMs: Math.min(settings.maxDuration * 1000, MAX_CHUNK_WINDOWS * windowMs),
-    recentMs: RECENT_MS[name],
+    maxDurationMs: Math.min(settings.maxDuration * 1000, maxWindows * windowMs),
+    recentMs,
   }
 }
 
@@ -255,63 +239,37 @@ export function cloudflareHistory(access: ProviderAccess, sites: readonly Polled
     if (own === undefined) throw new ProviderFailure(ZONE_FORBIDDEN)
     return own
   }
+  const readers = {
+    hourly: historyOf(HOURLY, access, client),
+    daily: historyOf(DAILY, access, client),
+    hourly_rollup: historyOf(HOURLY_ROLLUP, access, client),
+    paths: historyOf(PATHS, access, client),
+  }
   return {
-    oldest: async (site, name) => {
-      const [{ [name]: settings }, now] = [await settingsFor(site), await access.clock()]
-      if (!settings.enabled) return Number.POSITIVE_INFINITY
-      return oldestWindow(name === 'hourly' ? boundsOf(HOURLY, settings) : boundsOf(DAILY, settings), now)
-    },
-    readNewest: async (site, name, range) => {
-      const { [name]: settings } = await settingsFor(site)
-      const slice = { client, clock: access.clock, settings, site, range }
-      return name === 'hourly' ? readSlice(HOURLY, slice) : readSlice(DAILY, slice)
-    },
+    oldest: async (site, name) => readers[name].oldest(await settingsFor(site)),
+    readNewest: async (site, name, range) => readers[name].readSlice(await settingsFor(site), site, range),
   }
 }
 
-async function readSlice<Row>(
-  dataset: Dataset<Row>,
-  {
-    client,
-    clock,
-    settings,
-    site,
-    range,
-  }: {
-    readonly client: CloudflareClient
-    readonly clock: () => Promise<number>
-    readonly settings: DatasetSettings
-    readonly site: PolledSite
-    readonly range: Range
-  },
-): Promise<Slice> {
-  const { windowMs } = dataset
-  const fetchedAt = await clock()
-  const step = stepOf(boundsOf(dataset, settings))
-  const proofMs = Math.min(PROOF_WINDOWS * windowMs, step - windowMs)
-  const now = Math.floor(fetchedAt / windowMs) * windowMs + windowMs
-  const to = Math.min(Math.ceil(range.to / windowMs) * windowMs, now)
-  const oldest = Math.ceil(range.from / windowMs) * windowMs
-  const from = Math.max(oldest, to - step + proofMs)
-  const knownUntil = Math.max(to, Math.min(to + proofMs, now))
-  const rows = await readBefore(rowsOfZone(dataset, client, site), { from, to, knownUntil, limit: pageLimit(settings) })
-  const completeUntil = Math.floor((fetchedAt - SETTLING_MS[dataset.name]) / windowMs) * windowMs
-  const facts = rows.flatMap((row) => factsOf(dataset, row, completeUntil))
-  return { from: from === oldest ? range.from : from, facts, fetchedAt }
-}
-
-function factsOf<Row>(dataset: Dataset<Row>, row: Row, completeUntil: number): Fact[] {
-  const windowStart = dataset.beginOf(row)
-  const windowEnd = windowStart + dataset.windowMs
-  return dataset.values(row).map(([metric, value]) => ({
-    metric,
-    unit: METRICS[metric].unit,
-    currency: null,
-    windowStart,
-    windowEnd,
-    value,
-    source: dataset.source,
-    sampling: dataset.samplingOf(row),
-    completeness: windowEnd <= completeUntil ? 'complete' : 'partial',
-  }))
+function historyOf<Row>(dataset: Dataset<Row>, { clock }: ProviderAccess, client: CloudflareClient) {
+  const { node, windowMs, fields, proofWindows, settlingMs } = dataset
+  const oldest = async ({ [node]: settings }: ZoneSettings): Promise<number> => {
+    if (!isInPlan(dataset, settings) || settings.maxNumberOfFields < fields) return Number.POSITIVE_INFINITY
+    return oldestWindow(boundsOf(dataset, settings), await clock())
+  }
+  const readSlice = async ({ [node]: settings }: ZoneSettings, site: PolledSite, range: Range): Promise<Slice> => {
+    const fetchedAt = await clock()
+    const step = stepOf(boundsOf(dataset, settings))
+    const proofMs = Math.min(proofWindows * windowMs, step - windowMs)
+    const now = Math.floor(fetchedAt / windowMs) * windowMs + windowMs
+    const to = Math.min(Math.ceil(range.to / windowMs) * windowMs, now)
+    const oldest = Math.ceil(range.from / windowMs) * windowMs
+    const from = Math.max(oldest, to - step + proofMs)
+    const knownUntil = Math.max(to, Math.min(to + proofMs, now))
+    const limit = pageLimit(settings)
+    const rows = await readBefore(rowsOfZone(dataset, client, site), { from, to, knownUntil, limit })
+    const completeUntil = Math.floor((fetchedAt - settlingMs) / windowMs) * windowMs
+    return { from: from === oldest ? range.from : from, ...storedOf(dataset, rows, completeUntil), fetchedAt }
+  }
+  return { oldest, readSlice }
 }

@@ -1,7 +1,10 @@
+import type { z } from 'zod'
+import type { TopDimension } from '../../../domain/contracts/api.ts'
 import type { SiteId } from '../../../domain/contracts/ids.ts'
 import type { RunState } from '../../../domain/contracts/runs.ts'
 import type { FindingKind } from '../../../domain/findings/kinds.ts'
 import type { MetricName, Unit } from '../../../domain/metrics/definitions.ts'
+import type { Top } from '../../../domain/metrics/tops.ts'
 import type { RunReason } from '../../../domain/runs/words.ts'
 
 /** Why a call to a provider gave nothing. Stable words: they reach the job, the credential line and the audit log. */
@@ -36,7 +39,8 @@ export class ProviderFailure extends Error {
   }
 }
 
-export type DatasetName = 'hourly' | 'daily'
+/** The last two are Cloudflare's alone, each with a reach of its own and so a cursor. */
+export type DatasetName = 'hourly' | 'daily' | 'hourly_rollup' | 'paths'
 export type PolledSite = {
   readonly id: SiteId
   readonly providerRef: string
@@ -45,7 +49,9 @@ export type PolledSite = {
   /** Those that its figures are in so far. */
   readonly currencies: readonly string[]
   /** Unix milliseconds up to which each dataset is complete; null before the first poll. */
-  readonly cursors: { readonly [Name in DatasetName]: number | null }
+  readonly cursors: { readonly hourly: number | null; readonly daily: number | null } & {
+    readonly [Name in DatasetName]?: number | null
+  }
 }
 
 export type Fact = {
@@ -62,11 +68,23 @@ export type Fact = {
   readonly completeness: 'complete' | 'partial'
 }
 
+/** The largest shares of a day's requests; a later reading of the day replaces them all. */
+export type DayTop = Top & {
+  readonly dimension: z.infer<typeof TopDimension>
+  readonly windowStart: number
+  readonly windowEnd: number
+  readonly source: string
+  /** Of the whole, and so of the rest. */
+  readonly sampling: number
+  readonly completeness: 'complete' | 'partial'
+}
+
 /** What is stored in one transaction: facts, where they come from, and how far the site is now complete. */
 export type Chunk = {
   readonly siteId: SiteId
   readonly dataset: DatasetName
   readonly facts: readonly Fact[]
+  readonly tops?: readonly DayTop[]
   readonly completeUntil: number | null
   /** Of a first poll alone: where it began. What lies before it is its history, which is then planned. */
   readonly historyUntil?: number
@@ -120,13 +138,20 @@ export type RunTools = {
   readonly storeFindings: (look: Look) => Promise<void>
 }
 
+/** What a key reaches now. Not `whole` where the provider has more than are read: what is missing then may still be there. */
+export type SiteList = {
+  readonly sites: readonly { readonly providerRef: string; readonly name: string; readonly timeZone: string }[]
+  readonly whole: boolean
+}
+export type SiteLister = (access: ProviderAccess) => Promise<SiteList>
+
 /** One run over all sites of a credential, each from its own cursors; a first one reads recent windows alone. */
 export type Poll = (access: ProviderAccess, sites: readonly PolledSite[], tools: RunTools) => Promise<RunReport>
 
 /** Half-open, in Unix milliseconds, on the dataset's own windows. */
 export type Range = { readonly from: number; readonly to: number }
 /** The newest part of a range, whole from `from` on. `from` is the range's own where nothing is left of it. */
-export type Slice = { readonly from: number; readonly facts: readonly Fact[]; readonly fetchedAt: number }
+export type Slice = { readonly from: number } & Pick<Chunk, 'facts' | 'tops' | 'fetchedAt'>
 
 /** What lies before a first poll. Made anew for each job, so that it may keep what it learned of the provider meanwhile. */
 export type History = {

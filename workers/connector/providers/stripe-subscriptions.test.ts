@@ -43,6 +43,7 @@ class Store {
       if (fact.source !== 'stripe.subscriptions') continue
       this.facts.set(`${fact.metric} ${fact.windowStart} ${fact.currency}`, fact)
     }
+    if (dataset !== 'hourly' && dataset !== 'daily') throw new Error(`${dataset} is not of Stripe`)
     if (completeUntil !== null) this[dataset] = Math.max(this[dataset] ?? 0, completeUntil)
   }
 
