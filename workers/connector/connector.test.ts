@@ -134,6 +134,24 @@ describe('the road of one credential', () => {
     expect((await facts()).daily).toBeGreaterThan(3 * 10 * 360)
   })
 
+  it('finds a zone that was added, polls one no more that is gone, and does again when it is back', async () => {
+    const sites = () => stack.sql`
+      select name, found_at, removed_at from flarewatch.sites where tenant_id = ${agency.tenantId}
+        and name in ('harbor-yoga.example', 'new-client.example') order by name`
+    await control('POST', 'zones', { name: 'new-client.example' })
+    await control('POST', 'zones/remove', { name: 'harbor-yoga.example' })
+    await pollOnce()
+    const at = new Date(stack.now)
+    const [gone, added] = await sites()
+    expect(gone).toEqual({ name: 'harbor-yoga.example', found_at: null, removed_at: at })
+    expect(added).toEqual({ name: 'new-client.example', found_at: at, removed_at: null })
+    await control('POST', 'zones', { name: 'harbor-yoga.example' })
+    await control('POST', 'zones/remove', { name: 'new-client.example' })
+    stack.now += HOUR
+    await pollOnce()
+    expect((await sites()).map(({ removed_at }) => removed_at)).toEqual([null, new Date(stack.now)])
+  })
+
   it('goes on from the saved cursors: an hour later one more hour, the last one made complete, nothing doubled', async () => {
     expect((await pollOnce()).delivery).toBe('acked')
     const [before, asked] = [await facts(), await calls()]
