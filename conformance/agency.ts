@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Answer, enrolTotp, type Person, signUp } from './person.ts'
+import { type Answer, type Caller, enrolTotp, type Person, signUp } from './person.ts'
 import { type Body, requestDigest } from './request-digest.ts'
 import type { RunFile } from './run-file.ts'
 
@@ -38,7 +38,7 @@ export async function foundAgency(run: RunFile): Promise<Agency> {
 
 /** The token for one act on one target, by the request that the function is to get. */
 export async function mintStepUp(
-  person: Person,
+  person: Caller,
   { action, target_id }: { readonly action: string; readonly target_id: string },
   request: Body & { readonly tenant_id: string },
 ): Promise<string> {
@@ -51,7 +51,7 @@ export async function mintStepUp(
 
 /** Steps up for exactly this request, then makes it. */
 export async function act(
-  person: Person,
+  person: Caller,
   functionName: string,
   target: { readonly action: string; readonly target_id: string },
   request: Body & { readonly tenant_id: string },

@@ -4,10 +4,13 @@ import { TOTP } from 'otpauth'
 import type { RunFile } from './run-file.ts'
 
 /** A person at a browser, reduced to the calls that it makes: unmodified supabase-js, the functions, the gateway's `/api`. */
-export type Person = {
+export type Person = Caller & {
   readonly email: string
   readonly password: string
   readonly supabase: SupabaseClient
+}
+
+export type Caller = {
   /** The access token as it is now; it changes with each step up. */
   readonly token: () => Promise<string>
   readonly call: (name: string, body: unknown, headers?: Record<string, string>) => Promise<Answer>
@@ -74,10 +77,12 @@ function personOn(run: RunFile, email: string, password: string): Person {
     if (data.session === null) throw new Error('not signed in')
     return data.session.access_token
   }
+  return { email, password, supabase, ...callerWith(run, token) }
+}
+
+/** Whoever holds the token, be it of a browser's session. */
+export function callerWith(run: RunFile, token: () => Promise<string>): Caller {
   return {
-    email,
-    password,
-    supabase,
     token,
     call: async (name, body, headers = {}) =>
       answer(`${run.functions_url}/${name}`, {

@@ -93,7 +93,10 @@ export function founding(): void {
       await page.goBack()
       await until(async () => (await credentials()).length === 2, 'the second token was stored')
       await page.reload()
-      await page.getByRole('rowheader', { name: /^Harbour/ }).first().waitFor()
+      await page
+        .getByRole('rowheader', { name: /^Harbour/ })
+        .first()
+        .waitFor()
       await fireCron(stage.run, 'scheduler', '* * * * *')
       await until(async () => (await credentials()).every(({ last_success_at }) => last_success_at !== null), 'polled')
     })

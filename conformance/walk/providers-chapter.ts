@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { act } from '../agency.ts'
-import { type Answer, type Person, signInAgain, stepUpToAal2 } from '../person.ts'
+import { type Answer, type Caller, callerWith } from '../person.ts'
 import type { Body } from '../request-digest.ts'
 import { until } from '../stack.ts'
 import { credentials, founder, stage } from './scene.ts'
+import { tokenOf } from './stage.ts'
 
 const DAY_MS = 86_400_000
 const GIVEN_UP_MS = 120_000
@@ -17,11 +18,11 @@ const Letters = z.object({ dead_letters: z.array(z.object({ id: z.string() })) }
 /** What a person asks of a provider, or to be asked of it again, as their browser calls it: its pages are other tests'. */
 export function providers(): void {
   describe('what is asked of providers', () => {
-    let person: Person
+    let person: Caller
     let tenant_id: string
     beforeAll(async () => {
-      person = await signInAgain(stage.run, founder)
-      await stepUpToAal2(person, founder.secret)
+      // The founder's own session, which is fresh: in 90 seconds a second one of theirs could not be (A3).
+      person = callerWith(stage.run, () => tokenOf(founder.page))
       tenant_id = Tenants.parse((await person.read('/api/me')).body).tenants[0].id
     })
 
