@@ -21,7 +21,7 @@ export async function signInWithPassword(
 /** `at` is the stack's time, which a test may have moved. */
 export async function enterCode(page: Page, secret: string, at = Date.now()): Promise<void> {
   await page.getByLabel('Six-digit code').fill(new TOTP({ secret }).generate({ timestamp: at }))
-  await page.getByRole('button', { name: 'Verify' }).click()
+  await page.getByRole('button', { name: 'Verify', exact: true }).click()
 }
 
 /** A new account, from whatever address the page stands at: it leads to enrolment. */

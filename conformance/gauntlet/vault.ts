@@ -137,14 +137,15 @@ class Road {
   async #pollOnce(): Promise<void> {
     const { credentialId } = this.#holder
     const { sql } = this.#superuser
-    const [newest] = await sql`select count(*)::int as count from flarewatch.jobs where credential_id = ${credentialId}`
+    const [newest] =
+      await sql`select count(*)::int as count from flarewatch.jobs where credential_id = ${credentialId} and kind = 'poll'`
     await sql`delete from flarewatch.incidents where tenant_id = ${this.#holder.agency.tenantId} and part = 'connector'`
     await sql`update flarewatch.credentials set next_poll_at = '-infinity' where id = ${credentialId}`
     await fireCron(this.#place.run, 'scheduler', POLL_CRON)
     await until(async () => {
       const [ended] = await sql`
         select count(*)::int as count from flarewatch.jobs
-        where credential_id = ${credentialId} and state not in ('leased')`
+        where credential_id = ${credentialId} and kind = 'poll' and state not in ('leased')`
       return ended?.count > newest?.count
     }, 'the poll has ended')
   }
@@ -157,7 +158,7 @@ class Road {
           and part = 'connector' and kind = 'credential_not_openable') as incidents,
         (select count(*)::int from flarewatch.facts_hourly where tenant_id = ${agency.tenantId}) as facts
       from flarewatch.jobs job join flarewatch.credentials credential on credential.id = job.credential_id
-      where credential.id = ${credentialId} order by job.finished_at desc nulls last, job.created_at desc limit 1`
+      where credential.id = ${credentialId} and job.kind = 'poll' order by job.finished_at desc nulls last, job.created_at desc limit 1`
     if (seen === undefined) throw new Error('the credential has no job')
     return seen
   }
@@ -194,9 +195,19 @@ async function storedCredential({ run }: Place, { sql }: Superuser): Promise<Hol
   if (stored.status !== 200) throw new Error(`credential-store: ${stored.status} ${stored.text}`)
   await fireCron(run, 'scheduler', POLL_CRON)
   await untilPolled(agency.owner)
+  await withoutHistory(sql, agency.tenantId)
   const [row] = await sql<(Parts & { id: string })[]>`
     select id, salt, ciphertext, wrapped_dek from flarewatch.credentials where tenant_id = ${agency.tenantId}`
   if (row === undefined) throw new Error('the credential was not stored')
   const { id, salt, ciphertext, wrapped_dek } = row
   return { agency, credentialId: id, parts: { salt, ciphertext, wrapped_dek } }
+}
+
+/** Only polls store for it from then on: what is counted is what a poll with corrupted parts stored. */
+async function withoutHistory(sql: Superuser['sql'], tenantId: string): Promise<void> {
+  await sql`update flarewatch.backfills set state = 'stopped', finished_at = now() where tenant_id = ${tenantId} and state = 'open'`
+  await until(async () => {
+    const leased = await sql`select from flarewatch.jobs where tenant_id = ${tenantId} and state = 'leased'`
+    return leased.length === 0
+  }, 'no job reads its history')
 }

@@ -101,7 +101,7 @@ export function acts(): void {
       await page.getByRole('button', { name: 'Delete for good' }).click()
       await page.getByText('more than 5 minutes old').waitFor()
       await page.getByLabel('Six-digit code').fill('000000')
-      await page.getByRole('button', { name: 'Verify' }).click()
+      await page.getByRole('button', { name: 'Verify', exact: true }).click()
       await page.getByText('This code is not right').waitFor()
       await looksRight(page, '20-delete-stale')
       await enterCode(page, founder.secret, stage.now)

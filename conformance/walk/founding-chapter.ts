@@ -20,7 +20,7 @@ export function founding(): void {
       expect(await page.getByRole('link', { name: 'Credentials' }).count()).toBe(0)
       expect((await readAs(page, stage.run, '/api/sites')).status).toBe(403)
       await page.getByLabel('Six-digit code').fill('000000')
-      await page.getByRole('button', { name: 'Verify' }).click()
+      await page.getByRole('button', { name: 'Verify', exact: true }).click()
       await page.getByText('This code is not right').waitFor()
       await looksRight(page, '02-enrolment-wrong-code')
     })

@@ -26,6 +26,8 @@ export type Books = {
   }
   /** What a reading of that moment gives: it can be had then and never later. */
   readonly read?: {
+    /** A whole run may rest on a reading that is this much older. */
+    readonly everyMs: number
     readonly metrics: readonly MetricName[]
     readonly entries: (site: BookSite, at: number) => Iterable<Entry>
   }

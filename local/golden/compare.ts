@@ -106,21 +106,27 @@ class SiteComparison {
     this.#facts = new Map(facts.map((fact) => [keyOf(fact.metric, fact.start, fact.currency), fact]))
   }
 
-  /** From as far back as the provider kept rows when the key was stored, to the last window that has settled. */
+  /** From as far back as the provider kept rows when the key was stored. A younger window than has settled need not be there, but is held to what it claims. */
   counted(endedAt: number): void {
     for (const { counted } of this.#books) {
       if (counted === undefined) continue
       const from = this.#site.connectedAt - counted.depthMs
-      for (const entry of counted.entries(this.#site, from, endedAt - counted.settlingMs)) {
-        this.#hold(entry, entry.windowStart >= from + EDGE_MS && entry.value !== 0)
+      for (const entry of counted.entries(this.#site, from, endedAt)) {
+        const hasSettled = entry.windowEnd <= endedAt - counted.settlingMs
+        if (!hasSettled && !this.#isComplete(entry)) continue
+        this.#hold(entry, hasSettled && entry.windowStart >= from + EDGE_MS && entry.value !== 0)
       }
     }
+  }
+
+  #isComplete({ metric, windowStart, currency }: Entry): boolean {
+    return this.#facts.get(keyOf(metric, windowStart, currency ?? NO_CURRENCY))?.completeness === 'complete'
   }
 
   /** A reading is of the moment in which it was taken: the fact says which. */
   readings(runs: readonly WholeRun[]): void {
     const reads = this.#books.flatMap(({ read }) => (read === undefined ? [] : [read]))
-    const at = (moment: number, of = reads) => of.flatMap(({ entries }) => [...entries(this.#site, moment)])
+    const at = (moment: number, of: typeof reads) => of.flatMap(({ entries }) => [...entries(this.#site, moment)])
     for (const fact of this.#facts.values()) {
       const own = reads.filter(({ metrics }) => metrics.some((metric) => metric === fact.metric))
       const entry = at(fact.fetched_at, own).find(
@@ -131,7 +137,10 @@ class SiteComparison {
       if (entry !== undefined) this.#hold(entry, true, fact.completeness)
     }
     for (const run of runs) {
-      for (const entry of at(run.at)) {
+      const entries = reads.flatMap((read) =>
+        at(run.at, [read]).filter(({ windowStart }) => windowStart <= run.at - read.everyMs),
+      )
+      for (const entry of entries) {
         if (!this.#facts.has(keyOf(entry.metric, entry.windowStart, entry.currency ?? NO_CURRENCY)))
           this.#hold(entry, true)
       }
@@ -141,8 +150,7 @@ class SiteComparison {
   fleeting(endedAt: number): void {
     for (const { fleeting } of this.#books) {
       for (const entry of fleeting?.entries(this.#site, this.#site.connectedAt, endedAt) ?? []) {
-        const fact = this.#facts.get(keyOf(entry.metric, entry.windowStart, entry.currency ?? NO_CURRENCY))
-        if (fact?.completeness === 'complete') this.#hold(entry, true)
+        if (this.#isComplete(entry)) this.#hold(entry, true)
       }
     }
   }

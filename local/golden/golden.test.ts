@@ -9,7 +9,7 @@ const TIMEOUT_MS = 180_000
 
 describe('what four providers’ polls store, against the simulators’ own ledgers', () => {
   it(
-    'L1: sixty days back and sixty of polls, with every fault on the way: no figure lost, doubled, shifted or of another currency',
+    'L1: sixty days, half of them read back, with every fault on the way: no figure lost, doubled, shifted or of another currency',
     async () => {
       const { seeds } = await proveTotals(OPTIONS)
       expect(seeds).toHaveLength(1)
@@ -17,7 +17,7 @@ describe('what four providers’ polls store, against the simulators’ own ledg
         expect(differences).toEqual([])
         expect(without_books).toEqual([])
         expect(histories_left).toBe(0)
-        expect(expected).toBeGreaterThan(50_000)
+        expect(expected).toBeGreaterThan(20_000)
         expect(Object.values(fault_rates).every((rate) => rate > 0.01)).toBe(true)
       }
     },
@@ -39,7 +39,7 @@ describe('what four providers’ polls store, against the simulators’ own ledg
     async () => {
       const report = await proveOperation(OPTIONS)
       expect(report).toMatchObject({ ok: true, refused_calls: 0, unexplained: [], differences: [] })
-      expect(report.jobs).toBeGreaterThan(500)
+      expect(report.jobs).toBeGreaterThan(250)
     },
     TIMEOUT_MS,
   )

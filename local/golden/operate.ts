@@ -13,7 +13,7 @@ const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
 /** `tickMs`: how often the scheduler comes; in production each minute. */
 const SCALES = {
-  ci: { days: 2, tickMs: 15 * MINUTE_MS },
+  ci: { days: 2, tickMs: 30 * MINUTE_MS },
   full: { days: 30, tickMs: MINUTE_MS },
 } as const
 const RETENTION_DAYS = 90

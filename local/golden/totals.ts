@@ -11,10 +11,10 @@ const DAY_MS = 24 * HOUR_MS
 
 /**
  * Steps are not a whole part of a day, so that each poll comes at another time of it. `full`: one agency is polled through two years, another stores its keys at the end of them and reads them back. `ci`: one agency that
- * reads sixty days back and is polled for sixty more.
+ * reads thirty days back and is polled for thirty more.
  */
 const SCALES = {
-  ci: { seeds: 1, connectedDaysAgo: [60], retentionDays: 60, stepMs: 17 * HOUR_MS + 7 * MINUTE_MS },
+  ci: { seeds: 1, connectedDaysAgo: [30], retentionDays: 30, stepMs: 17 * HOUR_MS + 7 * MINUTE_MS },
   full: { seeds: 3, connectedDaysAgo: [728, 30], retentionDays: 800, stepMs: 11 * HOUR_MS + 7 * MINUTE_MS },
 } as const
 /** While a history is read: longer than a pause after a failure. */

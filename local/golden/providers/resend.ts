@@ -46,7 +46,7 @@ export const openResend: Open = async (options, retentionDays) => {
           depthMs: Math.min(retentionDays * DAY_MS, HISTORY_MS.daily),
           entries: (site, from, to) => mailsOf(world, domainOf(site), from, to),
         },
-        read: { metrics: namesOf(RECORDS), entries: (site, at) => recordsOf(world, domainOf(site), at) },
+        read: { everyMs: 0, metrics: namesOf(RECORDS), entries: (site, at) => recordsOf(world, domainOf(site), at) },
       },
     ],
   }

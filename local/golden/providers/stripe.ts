@@ -125,7 +125,7 @@ function subscriptionsOf(world: World): Books {
       depthMs: HISTORY_MS.daily,
       entries: moved,
     },
-    read: { metrics: ['mrr', ...namesOf(STANDS)], entries: stood },
+    read: { everyMs: HOUR_MS, metrics: ['mrr', ...namesOf(STANDS)], entries: stood },
   }
 }
 
