@@ -18,7 +18,8 @@ const HOURLY = `query ($zone: string!, $from: Time!, $to: Time!, $limit: uint64!
     count dimensions { datetimeHour } sum { visits edgeResponseBytes } avg { sampleInterval } } } } }`
 const DAILY = `query ($zone: string!, $from: Date!, $to: Date!) { viewer { zones(filter: {zoneTag: $zone}) {
   groups: httpRequests1dGroups(filter: {date_geq: $from, date_lt: $to}, limit: 100, orderBy: [date_ASC]) {
-    dimensions { date } sum { requests bytes cachedBytes } uniq { uniques } } } } }`
+    dimensions { date } uniq { uniques } sum { requests bytes cachedBytes threats
+      responseStatusMap { edgeResponseStatus requests } countryMap { clientCountryName requests } } } } } }`
 
 let simulator: CloudflareSimulator
 let token: string
@@ -133,9 +134,9 @@ describe('GraphQL', () => {
     expect(one).not.toEqual(other)
   })
   it('gives the settings that bound a backfill', async () => {
-    const fields = 'enabled notOlderThan maxDuration maxPageSize'
+    const fields = 'enabled notOlderThan maxDuration maxPageSize maxNumberOfFields'
     const query = `query ($zones: [string!]) { viewer { zones(filter: {zoneTag_in: $zones}) { zoneTag settings {
-      httpRequestsAdaptiveGroups { ${fields} } httpRequests1dGroups { ${fields} } } } } }`
+      httpRequestsAdaptiveGroups { ${fields} } httpRequests1hGroups { ${fields} } httpRequests1dGroups { ${fields} } } } } }`
     const { body } = await graphql(query, { zones: [zone] })
     expect(SettingsReply.parse(body).data?.viewer?.zones[0]?.settings.httpRequestsAdaptiveGroups.enabled).toBe(true)
   })
