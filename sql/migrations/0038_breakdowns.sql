@@ -189,7 +189,11 @@ begin atomic
     select count(site.until) as known, count(*) as sites, min(site.until) as least
     from (
       select (
-        select max(cursors.complete_until) from flarewatch.cursors
+        select max(cursors.complete_until)
+        from flarewatch.cursors
+          join flarewatch.backfills
+            on backfills.tenant_id = cursors.tenant_id and backfills.site_id = cursors.site_id
+              and backfills.dataset = cursors.dataset and backfills.kind = 'connect'
         where cursors.tenant_id = sites.tenant_id and cursors.site_id = sites.id
       ) as until
       from flarewatch.sites

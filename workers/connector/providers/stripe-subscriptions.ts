@@ -32,7 +32,7 @@ export async function readSubscriptions(
   const hour = Math.floor(fetchedAt / HOUR_MS) * HOUR_MS
   const readUntil = site.cursors.hourly
   if (readUntil !== null && readUntil >= hour) return null
-  const book = await readBook(client, tools, deadline)
+  const book = await (readUntil === null ? readFirstBook : readBook)(client, tools, deadline)
   if (typeof book === 'string') return book
   if (book.currencies.size === 0) {
     // Whoever had a subscription once has it in the list for good.
@@ -62,6 +62,13 @@ type Book = {
   /** Unix seconds. */
   readonly began: number[]
   readonly ended: number[]
+}
+
+/** An empty list looks like an account that never had a subscription: it is believed when it comes twice. */
+async function readFirstBook(client: StripeClient, tools: RunTools, deadline: number): Promise<Book | RunReason> {
+  const book = await readBook(client, tools, deadline)
+  if (typeof book === 'string' || book.currencies.size > 0) return book
+  return await readBook(client, tools, deadline)
 }
 
 async function readBook(client: StripeClient, { clock }: RunTools, deadline: number): Promise<Book | RunReason> {
