@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -32,7 +32,15 @@ const SUITES: Record<string, readonly string[]> = {
   ],
 }
 
-/** One after another: a whole stack beside the room tests would only slow both down. */
+/**
+ * The room tests keep every core busy, so that they go alone. Those on a stack wait most of the time: for a browser, a lease, a cron.
+ */
+const TURNS: readonly (readonly string[])[] = [
+  ['rooms on Node, Postgres and workerd'],
+  ['whole stack and browser', 'boot and kill'],
+  ['domain on workerd', 'domain on Deno'],
+]
+
 function projects(...names: readonly string[]): string[] {
   return names.flatMap((name) => ['--project', name])
 }
@@ -55,7 +63,7 @@ const total: Counts = { passed: 0, failed: 0, skipped: 0 }
 const failures: string[] = []
 if (!isPartial) clearResults(root)
 try {
-  for (const [suite, command] of Object.entries(SUITES)) add(runSuite(suite, command))
+  for (const suites of TURNS) for (const counts of await Promise.all(suites.map(runSuite))) add(counts)
 } finally {
   rmSync(scratch, { recursive: true, force: true })
 }
@@ -63,23 +71,35 @@ for (const failure of failures) console.log(`\n${failure}`)
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
 process.exitCode = total.failed === 0 ? 0 : 1
 
-function runSuite(suite: string, [program = '', ...args]: readonly string[]): Counts {
-  console.log(`\n=== ${suite}`)
+async function runSuite(suite: string): Promise<Counts> {
+  console.log(`\n=== ${suite} begins`)
+  const [program = '', ...args] = SUITES[suite] ?? []
   const output = join(scratch, `${suite.replace(/\W+/g, '-')}.json`)
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${output}`]
-  const { status } = spawnSync(
-    program,
-    [...args, ...reporters, ...wanted, ...(isPartial ? ['--passWithNoTests'] : [])],
-    {
-      stdio: 'inherit',
-      env: { ...process.env, DENO_NO_UPDATE_CHECK: '1', DENO_DIR: join(scratch, 'deno') },
-    },
-  )
+  const { status, said } = await finished(program, [
+    ...args,
+    ...reporters,
+    ...wanted,
+    ...(isPartial ? ['--passWithNoTests'] : []),
+  ])
+  console.log(`\n=== ${suite}\n${said}`)
   keepForCommitments(suite, output)
   failures.push(...failuresIn(suite, output))
   const counts = readCounts(output)
   // A runner that broke without counting a failure is a failure all the same.
   return { ...counts, failed: counts.failed === 0 && status !== 0 ? 1 : counts.failed }
+}
+
+/** What it says is shown whole when it has ended: another suite speaks at the same time. */
+async function finished(program: string, args: readonly string[]): Promise<{ status: number | null; said: string }> {
+  const child = spawn(program, args, {
+    stdio: ['inherit', 'pipe', 'pipe'],
+    env: { ...process.env, DENO_NO_UPDATE_CHECK: '1', DENO_DIR: join(scratch, 'deno') },
+  })
+  const chunks: Buffer[] = []
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => chunks.push(chunk))
+  const status = await new Promise<number | null>((closed) => child.once('close', closed))
+  return { status, said: Buffer.concat(chunks).toString('utf8') }
 }
 
 function readCounts(path: string): Counts {

@@ -34,7 +34,7 @@ export async function stealDump(sql: postgres.Sql): Promise<Found[]> {
   const found: Found[] = []
   for (const { schema, name } of tables) {
     const rows = await sql`select * from ${sql(schema)}.${sql(name)}`
-    found.push(...rows.map((row) => ({ table: name, row })))
+    for (const row of rows) found.push({ table: name, row })
   }
   return found
 }

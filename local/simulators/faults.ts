@@ -18,7 +18,7 @@ export const FaultRequest = z.strictObject({
   ]),
   /** How many matching requests it strikes. */
   times: z.int().min(1).max(1000).default(1),
-  /** Strikes only requests that contain this text: a path, a dataset, a zone's id; at Cloudflare also a path and the key behind it. */
+  /** Strikes only requests that contain this text: a path, a dataset, a zone's id; at Cloudflare also a path and the key behind it, or dataset, dimensions, zone and key. */
   match: z.string().max(256).default(''),
   status: z.union([z.literal(500), z.literal(502), z.literal(503)]).default(503),
   retry_after: z.int().min(1).max(3600).default(60),

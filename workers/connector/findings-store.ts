@@ -1,6 +1,6 @@
 import type { TenantId } from '../../domain/contracts/ids.ts'
 import { FINDINGS } from '../../domain/findings/kinds.ts'
-import type { Transaction } from '../runtime/database.ts'
+import type { PlainTransaction } from '../runtime/database.ts'
 import type { Look } from './providers/provider.ts'
 
 type Owner = { readonly tenant_id: TenantId; readonly provider: string }
@@ -10,7 +10,7 @@ type Owner = { readonly tenant_id: TenantId; readonly provider: string }
  * resolved. A look that is older than what is stored changes nothing.
  */
 export async function saveLook(
-  sql: Transaction,
+  sql: PlainTransaction,
   { tenant_id, provider }: Owner,
   { siteId, findings, whole, at }: Look,
 ): Promise<void> {

@@ -9,6 +9,8 @@ const types = {
 
 export type Sql = postgres.Sql<{ bigint: number }>
 export type Transaction = postgres.TransactionSql<{ bigint: number }>
+/** For a statement that reads no eight-byte number, so that it does not matter what one becomes. */
+export type PlainTransaction = postgres.TransactionSql
 
 /** How the client reaches the server, where that is not postgres.js's own socket. */
 export type Transport = { readonly socket?: (target: SocketTarget) => Promise<StreamingSocket> }

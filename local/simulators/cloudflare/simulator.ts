@@ -104,7 +104,8 @@ async function graphql(seen: Required<SeenRequest>, grant: Grant, state: Simulat
     return { status: 429, body, headers: { 'retry-after': String(wait) } }
   }
   const { world, limits } = state
-  const bend = (grouped: string, zone: { id: string }) => state.faults.onAnswer(`${seen.path} ${grouped} ${zone.id}`)
+  const bend = (grouped: string, zone: { id: string }) =>
+    state.faults.onAnswer(`${seen.path} ${grouped} ${zone.id} ${seen.authorization}`)
   const body = await answerGraphql(parsedBody(seen.body), { world, grant, limits, bend, now: seen.at })
   return { status: 200, body }
 }
