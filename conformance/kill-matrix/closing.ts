@@ -42,6 +42,7 @@ export async function closeBooks(
     return stuck.length === 0
   }
   await until(settled, 'all is polled', SETTLE_DEADLINE_MS).catch(() => {})
+  await until(() => historiesRead(run, sql), 'every history is read', SETTLE_DEADLINE_MS).catch(() => {})
 
   const facts = await compareFacts(sql, undisturbed.tenantId)
   const unsigned = await unsignedChains(run, sql)
@@ -55,10 +56,18 @@ async function leapPastEveryLease(run: RunFile, sql: postgres.Sql): Promise<Date
     select 1000 * extract(epoch from greatest(
       now(),
       (select max(next_poll_at) from flarewatch.credentials),
+      (select max(next_at) from flarewatch.backfills where state = 'open'),
       (select max(lease_until) from flarewatch.jobs where state = 'leased')) - now())::int as ms`
   const leap = (row?.ms ?? 0) + MINUTE_MS
   await setClockOffset(run, leap)
   return new Date(Date.now() + leap - MINUTE_MS / 2)
+}
+
+/** A history goes on at the next tick; one that is left open shows in how far its facts reach. */
+async function historiesRead(run: RunFile, sql: postgres.Sql): Promise<boolean> {
+  await fireCron(run, 'scheduler', '* * * * *')
+  const open = await sql`select from flarewatch.backfills where state = 'open'`
+  return open.length === 0
 }
 
 /** The verifier looks at every chain and signs each at its full size; one that is polled meanwhile is looked at again. */
