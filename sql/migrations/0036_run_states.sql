@@ -124,80 +124,6 @@ create function flarewatch.budget_days() returns integer
   language sql immutable parallel safe security invoker set search_path = ''
 return 7;
 
--- How each credential fares that is polled, a row each. `complete_until`: the newest end of a window that is final, of the site that is
--- furthest behind; of a provider whose readings are of moments, the last complete run. Windows are what has a history: the cursor of a
--- dataset without one only says when something was asked last. Runs that the provider proved empty count neither way. Invoker: it shows
--- what the policies let whoever asks see.
-create function flarewatch.credential_health(at timestamptz)
-returns table (
-  credential_id uuid,
-  run_state text,
-  reason text,
-  ended_at timestamptz,
-  complete_until timestamptz,
-  lag_seconds double precision,
-  next_run_at timestamptz,
-  runs bigint,
-  incomplete bigint,
-  budget_left double precision
-)
-  language sql stable security invoker set search_path = ''
-begin atomic
-  select
-    credential.id,
-    last.run_state,
-    last.reason,
-    last.finished_at,
-    final.until,
-    (
-      select greatest(extract(epoch from credential_health.at - final.until), 0) where final.until is not null
-    )::double precision,
-    (select credential.next_poll_at where credential.state = 'active'),
-    budget.runs,
-    budget.incomplete,
-    (1 - budget.incomplete / nullif(budget.runs * (1 - flarewatch.run_objective()), 0))::double precision
-  from flarewatch.credentials as credential
-  left join lateral (
-    select ended.run_state, ended.reason, ended.finished_at
-    from flarewatch.jobs as ended
-    where ended.tenant_id = credential.tenant_id and ended.credential_id = credential.id and ended.kind = 'poll'
-      and ended.finished_at <= credential_health.at
-    order by ended.finished_at desc limit 1
-  ) as last on true
-  cross join lateral (
-    select count(site.until) as known, count(*) as sites, min(site.until) as least
-    from (
-      select (
-        select max(cursors.complete_until)
-        from flarewatch.cursors
-          join flarewatch.backfills
-            on backfills.tenant_id = cursors.tenant_id and backfills.site_id = cursors.site_id
-              and backfills.dataset = cursors.dataset and backfills.kind = 'connect'
-        where cursors.tenant_id = sites.tenant_id and cursors.site_id = sites.id
-      ) as until
-      from flarewatch.sites
-      where sites.tenant_id = credential.tenant_id and sites.credential_id = credential.id
-    ) as site
-  ) as read
-  left join lateral (
-    select credential.last_success_at as until where read.known = 0
-    union all
-    select read.least where read.known = read.sites and read.known > 0
-  ) as final on true
-  cross join lateral (
-    select
-      coalesce(sum(counted.runs), 0)::bigint as runs,
-      coalesce(sum(counted.runs) filter (where counted.run_state <> 'complete'), 0)::bigint as incomplete
-    from flarewatch.run_counts as counted
-    where counted.tenant_id = credential.tenant_id and counted.credential_id = credential.id
-      and counted.run_state <> 'empty'
-      and counted.day > (credential_health.at at time zone 'UTC')::date - flarewatch.budget_days()
-      and counted.day <= (credential_health.at at time zone 'UTC')::date
-  ) as budget
-  where credential.tenant_id = flarewatch.claim_tenant()
-    and credential.deleted_at is null and credential.webhook_of is null;
-end;
-
 -- Runs that every try failed of, the newest first, or the one that is named; for members at AAL2. `made_good`: a later run was complete,
 -- so that nothing is missing. Definer: nothing else shows who replayed, or what became of it.
 create function flarewatch.dead_letters(letter uuid, most integer)
@@ -335,7 +261,7 @@ begin
 end
 $$;
 
--- As before, and a job that is given up says how it ended.
+-- As before, and then the history of what was connected: polls come first. A job that is given up says how it ended.
 create or replace function flarewatch.claim_due(at timestamptz, lease_seconds integer, batch integer)
 returns table (job_id uuid, credential_id uuid, attempt integer)
   language plpgsql volatile security invoker set search_path = ''
@@ -517,37 +443,10 @@ begin atomic
     left join flarewatch.audit_heads on audit_heads.tenant_id = mine.tenant_id;
 end;
 
-create or replace function flarewatch.role_may(role text, act text) returns boolean
-  language sql immutable strict parallel safe security invoker set search_path = ''
-return (role, act) in (
-  ('owner', 'credential.store'),
-  ('operator', 'credential.store'),
-  ('owner', 'credential.rotate'),
-  ('operator', 'credential.rotate'),
-  ('owner', 'credential.delete'),
-  ('owner', 'credential.reveal'),
-  ('owner', 'credential.resync'),
-  ('operator', 'credential.resync'),
-  ('owner', 'member.invite'),
-  ('owner', 'invitation.withdraw'),
-  ('owner', 'member.role'),
-  ('owner', 'member.remove'),
-  ('owner', 'member.reset'),
-  ('owner', 'member_reset.cancel'),
-  ('owner', 'operator_key.enrol'),
-  ('owner', 'provider.purge_cache'),
-  ('operator', 'provider.purge_cache'),
-  ('owner', 'console.query'),
-  ('operator', 'console.query'),
-  ('owner', 'dead_letter.replay'),
-  ('operator', 'dead_letter.replay')
-);
-
 revoke execute on function
   flarewatch.count_run(),
   flarewatch.run_objective(),
   flarewatch.budget_days(),
-  flarewatch.credential_health(timestamptz),
   flarewatch.dead_letters(uuid, integer),
   flarewatch.drop_old_runs(timestamptz, integer),
   privileged.replay_dead_letter(jsonb)
@@ -555,7 +454,6 @@ from public;
 grant execute on function
   flarewatch.run_objective(),
   flarewatch.budget_days(),
-  flarewatch.credential_health(timestamptz),
   flarewatch.dead_letters(uuid, integer)
 to flarewatch_gateway;
 grant execute on function flarewatch.drop_old_runs(timestamptz, integer) to flarewatch_scheduler;

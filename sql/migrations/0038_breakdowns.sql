@@ -148,8 +148,11 @@ begin
 end
 $$;
 
--- As before, without the sites that the key reaches no more: nothing of them is due.
-create or replace function flarewatch.credential_health(at timestamptz)
+-- How each credential fares that is polled, a row each. `complete_until`: the newest end of a window that is final, of the site that is
+-- furthest behind; of a provider whose readings are of moments, the last complete run. Windows are what has a history: the cursor of a
+-- dataset without one only says when something was asked last. Of sites that the key reaches no more nothing is due. Runs that the provider
+-- proved empty count neither way. Invoker: it shows what the policies let whoever asks see.
+create function flarewatch.credential_health(at timestamptz)
 returns table (
   credential_id uuid,
   run_state text,
@@ -218,3 +221,6 @@ begin atomic
   where credential.tenant_id = flarewatch.claim_tenant()
     and credential.deleted_at is null and credential.webhook_of is null;
 end;
+
+revoke execute on function flarewatch.credential_health(timestamptz) from public;
+grant execute on function flarewatch.credential_health(timestamptz) to flarewatch_gateway;
