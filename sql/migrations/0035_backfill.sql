@@ -167,7 +167,7 @@ begin
       plan.dataset,
       greatest(
         first_day::timestamp at time zone site.time_zone,
-        at - case plan.dataset when 'hourly' then kept_hours else kept_days end
+        at - case when plan.dataset in ('hourly', 'hourly_rollup') then kept_hours else kept_days end
       ) as since,
       least((last_day + 1)::timestamp at time zone site.time_zone, at) as until
     from flarewatch.backfills as plan

@@ -196,11 +196,17 @@ describe('resync_credential', () => {
 
   test('keeps to what is kept, and to today', () =>
     inWorld(async (tx, { ash }) => {
+      await tx`insert into flarewatch.backfills ${tx(planOf(ash, { dataset: 'hourly_rollup' }))}`
       const old = asking(ash, { from: day(later(-200 * DAY)), to: day(later(DAY)) })
       expect(await resync(tx, old)).toMatchObject({ resync: { sites: 1 } })
       const rows =
         await tx`select dataset, since, until from flarewatch.backfills where kind = 'resync' order by dataset`
-      expect(rows).toMatchObject([{ until: NOW }, { since: later(-HISTORY_MS.hourly), until: NOW }])
+      const hours = { since: later(-HISTORY_MS.hourly), until: NOW }
+      expect(rows).toMatchObject([
+        { dataset: 'daily', until: NOW },
+        { dataset: 'hourly', ...hours },
+        { dataset: 'hourly_rollup', ...hours },
+      ])
     }))
 
   test.each([

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { HISTORY_MS } from '../../domain/backfill/retention.ts'
 import { toBase64, u64be } from '../../domain/bytes.ts'
 import {
   AuditResponse,
@@ -253,6 +254,27 @@ describe('V6: the credential line', () => {
     expect(line).toMatchObject({ last4: 'wXyZ', scope: 'Zone:Analytics:Read', grade: 'read_only', label: own.marker })
     expect(line?.health).toMatchObject({ last_run: null, complete_until: null, error_budget: { runs: 0, left: null } })
     expect(Object.keys(JSON.parse(text).credentials[0]).sort()).toEqual(Object.keys(line ?? {}).sort())
+  })
+
+  it('tells how far a history is read, in windows of each dataset: hours are kept for less time than days', async () => {
+    const until = Date.UTC(2026, 10, 24)
+    const plan = (dataset: 'hourly_rollup' | 'paths') => ({
+      ...{ tenant_id: own.tenant, site_id: own.site, dataset, kind: 'connect' },
+      until: new Date(until),
+      done_from: new Date(until - HISTORY_MS[dataset] / 2),
+      next_at: new Date(until),
+      created_at: new Date(until),
+      updated_at: new Date(until),
+    })
+    await stand.sql`insert into flarewatch.backfills ${stand.sql([plan('hourly_rollup'), plan('paths')])}`
+    const answer = await ask('/api/credentials', { user: own.user })
+    const [line] = CredentialsResponse.parse(await answer.json()).credentials
+    expect(line?.history).toMatchObject({
+      state: 'open',
+      percent: 50,
+      oldest_at: new Date(until - HISTORY_MS.hourly_rollup / 2).toISOString(),
+    })
+    await stand.sql`delete from flarewatch.backfills where tenant_id = ${own.tenant}`
   })
 })
 

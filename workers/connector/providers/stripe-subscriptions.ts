@@ -1,3 +1,4 @@
+import { HISTORY_MS } from '../../../domain/backfill/retention.ts'
 import { type Day, dayOf, daysBetween } from '../../../domain/calendar/days.ts'
 import { METRICS, type MetricName } from '../../../domain/metrics/definitions.ts'
 import { isCounted, monthlyValue, paidSpan, type Subscription } from '../../../domain/providers/stripe/subscriptions.ts'
@@ -8,8 +9,6 @@ import type { StripeClient } from './stripe-client.ts'
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 const SOURCE = 'stripe.subscriptions'
-/** Facts have partitions for 25 months back. */
-const MAX_BACKFILL_MS = 730 * DAY_MS
 /** A first payment may come 23 hours after its subscription, and makes it one of that earlier day. */
 const SETTLING_MS = DAY_MS
 /** 20,000 subscriptions, those that ended among them. */
@@ -39,7 +38,7 @@ export async function readSubscriptions(
     if (readUntil !== null) throw new ProviderFailure('provider_reply_invalid')
     return null
   }
-  const oldest = dayOf(site.timeZone, fetchedAt - MAX_BACKFILL_MS).to
+  const oldest = dayOf(site.timeZone, fetchedAt - HISTORY_MS.daily).to
   const from = readUntil === null ? oldest : Math.max(oldest, readUntil - SETTLING_MS - HOUR_MS)
   const facts = [
     ...daysBetween(site.timeZone, from, fetchedAt).flatMap((day) => movementsOf(day, book, fetchedAt)),

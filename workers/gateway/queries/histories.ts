@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { progressOf } from '../../../domain/backfill/progress.ts'
-import { HISTORY_MS } from '../../../domain/backfill/retention.ts'
+import { HISTORY_MS, WINDOW_MS } from '../../../domain/backfill/retention.ts'
 import type { CredentialHistory } from '../../../domain/contracts/api.ts'
 import { CredentialId } from '../../../domain/contracts/ids.ts'
 import type { Tenancy } from '../with-tenant.ts'
@@ -34,9 +34,9 @@ export async function listHistories({
     with mine as (
       select s.credential_id, b.*,
         min(b.created_at) filter (where b.state = 'open') over (partition by s.credential_id) as open_since,
-        extract(epoch from case b.dataset when 'hourly' then interval '1 hour' else interval '1 day' end) as width,
+        (${sql.json(WINDOW_MS)}::jsonb ->> b.dataset)::float8 / 1000 as width,
         coalesce(b.since, b.until - make_interval(
-          secs => case b.dataset when 'hourly' then ${HISTORY_MS.hourly / 1000}::float8 else ${HISTORY_MS.daily / 1000}::float8 end
+          secs => (${sql.json(HISTORY_MS)}::jsonb ->> b.dataset)::float8 / 1000
         )) as wanted_from
       from flarewatch.backfills b join flarewatch.sites s on s.tenant_id = b.tenant_id and s.id = b.site_id
       where b.tenant_id = ${tenantId}
