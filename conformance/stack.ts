@@ -42,6 +42,17 @@ export async function untilPolled(person: Person): Promise<void> {
   }, 'the credentials were polled')
 }
 
+/** Waits until what lies before the first poll of each credential is read too: nothing of it opens a key any more. */
+export async function untilHistoryRead(run: RunFile, person: Person): Promise<void> {
+  await until(async () => {
+    await fireCron(run, 'scheduler', '* * * * *')
+    const { credentials } = (await person.read('/api/credentials')).body as {
+      credentials: { history: { state: string } | null }[]
+    }
+    return credentials.every(({ history }) => history?.state === 'done')
+  }, 'the history is read')
+}
+
 export async function until(holds: () => Promise<boolean>, what: string, deadlineMs = POLL_DEADLINE_MS): Promise<void> {
   const deadline = Date.now() + deadlineMs
   while (!(await holds())) {
