@@ -121,13 +121,15 @@ async function leaseIn(sql: Sql, { place, otherTenantId, otherCredentialId }: Sc
     { tenantId: place.tenantId, credentialId: place.credentialId },
     { tenantId: otherTenantId, credentialId: otherCredentialId },
   ] as const
-  // Of any of their credentials: a poll that is still on its way would be counted for a message.
+  // Of any of their credentials: a poll, or a history that is read, would be counted for a message.
   const tenants = sides.map(({ tenantId }) => tenantId)
   await sql`update flarewatch.credentials set next_poll_at = now() + interval '1 day' where tenant_id in ${sql(tenants)}`
+  await sql`
+    update flarewatch.backfills set state = 'stopped', finished_at = now() where state = 'open' and tenant_id in ${sql(tenants)}`
   await until(
     async () =>
       (await sql`select from flarewatch.jobs where state = 'leased' and tenant_id in ${sql(tenants)}`).length === 0,
-    'no poll runs',
+    'no job runs',
   )
   const [own, other] = await Promise.all(sides.map(async (side) => ({ ...side, jobId: await lease(sql, side) })))
   if (own === undefined || other === undefined) throw new Error('no job was leased')
