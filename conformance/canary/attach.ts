@@ -15,7 +15,12 @@ export async function attach(dir: string): Promise<Attached> {
   if (running !== undefined && isAlive(running.pid)) return { run: running, stop: async () => {} }
   const child = spawn(process.execPath, ['tools/launch.mjs', 'local/demo.ts', '--data', dir], {
     cwd: CHECKOUT,
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let complaint = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    process.stderr.write(chunk)
+    complaint += chunk.toString()
   })
   const ended = new Promise<void>((closed) => child.once('close', () => closed()))
   const stop = async () => {
@@ -29,7 +34,10 @@ export async function attach(dir: string): Promise<Attached> {
     await wait(100)
   }
   await stop()
-  throw new CanaryFailed('stack_not_started', `no stack ran on ${join(dir, 'run.json')} and none could be booted`)
+  throw new CanaryFailed(
+    'stack_not_started',
+    `no stack ran on ${join(dir, 'run.json')} and none could be booted: ${complaint.trim()}`,
+  )
 }
 
 /** A run.json outlives a supervisor that was killed. */

@@ -38,9 +38,14 @@ export class Stage {
 
   static async open(): Promise<Stage> {
     const dataDir = mkdtempSync(join(tmpdir(), 'flarewatch-walk-'))
-    const { run, stop } = await attach(dataDir)
-    const { browser, close } = await openBrowser()
-    return new Stage(run, dataDir, browser, [close, stop])
+    try {
+      const { run, stop } = await attach(dataDir)
+      const { browser, close } = await openBrowser()
+      return new Stage(run, dataDir, browser, [close, stop])
+    } catch (error) {
+      rmSync(dataDir, { recursive: true, force: true })
+      throw error
+    }
   }
 
   async close(): Promise<void> {
