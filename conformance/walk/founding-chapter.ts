@@ -130,6 +130,10 @@ export function founding(): void {
         .getByText(/httpRequests/)
         .first()
         .waitFor()
+      // Classes that add up to the responses, and both breakdowns of the requests.
+      for (const row of [/^2xx success [\d,]+ [\d.]+ %$/, /^Germany [\d,]+ [\d.]+ %$/, /^\/ [\d,]+ [\d.]+ %$/]) {
+        await page.getByRole('row', { name: row }).first().waitFor()
+      }
       await looksRight(page, '09-overview')
     })
   })

@@ -10,6 +10,7 @@ import '../styles/data.css'
 import '../styles/audit.css'
 import '../styles/console.css'
 import '../styles/incidents.css'
+import '../styles/breakdowns.css'
 import '../styles/findings.css'
 
 export const metadata: Metadata = {

@@ -4,6 +4,7 @@ import { categoriesOf, currenciesByUse, seriesWithin } from '../view/money.ts'
 import { PANELS, SHOWN_WHERE_ANY, SHOWN_WHERE_KNOWN } from '../view/panels.ts'
 import { metricsQuery, type Range, STEP_MS, siteDays, windowBefore } from '../view/ranges.ts'
 import { chartRows } from '../view/series.ts'
+import { NO_RESPONSES } from '../view/shares.ts'
 import type { Gateway } from './gateway.ts'
 import { MetricsResponse, type SiteSummary, type z } from './schemas.ts'
 import type { Traffic } from './traffic.ts'
@@ -48,7 +49,10 @@ export async function readRevenue(
     seriesWithin(own, time_zone, window),
   )
   const fetchedAt = newestFetch(figures)
-  return { ok: true, value: { charted, currency: first, window, rows, figures, categories, fetchedAt } }
+  return {
+    ok: true,
+    value: { charted, currency: first, window, rows, figures, categories, responses: NO_RESPONSES, fetchedAt },
+  }
 }
 
 function isWorthALine({ metric, value }: Figure): boolean {

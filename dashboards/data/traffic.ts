@@ -1,9 +1,10 @@
 import { isKeptBy, METRICS, type MetricName } from '../../domain/metrics/definitions.ts'
 import { type Figure, figureOf, isSettled, newestFetch, pointsOf, type Series } from '../view/figures.ts'
 import { type Categories, NO_CATEGORIES } from '../view/money.ts'
-import { PANELS } from '../view/panels.ts'
+import { isBrokenDown, PANELS } from '../view/panels.ts'
 import { daysBehind, metricsQuery, type Range, siteDays, type Window, windowBefore, windowOf } from '../view/ranges.ts'
 import { type ChartRow, chartRows } from '../view/series.ts'
+import { NO_RESPONSES, type Responses, responsesOf } from '../view/shares.ts'
 import type { Gateway } from './gateway.ts'
 import { MetricsResponse, type SiteSummary, type z } from './schemas.ts'
 import type { Answer } from './wire.ts'
@@ -18,6 +19,8 @@ export type Traffic = {
   readonly figures: readonly Figure[]
   /** What made up the change of the balance; none where the figures are no money. */
   readonly categories: Categories
+  /** How a site answered; none where it has no visitors. */
+  readonly responses: Responses
   readonly fetchedAt: number | null
 }
 type Metrics = z.infer<typeof MetricsResponse>
@@ -68,6 +71,7 @@ export async function readTraffic(
       rows,
       figures,
       categories: NO_CATEGORIES,
+      responses: isBrokenDown(provider) ? responsesOf((metric) => inRange(metric).current) : NO_RESPONSES,
       fetchedAt: newestFetch(figures),
     },
   }

@@ -13,7 +13,7 @@ import { useNow } from '../shell/use-now.ts'
 import { formatTime } from '../view/format.ts'
 import { DEFAULT_RANGE, RANGES, type Range } from '../view/ranges.ts'
 import { RangePicker } from './range-picker.tsx'
-import { SitePanel } from './site-panel.tsx'
+import { type Site, SitePanel } from './site-panel.tsx'
 
 const SITES_POLL_MS = 60_000
 
@@ -70,7 +70,7 @@ export function OverviewPage() {
       )}
       <HistoryNotices lines={lines} />
       <div className="panels">
-        {sites.value?.sites.map((site) => (
+        {inReachFirst(sites.value?.sites ?? []).map((site) => (
           <SitePanel
             key={site.id}
             site={site}
@@ -83,6 +83,10 @@ export function OverviewPage() {
       </div>
     </>
   )
+}
+
+function inReachFirst(sites: readonly Site[]): readonly Site[] {
+  return [...sites].sort((one, other) => Number(one.removed_at !== null) - Number(other.removed_at !== null))
 }
 
 function namesOf(sites: readonly { readonly name: string }[]): string[] {

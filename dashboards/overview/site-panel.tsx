@@ -15,11 +15,14 @@ import { SiteFindings } from '../findings/site-findings.tsx'
 import { useWorkspace } from '../session/workspace.tsx'
 import { FailureNotice } from '../shell/notice.tsx'
 import { useNow } from '../shell/use-now.ts'
-import { PANELS } from '../view/panels.ts'
+import { isBrokenDown, PANELS } from '../view/panels.ts'
 import type { Range } from '../view/ranges.ts'
 import { CategoryTable } from './category-table.tsx'
 import { FigureLine } from './figure-line.tsx'
 import { Freshness } from './freshness.tsx'
+import { ResponseClasses } from './response-classes.tsx'
+import { SiteComing } from './site-coming.tsx'
+import { SiteTops } from './site-tops.tsx'
 
 /** The chart library is the largest part of the page: sign-in does not wait for it. */
 const TrafficChart = dynamic(() => import('./traffic-chart.tsx'), {
@@ -63,6 +66,7 @@ export function SitePanel({ site, credential, range, compare, round }: SitePanel
       <header className="panel-head">
         <h2 id={id}>{site.name}</h2>
         <span className="badge">{PROVIDERS[site.provider].label}</span>
+        <SiteComing site={site} now={now} />
         {health !== null && health.why !== null && <HealthBadge health={health} />}
         <Freshness fetchedAt={fetchedAt} now={now} failing={failure !== null && value !== null} />
       </header>
@@ -78,6 +82,12 @@ export function SitePanel({ site, credential, range, compare, round }: SitePanel
       )}
       {value !== null && fetchedAt !== null && (
         <PanelBody traffic={value} site={site} range={range} compare={compare} />
+      )}
+      {value !== null && fetchedAt !== null && isBrokenDown(site.provider) && (
+        <div className="breakdowns">
+          <ResponseClasses responses={value.responses} />
+          <SiteTops site={site} range={range} round={round} />
+        </div>
       )}
       {isInspected(site.provider) && <SiteFindings site={site} now={now} round={round} />}
     </article>

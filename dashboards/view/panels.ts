@@ -5,7 +5,7 @@ import type { MetricName } from '../../domain/metrics/definitions.ts'
 export type Panel = { readonly charted: MetricName; readonly figures: readonly MetricName[] }
 
 export const PANELS: { readonly [Name in Provider]: Panel } = {
-  cloudflare: { charted: 'requests', figures: ['requests', 'bytes', 'unique_visitors'] },
+  cloudflare: { charted: 'requests', figures: ['requests', 'bytes', 'cached_bytes', 'unique_visitors', 'threats'] },
   stripe: {
     charted: 'net_revenue',
     figures: [
@@ -43,6 +43,11 @@ export const PANELS: { readonly [Name in Provider]: Panel } = {
   },
 }
 
+/** Whose requests are also told by class of status, by country and by path. */
+export function isBrokenDown(provider: Provider): boolean {
+  return provider === 'cloudflare'
+}
+
 /** Of a shop that never sold a subscription, these say nothing and take up room; the last one speaks of an exception. */
 export const SHOWN_WHERE_KNOWN: ReadonlySet<MetricName> = new Set([
   'mrr',
@@ -62,4 +67,5 @@ export const BETTER_WHEN_LESS: ReadonlySet<MetricName> = new Set([
   'churned_subscriptions',
   'slow_statements',
   'function_errors',
+  'threats',
 ])
