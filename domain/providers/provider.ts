@@ -9,6 +9,8 @@ export type ProviderEntry = {
   readonly apiUrlVariable: `${string}_API_URL`
   /** What one credential may call. */
   readonly quota: Quota
+  /** What a poll needs of half of that quota for each site: a key with many is polled less often. SQL has the same figures. */
+  readonly secondsPerSite: number
   readonly grading: Grading
 }
 

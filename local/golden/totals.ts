@@ -22,6 +22,7 @@ const HISTORY_STEP_MS = 16 * MINUTE_MS
 /** Polls of a good day until everything must have come. */
 const QUIET_STEPS = 12
 const QUIET_STEP_MS = 2 * HOUR_MS
+const MOST_TOLD = 20
 
 export type SeedReport = Comparison & {
   readonly seed: number
@@ -78,6 +79,8 @@ async function runSeed(database: EmbeddedPostgres, { seed, scale, say }: GoldenO
     for (let step = 0; step < QUIET_STEPS; step += 1, at += QUIET_STEP_MS) await history.step(at)
     const comparison = await compareWithBooks(stand, history.runs, at - QUIET_STEP_MS)
     say(`seed ${seed}: ${comparison.facts} facts, ${comparison.differences.length} differences`)
+    // A seed takes a quarter of an hour: what it found is not kept for the end of the last one.
+    for (const difference of comparison.differences.slice(0, MOST_TOLD)) say(`  ${JSON.stringify(difference)}`)
     const days = Math.round((at - beginsAt) / DAY_MS)
     return {
       seed,

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { Provider } from '../../domain/contracts/providers.ts'
 import { POLL_SECONDS, Tier } from '../../domain/contracts/tiers.ts'
+import { PROVIDERS } from '../../domain/providers/registry.ts'
 import { as, connectAs, INSUFFICIENT_PRIVILEGE, refusal, rolledBack, type Tx } from './database.ts'
 import { AFTER_LEASE, NOW, seedCredential, seedWorld, type World } from './world.ts'
 
@@ -75,6 +77,25 @@ describe('claiming due credentials', () => {
       expect(least).toBeGreaterThan(POLL_SECONDS[tier] * 0.9)
       expect(most - least).toBeGreaterThan(POLL_SECONDS[tier] * 0.05)
     }),
+  )
+
+  test.each(Provider.options)(
+    'a key of %s with fifty sites waits until half of its quota allows the next poll',
+    (provider) =>
+      inWorld(async (tx, { ash }) => {
+        await tx`update flarewatch.tenants set tier = 'agency' where id = ${ash.id}`
+        await tx`
+        insert into flarewatch.sites (id, tenant_id, credential_id, provider, provider_ref, name, time_zone, removed_at)
+        select gen_random_uuid(), ${ash.id}, ${ash.credentialId}, ${provider}, 'many' || place, 'many' || place, 'UTC',
+          case when place > 50 then ${NOW}::timestamptz end
+        from generate_series(1, 60) as place`
+        await tx`update flarewatch.sites set removed_at = ${NOW} where name not like 'many%'`
+        const [row] = await tx<{ seconds: number }[]>`
+        select extract(epoch from flarewatch.next_poll(${ash.id}, ${ash.credentialId}, ${NOW}) - ${NOW})::float as seconds`
+        const spaced = Math.max(POLL_SECONDS.agency, 50 * PROVIDERS[provider].secondsPerSite)
+        expect(row?.seconds).toBeLessThanOrEqual(spaced)
+        expect(row?.seconds).toBeGreaterThan(spaced * 0.9)
+      }),
   )
 
   test('tenants take turns: whoever has few is served with the first batch, however many another has waiting longer', () =>

@@ -7,5 +7,7 @@ export const cloudflare = {
   apiUrlVariable: 'CLOUDFLARE_API_URL',
   // The GraphQL limit of one user.
   quota: { calls: 300, windowMs: 300_000 },
+  // Two queries, and now and then one of the hour or the day.
+  secondsPerSite: 5,
   grading: cloudflareGrading,
 } as const satisfies ProviderEntry

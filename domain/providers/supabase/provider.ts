@@ -8,5 +8,7 @@ export const supabase = {
   apiUrlVariable: 'CLIENT_SUPABASE_API_URL',
   // Half of what Supabase gives a user for each project, for all projects of a token together.
   quota: { calls: 300, windowMs: 300_000 },
+  // Two queries of the database, and two more an hour.
+  secondsPerSite: 5,
   grading: supabaseGrading,
 } as const satisfies ProviderEntry
