@@ -97,6 +97,9 @@ export function aDayLater(): void {
       const { page } = founder
       await page.getByRole('link', { name: 'Members' }).click()
       await page.getByRole('button', { name: `Change ${operator.email}` }).click()
+      await page.getByRole('button', { name: 'Remove…' }).click()
+      await page.getByRole('button', { name: 'Keep' }).click()
+      await page.getByRole('button', { name: 'Remove…' }).click()
       await page.getByRole('button', { name: 'Remove from the agency' }).dblclick()
       await page.getByRole('rowheader', { name: operator.email }).waitFor({ state: 'detached' })
       expect((await readAs(operator.page, stage.run, '/api/sites')).status).toBe(403)

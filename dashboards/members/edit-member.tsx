@@ -1,6 +1,6 @@
 'use client'
 
-import { type SubmitEvent, useRef } from 'react'
+import { type SubmitEvent, useRef, useState } from 'react'
 import { Role } from '../../domain/contracts/roles.ts'
 import type { MemberLine, MemberRole, z } from '../data/schemas.ts'
 import { useWorkspace } from '../session/workspace.tsx'
@@ -18,6 +18,7 @@ type EditMemberProps = {
 export function EditMember({ member, onChanged, onClose }: EditMemberProps) {
   const { functions, tenant } = useWorkspace()
   const role = useRef<HTMLSelectElement>(null)
+  const [removing, setRemoving] = useState(false)
   const { busy, failure, run, resume } = useMemberAct(onChanged)
   if (tenant === null) return null
 
@@ -42,21 +43,46 @@ export function EditMember({ member, onChanged, onClose }: EditMemberProps) {
           <button type="submit" className="button button-primary" disabled={busy}>
             Save role
           </button>
-          <button
-            type="button"
-            className="button"
-            disabled={busy}
-            onClick={() => change({ ...named, act: 'member.remove' })}
-          >
-            Remove from the agency
+          <button type="button" className="button" disabled={busy || removing} onClick={() => setRemoving(true)}>
+            Remove…
           </button>
           <button type="button" className="button button-quiet" disabled={busy} onClick={onClose}>
             Cancel
           </button>
         </div>
-        <p className="fine">Whoever is removed loses access at once, in every session.</p>
       </form>
+      {removing && (
+        <RemovalQuestion
+          name={member.email ?? member.user_id}
+          busy={busy}
+          onRemove={() => void change({ ...named, act: 'member.remove' })}
+          onKeep={() => setRemoving(false)}
+        />
+      )}
       <ActFailure failure={failure} onVerified={resume} />
     </Card>
+  )
+}
+
+type RemovalQuestionProps = {
+  readonly name: string
+  readonly busy: boolean
+  readonly onRemove: () => void
+  readonly onKeep: () => void
+}
+
+function RemovalQuestion({ name, busy, onRemove, onKeep }: RemovalQuestionProps) {
+  return (
+    <section aria-label={`Remove ${name}?`}>
+      <p>Remove {name}? They lose access at once, in every session, and need a new invitation to come back.</p>
+      <div className="actions">
+        <button type="button" className="button button-primary" disabled={busy} onClick={onRemove}>
+          Remove from the agency
+        </button>
+        <button type="button" className="button button-quiet" disabled={busy} onClick={onKeep}>
+          Keep
+        </button>
+      </div>
+    </section>
   )
 }
