@@ -219,7 +219,7 @@ async function bootWorkers(dir: string, { storeUrl, jwksUrl, vkey }: Addresses) 
   const gateway = await workerOptions('gateway', {
     databaseUrl: storeUrl,
     port: ports.gateway,
-    clock: Date.now,
+    clock: undefined,
     bindings: {
       AUTH_ISSUER: ISSUER,
       AUTH_JWKS_URL: jwksUrl,
@@ -231,7 +231,7 @@ async function bootWorkers(dir: string, { storeUrl, jwksUrl, vkey }: Addresses) 
   const host = await workerOptions('durable-objects', {
     databaseUrl: storeUrl,
     port: ports.host,
-    clock: Date.now,
+    clock: undefined,
     bindings: {},
   })
   const vault = {

@@ -29,8 +29,12 @@ export const WORLD_SEED = 3
 const NOBODYS_URL = 'http://auth.test'
 const NOBODYS_KEY = JSON.stringify({ kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) })
 const NAMES = ['scheduler', 'connector', 'vault', 'verifier', 'durable-objects'] as const
-/** Where a test says so: what stands before them all. */
-type Front = 'gateway'
+type PollingOptions = {
+  /** What stands before them all. */
+  readonly front?: readonly 'gateway'[]
+  /** `machine`: as where the Workers are deployed. A clock that is set is asked for over HTTP, which costs a measurement more than what it measures. */
+  readonly clock?: 'set' | 'machine'
+}
 const LOG_NAME = 'flarewatch.test/log'
 
 /** Scheduler, queue, connector, vault, ledger and verifier as they run: real workerd, real Postgres; the provider is simulated. */
@@ -54,13 +58,16 @@ export type PollingStack = {
   readonly stop: () => Promise<void>
 }
 
-export async function startPollingStack(now: number, front: readonly Front[] = []): Promise<PollingStack> {
+export async function startPollingStack(
+  now: number,
+  { front = [], clock: kind = 'set' }: PollingOptions = {},
+): Promise<PollingStack> {
   const dir = mkdtempSync(join(tmpdir(), 'flarewatch-polling-'))
   for (const folder of ['tmp', 'pages']) mkdirSync(join(dir, folder))
   const names = [...front, ...NAMES]
   const [database, ports] = await Promise.all([startThrowawayPostgres(), freePorts('gateway', ...NAMES)])
   const kek = { version: 1, bytes: generateDemoKek() }
-  const clock = () => stack.now
+  const clock = () => (kind === 'set' ? stack.now : Date.now())
   const operator = await generateKeyPair('EdDSA', { extractable: true })
   const signer = await generateSigner(LOG_NAME)
   const simulator = await startCloudflareSimulator({ seed: WORLD_SEED, log: () => {}, now: clock })
@@ -98,7 +105,7 @@ export async function startPollingStack(now: number, front: readonly Front[] = [
       bindings: bindings[name] ?? {},
       databaseUrl,
       port: ports[name],
-      clock,
+      clock: kind === 'set' ? clock : undefined,
     })
     const assets = worker.assets === undefined ? undefined : { ...worker.assets, directory: join(dir, 'pages') }
     workers.push({ ...worker, assets } as typeof worker)
@@ -134,11 +141,7 @@ export async function startPollingStack(now: number, front: readonly Front[] = [
     now,
     log: { name: LOG_NAME, publicKey: signer.publicKey },
     operatorCall: (op, body) =>
-      askOperatorDoor(
-        { key: operator.privateKey, vaultUrl: `http://127.0.0.1:${ports.vault}`, at: stack.now },
-        op,
-        body,
-      ),
+      askOperatorDoor({ key: operator.privateKey, vaultUrl: `http://127.0.0.1:${ports.vault}`, at: clock() }, op, body),
     stop: async () => {
       await miniflare.dispose()
       await sql.end()

@@ -108,7 +108,7 @@ async function startWorkers(database: EmbeddedPostgres, signer: NoteSigner): Pro
     role: 'flarewatch_ledger' | 'flarewatch_verifier',
     port: number,
     bindings: Record<string, string>,
-  ) => ({ databaseUrl: database.pooledUrlFor(role), port, bindings, clock: Date.now })
+  ) => ({ databaseUrl: database.pooledUrlFor(role), port, bindings, clock: undefined })
   const keys = { LOG_NAME, RECEIPT_SIGNING_KEY: formatSignerKey(signer) }
   const options = [
     await workerOptions('durable-objects', values('flarewatch_ledger', ports['durable-objects'], {})),

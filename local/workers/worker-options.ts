@@ -20,7 +20,8 @@ export type WorkerValues = {
   readonly bindings: Record<string, string>
   readonly databaseUrl: string
   readonly port: number
-  readonly clock: () => number
+  /** None: the machine's, as where the Workers are deployed. */
+  readonly clock: (() => number) | undefined
 }
 
 /** One Worker's miniflare options: bindings from its wrangler file, code bundled from its `main`. */
@@ -33,6 +34,7 @@ export async function workerOptions(name: WorkerName, values: WorkerValues): Pro
   const config = unstable_readConfig({ config: configPath }, { hideWarnings: true })
   const { workerOptions: fromConfig, main } = unstable_getMiniflareWorkerOptions(config)
   const { modulesRules: _, ...options } = fromConfig as V4WorkerOptions
+  const { clock } = values
   if (main === undefined) throw new Error(`${configPath} names no main module`)
   return {
     ...options,
@@ -41,7 +43,7 @@ export async function workerOptions(name: WorkerName, values: WorkerValues): Pro
     bindings: { ...options.bindings, ...values.bindings },
     serviceBindings: {
       ...options.serviceBindings,
-      CLOCK: async () => Response.json({ now: values.clock() }) as never,
+      ...(clock === undefined ? {} : { CLOCK: async () => Response.json({ now: clock() }) as never }),
     },
     unsafeDirectSockets: [{ host: '127.0.0.1', port: values.port }],
   }

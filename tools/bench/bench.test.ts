@@ -46,6 +46,23 @@ describe('the benchmarks', () => {
     ])
   })
 
+  it('of ingestion run too', { timeout: TIMEOUT_MS }, async () => {
+    const { status, stdout } = await bench('fan-out', 'ingest', 'webhooks', '--scale', 'ci', '--json')
+    const { ok, results } = Document.parse(JSON.parse(stdout))
+    expect(status).toBe(ok ? 0 : 1)
+    expect(results.map(({ name }) => name)).toEqual([
+      'fan-out: 1000 due credentials of 101 tenants',
+      'fan-out: part of tenants with few, until the last of them is served',
+      'fan-out: memory of a tick, against one with a tenth as many due',
+      'ingest: polls of accounts without news',
+      'ingest: polls for a hundred transactions',
+      'webhooks: against a bare Worker that only queues',
+      'webhooks: p99 to 200, against that Worker',
+      'webhooks: against @supabase/stripe-sync-engine',
+      'webhooks: p99 to 200, against that engine',
+    ])
+  })
+
   it.each([[[]], [['nothing']], [['vault', '--scale', 'huge']], [['vault', '--seed', 'x']]])(
     'refuse %j with the usage and exit 2',
     async (args) => {

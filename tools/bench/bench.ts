@@ -9,6 +9,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   vault: async () => (await import('./vault.ts')).benchVault,
   ledger: async () => (await import('./ledger.ts')).benchLedger,
   verify: async () => (await import('./verify.ts')).benchVerify,
+  'fan-out': async () => (await import('./fan-out.ts')).benchFanOut,
   ingest: async () => (await import('./ingest.ts')).benchIngest,
   webhooks: async () => (await import('./webhooks.ts')).benchWebhooks,
   console: async () => (await import('./console.ts')).benchConsole,

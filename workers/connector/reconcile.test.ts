@@ -18,7 +18,7 @@ const ENDS_WITH = 'no_sites'
 
 let stack: PollingStack
 beforeAll(async () => {
-  stack = await startPollingStack(START, ['gateway'])
+  stack = await startPollingStack(START, { front: ['gateway'] })
 })
 afterAll(() => stack?.stop())
 afterEach(() => {

@@ -24,7 +24,7 @@ let endpoint: Awaited<ReturnType<typeof addEndpoint>>
 let resend: Endpoint
 
 beforeAll(async () => {
-  stack = await startPollingStack(START, ['gateway'])
+  stack = await startPollingStack(START, { front: ['gateway'] })
   const token = () => stack.simulator.issueToken({ scope: 'read' })
   agency = await foundAgency(stack, token())
   other = await foundAgency(stack, token())
