@@ -61,7 +61,7 @@ const counts = z.object({
 export const MAX_METRICS_DOMAINS = 100
 export const MAX_METRICS_ROWS = 4000
 /** `GET /emails/metrics`: `start_date` is later than asked for where the plan no longer keeps the days before. */
-const metrics = z.object({ object: z.literal('metrics'), start_date: instant, totals: counts })
+const metrics = z.object({ object: z.literal('metrics'), start_date: instant, end_date: instant, totals: counts })
 export const Totals = metrics
 export const DayRow = counts.extend({ period: z.iso.date(), domain_id: z.uuid() })
 export type DayRow = z.infer<typeof DayRow>

@@ -9,13 +9,15 @@ import {
   Totals,
 } from '../../../domain/providers/resend/schemas.ts'
 import { EventDetail, EventsPage, WebhooksPage } from '../../../domain/providers/resend/webhooks.ts'
-import { type ProviderAccess, ProviderFailure } from './provider.ts'
+import { type ProviderAccess, ProviderFailure, type Range } from './provider.ts'
 import { askProvider } from './request.ts'
 
 const DAY_MS = 86_400_000
 const MAX_REPLY_BYTES = 4 * 1024 * 1024
 /** The window of Resend's rate limit: waited out when a refusal names no time. */
 const DEFAULT_RETRY_AFTER_MS = 1000
+/** An answer may be a quarter of an hour old (resend.com/docs/api-reference/emails/get-metrics), and say so. */
+const OLDEST_ANSWER_MS = 30 * 60_000
 const MAX_DOMAIN_PAGES = 5
 const MAX_WEBHOOK_PAGES = 5
 /** A request without one is refused. */
@@ -88,10 +90,11 @@ export class ResendClient {
     return Math.max(from, Math.ceil(instantOf(start_date) / DAY_MS) * DAY_MS)
   }
 
-  /** The events of each domain and UTC day in [from, to) that saw mail, and their totals over all of them. */
-  async dayCounts(domainIds: readonly string[], from: number, to: number): Promise<DayCounts> {
+  /** The events of each domain and UTC day in [from, to) that saw mail up to `now`, and their totals over all of them. */
+  async dayCounts(domainIds: readonly string[], { from, to }: Range, now: number): Promise<DayCounts> {
+    const end = Math.min(to - 1, now)
     const query = new URLSearchParams({
-      ...dates(from, to),
+      ...dates(from, end),
       timezone: 'UTC',
       granularity: 'daily',
       metrics: EVENT_COUNTS.join(),
@@ -99,8 +102,9 @@ export class ResendClient {
       domain_id: domainIds.join(),
     })
     const reply = await this.#get(`/emails/metrics?${query}`, DayCounts)
-    // An answer for other days than were asked for is an older one, served again.
-    if (instantOf(reply.start_date) !== from) throw new ProviderFailure('page_repeated')
+    // An answer for other days than were asked for, or up to an earlier moment, is an older one, served again.
+    const [begun, ended] = [instantOf(reply.start_date), instantOf(reply.end_date)]
+    if (begun !== from || ended > end || ended < end - OLDEST_ANSWER_MS) throw new ProviderFailure('page_repeated')
     return reply
   }
 
@@ -142,8 +146,8 @@ function waitAfter(headers: Headers): number {
 }
 
 /** Moments, since it is not said whether the day of an end date is inside. */
-function dates(from: number, to: number): { start_date: string; end_date: string } {
-  return { start_date: new Date(from).toISOString(), end_date: new Date(to - 1).toISOString() }
+function dates(from: number, end: number): { start_date: string; end_date: string } {
+  return { start_date: new Date(from).toISOString(), end_date: new Date(end).toISOString() }
 }
 
 function instantOf(text: string): number {

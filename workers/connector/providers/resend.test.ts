@@ -184,6 +184,22 @@ describe('the records of a domain', () => {
     expect(days(2, 'spf_unverified').filter((value) => value === 2)).toHaveLength(3)
     expect(store.of(2, 'spf_unverified')[0]).toMatchObject({ source: 'resend.domains', completeness: 'complete' })
   })
+
+  it('are those of the day on which they were asked for, where the run goes on past midnight', async () => {
+    const drifts = (at: number) => world.domains.some((domain) => world.recordStatus(domain, 'SPF', at) === 'failed')
+    let midnight = Date.UTC(2026, 10, 25)
+    while (drifts(midnight - 1) || !drifts(midnight)) midnight += DAY_MS
+    now = midnight - 1000
+    await poll({ wait: async () => {}, fetch: lateFor('/emails/metrics', 2000) })
+    expect(store.of(2, 'spf_unverified').map(({ windowStart, value }) => [windowStart, value])).toEqual([
+      [midnight - DAY_MS, 0],
+    ])
+  })
+
+  const lateFor = (path: string, ms: number) => async (url: string, init: RequestInit) => {
+    if (url.includes(path)) now += ms
+    return fetch(url, init)
+  }
 })
 
 describe('a run that is not whole', () => {
@@ -228,6 +244,34 @@ describe('a call that fails', () => {
     now += 5 * DAY_MS
     await fault('repeated_page', { match: 'dimensions' })
     await expect(poll()).rejects.toMatchObject({ code: 'page_repeated' })
+  })
+  it('is page_repeated when an older answer for the same days is served again', async () => {
+    await poll()
+    await poll()
+    now += 60 * 60_000
+    await fault('repeated_page', { match: 'dimensions' })
+    await expect(poll()).rejects.toMatchObject({ code: 'page_repeated' })
+  })
+  it('does not make noughts of an answer that was given while the list named fewer domains', async () => {
+    await fault('partial', { match: '/domains?' })
+    expect(await poll()).toMatchObject({ state: 'partial', reason: 'site_missing' })
+    now += 60_000
+    await fault('repeated_page', { match: 'dimensions' })
+    expect(await poll()).toMatchObject({ state: 'complete' })
+    const [from, to] = [Date.UTC(2026, 10, 18), Date.UTC(2026, 10, 21)]
+    const sent = store.of(2, 'emails_sent').filter(({ windowStart }) => windowStart >= from && windowStart < to)
+    expect(sent.reduce((sum, { value }) => sum + value, 0)).toBe(ledger(2, from, to).sent)
+  })
+  it('is asked again for the domains that are listed, where one that is gone is refused', async () => {
+    const known = store.sites()
+    store.sites = () => [
+      ...known,
+      { ...(known[0] ?? expect.fail()), providerRef: '00000000-0000-4000-8000-00000000dead' },
+    ]
+    const refusing = async (url: string, init: RequestInit) =>
+      url.includes('dead') ? new Response('{}', { status: 422 }) : fetch(url, init)
+    expect(await poll({ fetch: refusing })).toMatchObject({ state: 'partial', reason: 'site_missing' })
+    expect(store.of(0, 'emails_sent')).toHaveLength(7)
   })
   it('is provider_unauthorized for a key that can only send', async () => {
     key = simulator.issueKey('sending_access')

@@ -47,7 +47,9 @@ const METRIC_OF: { readonly [Count in EventCount]: MetricName } = {
 
 type Run = {
   readonly client: ResendClient
-  readonly domains: ReadonlyMap<string, Domain>
+  readonly domains: Domains
+  /** When the domains were listed. */
+  readonly listedAt: number
   readonly sites: readonly PolledSite[]
   readonly tools: RunTools
   readonly deadline: number
@@ -58,16 +60,22 @@ type Read = { readonly mails: number; readonly reason: RunReason | null }
 /** One run over all domains of a team: whether their records still verify, and what became of their mail, by UTC day. */
 export const pollResend = connectorOf(async (access, sites, tools) => {
   const client = new ResendClient(access)
+  const listedAt = await tools.clock()
   const domains = await client.domains()
-  const present = sites.filter(({ providerRef }) => domains.has(providerRef))
-  const run: Run = { client, domains, sites: present, tools, deadline: (await tools.clock()) + MAX_RUN_MS }
+  const run: Run = { client, domains, listedAt, sites, tools, deadline: (await tools.clock()) + MAX_RUN_MS }
   const read = await readDays(run)
   const records = await readRecords(run)
-  const missing = present.length < sites.length ? 'site_missing' : null
+  const missing = sites.every(isListedIn(domains)) ? null : 'site_missing'
   const reason = read.reason ?? records ?? missing
   if (reason !== null) return { state: 'partial', reason }
   return read.mails === 0 ? { state: 'empty', reason: 'run_empty' } : { state: 'complete', reason: null }
 })
+
+type Domains = ReadonlyMap<string, Domain>
+
+function isListedIn(domains: Domains): (site: PolledSite) => boolean {
+  return ({ providerRef }) => domains.has(providerRef)
+}
 
 /** Sites are asked about together, from the cursor that is furthest behind: one question then serves a whole team. */
 async function readDays(run: Run): Promise<Read> {
@@ -82,18 +90,19 @@ async function readDays(run: Run): Promise<Read> {
 
 async function readGroup(run: Run, sites: readonly PolledSite[]): Promise<Read> {
   const { client, domains, tools, deadline } = run
+  const listed = sites.filter(isListedIn(domains))
+  if (listed.length === 0) return { mails: 0, reason: null }
   const now = await tools.clock()
-  const { chunks, completeUntil } = planWindows(boundsOf(sites.length), await startOf(client, sites, now), now)
-  const ids = sites.map(({ providerRef }) => providerRef)
+  const { chunks, completeUntil } = planWindows(boundsOf(sites.length), await startOf(client, listed, now), now)
   let mails = 0
   for (const { from, to } of chunks) {
     const fetchedAt = await tools.clock()
     if (fetchedAt > deadline) return { mails, reason: 'run_too_long' }
-    const reply = await client.dayCounts(ids, from, to)
+    const { ids, reply } = await countsOf(run, sites, { from, to }, fetchedAt)
     const isWhole = isWholeReply(reply)
     const settled = isWhole ? completeUntil : from
     const rows = judgeRows(reply, ids, from, to)
-    for (const { id: siteId, providerRef, cursors } of sites) {
+    for (const { id: siteId, providerRef, cursors } of listed) {
       const own = factsOfDays({ rows, isWhole, domain: domains.get(providerRef), providerRef, settled }, { from, to })
       const completeUntil = settled > from ? Math.min(to, settled) : null
       const historyUntil = cursors.daily === null && from === chunks[0]?.from ? { historyUntil: from } : {}
@@ -104,6 +113,29 @@ async function readGroup(run: Run, sites: readonly PolledSite[]): Promise<Read> 
     if (!isWhole) return { mails, reason: 'rows_incomplete' }
   }
   return { mails, reason: null }
+}
+
+const REFUSED_QUERY: ReadonlySet<string> = new Set(['provider_query_refused', 'provider_reply_invalid'])
+
+/**
+ * Of all domains, listed or not: the answer does not say which it is about, so that one for fewer, served again, would be days without mail
+ * for the others. Where Resend refuses to count for one that is gone, those that are listed are asked about alone.
+ */
+async function countsOf(
+  { client, domains }: Run,
+  sites: readonly PolledSite[],
+  range: Range,
+  now: number,
+): Promise<{ readonly ids: readonly string[]; readonly reply: DayCounts }> {
+  const ids = sites.map(({ providerRef }) => providerRef)
+  const listed = ids.filter((id) => domains.has(id))
+  try {
+    return { ids, reply: await client.dayCounts(ids, range, now) }
+  } catch (error) {
+    const isRefused = error instanceof ProviderFailure && REFUSED_QUERY.has(error.code)
+    if (!isRefused || listed.length === ids.length) throw error
+    return { ids: listed, reply: await client.dayCounts(listed, range, now) }
+  }
 }
 
 function boundsOf(sites: number): DatasetBounds {
@@ -143,7 +175,7 @@ function factsOfDays({ rows, isWhole, domain, providerRef, settled }: DomainDays
 export function resendHistory(access: ProviderAccess): History {
   const client = new ResendClient(access)
   let kept: Promise<number> | undefined
-  let domains: Promise<ReadonlyMap<string, Domain>> | undefined
+  let domains: Promise<Domains> | undefined
   return {
     oldest: async () => {
       const now = await access.clock()
@@ -163,7 +195,7 @@ async function readSlice(client: ResendClient, fetchedAt: number, domain: Domain
   const to = Math.ceil(range.to / DAY_MS) * DAY_MS
   const oldest = Math.floor(range.from / DAY_MS) * DAY_MS
   const from = Math.max(oldest, to - boundsOf(1).maxDurationMs, to - MOST_DAYS * DAY_MS)
-  const reply = await client.dayCounts([domain.id], from, to)
+  const reply = await client.dayCounts([domain.id], { from, to }, fetchedAt)
   // Its own totals speak of mail that its rows leave out.
   if (!isWholeReply(reply)) throw new ProviderFailure('provider_reply_invalid')
   const rows = judgeRows(reply, [domain.id], from, to)
@@ -222,15 +254,16 @@ function factsOf(counts: Counts, day: number, completeUntil: number): Fact[] {
 }
 
 /** What its records say today: a figure of the state, read anew with each run, and left as the day's last word. */
-async function readRecords({ client, domains, sites, tools, deadline }: Run): Promise<RunReason | null> {
-  for (const site of sites) {
-    const fetchedAt = await tools.clock()
-    if (fetchedAt > deadline) return 'run_too_long'
+async function readRecords(run: Run): Promise<RunReason | null> {
+  const { client, domains, listedAt, sites, tools, deadline } = run
+  for (const site of sites.filter(isListedIn(domains))) {
+    const now = await tools.clock()
+    if (now > deadline) return 'run_too_long'
     const { providerRef } = site
-    // A verified domain has all its records; only of another is it asked which one is wrong.
+    // A verified domain has all its records, as of the list; only of another is it asked which one is wrong.
     const isVerified = domains.get(providerRef)?.status === VERIFIED
     const records = isVerified ? [] : (await client.domain(providerRef)).records
-    await storeRecords(tools, site, records, fetchedAt)
+    await storeRecords(tools, site, records, isVerified ? listedAt : now)
   }
   return null
 }
