@@ -5,7 +5,7 @@ import type { GoldenSite } from './agency.ts'
 import type { Books, Entry } from './books.ts'
 import type { GoldenStand } from './stand.ts'
 
-/** Rows that a plan is just about to drop when the key is stored may be gone before they are asked for. */
+/** Rows that a plan is just about to drop when the key is stored may be gone before they are asked for, and leave a day of theirs unfinished. */
 const EDGE_MS = 2 * 86_400_000
 const NO_CURRENCY = 'XXX'
 
@@ -112,9 +112,9 @@ class SiteComparison {
       if (counted === undefined) continue
       const from = this.#site.connectedAt - counted.depthMs
       for (const entry of counted.entries(this.#site, from, endedAt)) {
-        const hasSettled = entry.windowEnd <= endedAt - counted.settlingMs
-        if (!hasSettled && !this.#isComplete(entry)) continue
-        this.#hold(entry, hasSettled && entry.windowStart >= from + EDGE_MS && entry.value !== 0)
+        const mustBeFinal = entry.windowEnd <= endedAt - counted.settlingMs && entry.windowStart >= from + EDGE_MS
+        if (!mustBeFinal && !this.#isComplete(entry)) continue
+        this.#hold(entry, mustBeFinal && entry.value !== 0)
       }
     }
   }

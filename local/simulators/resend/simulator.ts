@@ -9,7 +9,7 @@ import { control } from './control.ts'
 import { answerDomains } from './domains.ts'
 import { answerEmails } from './emails.ts'
 import { KeyOffice, type Permission } from './keys.ts'
-import { answerMetrics } from './metrics.ts'
+import { answerMetrics, CACHED_MS } from './metrics.ts'
 import { TeamLimit, tooMany } from './rate-limit.ts'
 import { refused } from './rest.ts'
 import { SuppressionList } from './suppressions.ts'
@@ -28,8 +28,8 @@ export type SimulatorState = Controlled & {
   readonly keys: KeyOffice
   readonly limit: TeamLimit
   readonly suppressions: SuppressionList
-  /** The last answer with rows, by path, for a page that comes twice. */
-  readonly lastAnswers: Map<string, Answer>
+  /** The last answer with rows, by path, for a page that comes twice, and when it was given. */
+  readonly lastAnswers: Map<string, { readonly answer: Answer; readonly at: number }>
   retentionMs: number
 }
 
@@ -64,7 +64,7 @@ function newState(options: SimulatorOptions): SimulatorState {
     keys: new KeyOffice(simulatorSecret(options.stateDir, 'resend')),
     limit: new TeamLimit(),
     suppressions: new SuppressionList(),
-    lastAnswers: new Map<string, Answer>(),
+    lastAnswers: new Map(),
     retentionMs: USUAL_RETENTION_MS,
   })
 }
@@ -128,12 +128,12 @@ function bent({ pathname, search }: URL, answer: Answer, state: SimulatorState):
   const rows = rowsOf(answer)
   if (rows === undefined) return answer
   const earlier = state.lastAnswers.get(pathname)
-  state.lastAnswers.set(pathname, answer)
+  state.lastAnswers.set(pathname, { answer, at: state.now() })
   const kind = state.faults.onAnswer(pathname + search)?.kind
   const withRows = (data: readonly unknown[]): Answer => ({ ...answer, body: Object.assign({}, answer.body, { data }) })
   switch (kind) {
     case 'repeated_page':
-      return earlier ?? answer
+      return earlier !== undefined && mayComeAgain(pathname, state.now() - earlier.at) ? earlier.answer : answer
     case 'empty_result':
       return withRows([])
     case 'partial':
@@ -141,6 +141,11 @@ function bent({ pathname, search }: URL, answer: Answer, state: SimulatorState):
     default:
       return answer
   }
+}
+
+/** Only what says of when it is can be told from what is now, however old it is; a list of what there is comes again as from a cache. */
+function mayComeAgain(pathname: string, ageMs: number): boolean {
+  return pathname === '/emails/metrics' || ageMs <= CACHED_MS
 }
 
 function rowsOf({ body }: Answer): readonly unknown[] | undefined {
