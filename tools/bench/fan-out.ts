@@ -30,10 +30,11 @@ export const benchFanOut: Bench = async ({ scale, say }) => {
     const [shares, memory, memoryOfTenth] = [[] as number[], [] as number[], [] as number[]]
     const ours = async (): Promise<Measure> => {
       await setDue(sql, credentials / 10)
-      memoryOfTenth.push((await tick(url)).grownMb)
+      memoryOfTenth.push((await tick(url, '--expose-gc')).heldMb)
       await setDue(sql, credentials)
-      const { sent, ms, grownMb } = await tick(url)
-      memory.push(grownMb)
+      memory.push((await tick(url, '--expose-gc')).heldMb)
+      await setDue(sql, credentials)
+      const { sent, ms } = await tick(url)
       shares.push(await shareBeforeTheLast(sql, sent))
       return { times: sent.length, ms, work: `${sent.length} sent` }
     }
@@ -89,12 +90,11 @@ async function setDue(sql: postgres.Sql, count: number): Promise<void> {
   await sql`vacuum analyze flarewatch.credentials`
 }
 
-const Tick = z.object({ sent: z.array(z.uuid()), ms: z.number(), grownMb: z.number() })
+const Tick = z.object({ sent: z.array(z.uuid()), ms: z.number(), heldMb: z.number() })
 
-async function tick(url: string): Promise<z.infer<typeof Tick>> {
-  const { stdout } = await promisify(execFile)(process.execPath, [join(import.meta.dirname, 'fan-out-tick.ts'), url], {
-    maxBuffer: 2 ** 24,
-  })
+async function tick(url: string, ...flags: readonly string[]): Promise<z.infer<typeof Tick>> {
+  const args = [...flags, join(import.meta.dirname, 'fan-out-tick.ts'), url]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 2 ** 24 })
   return Tick.parse(JSON.parse(stdout))
 }
 
