@@ -40,6 +40,8 @@ const SUMMED = {
   visits: (hours: Hours) => hours.reduce((sum, hour) => sum + (hour === undefined ? 0 : HOURLY.visits(hour)), 0),
 } as const
 
+/** Long after the end of every window, the last that came late is in it. */
+const ALL_COUNTED = Number.POSITIVE_INFINITY
 const DAY_SECONDS = 86_400
 /** What one question may span. */
 const WIDEST_DAYS = 30
@@ -52,8 +54,8 @@ export const openCloudflare: Open = async (options, retentionDays) => {
     await control(simulator, 'limits', { dataset, ...limits })
   }
   const depthOf = (dataset: DatasetName) => Math.min(retentionDays * DAY_MS, HISTORY_MS[dataset])
-  const hour = (zone: WorldZone, begin: number) => world.hour(zone, begin, begin + HOUR_MS)
-  const day = (zone: WorldZone, begin: number) => world.day(zone, begin, begin + DAY_MS)
+  const hour = (zone: WorldZone, begin: number) => world.hour(zone, begin, ALL_COUNTED)
+  const day = (zone: WorldZone, begin: number) => world.day(zone, begin, ALL_COUNTED)
   const hours = (zone: WorldZone, begin: number): Hours =>
     Array.from({ length: 24 }, (_, index) => hour(zone, begin + index * HOUR_MS))
   return {

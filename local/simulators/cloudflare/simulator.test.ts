@@ -133,6 +133,17 @@ describe('GraphQL', () => {
     expect(one).toEqual(same)
     expect(one).not.toEqual(other)
   })
+  it('counts the last of an hour minutes after its end, and its day with it', () => {
+    const world = new World(7)
+    const end = Date.UTC(2026, 10, 24)
+    const [first] = world.zones
+    const asOf = (now: number) =>
+      first && [world.hour(first, end - HOUR_MS, now)?.requests, world.day(first, end - 24 * HOUR_MS, now)?.requests]
+    const [atItsEnd, settled, later] = [asOf(end), asOf(end + 10 * 60_000), asOf(end + 24 * HOUR_MS)]
+    expect(settled).toEqual(later)
+    expect(atItsEnd?.[0]).toBeLessThan(settled?.[0] ?? 0)
+    expect(atItsEnd?.[1]).toBeLessThan(settled?.[1] ?? 0)
+  })
   it('gives the settings that bound a backfill', async () => {
     const fields = 'enabled notOlderThan maxDuration maxPageSize maxNumberOfFields'
     const query = `query ($zones: [string!]) { viewer { zones(filter: {zoneTag_in: $zones}) { zoneTag settings {

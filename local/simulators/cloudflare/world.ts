@@ -36,6 +36,9 @@ const DEMO_ZONES: readonly ZoneSeed[] = [
   { name: 'atlas-cycles.example', hourlyBase: 960, yearlyGrowth: 0.2, weekendFactor: 1.2, busiestHour: 20 },
 ]
 
+/** The last of an hour is counted up to this long after its end, another time for each hour: until then its row is not its last. */
+const LATEST_MS = 9 * 60_000
+
 /** A zone above this many requests an hour is answered from a sample, as adaptive bit rate does. */
 const SAMPLED_ABOVE = 1000
 
@@ -88,11 +91,12 @@ export class World {
     }
   }
 
-  /** The hour that begins at `begin`, as far as it has happened by `now`; undefined where there is nothing to count. */
+  /** The hour that begins at `begin`, as far as it is counted by `now`; undefined where there is nothing to count. */
   hour(zone: WorldZone, begin: number, now: number): HourOfTraffic | undefined {
-    const elapsed = Math.min(1, (now - begin) / HOUR_MS)
-    if (begin < WORLD_BEGINS || elapsed <= 0) return undefined
-    const requests = Math.floor(this.#requests(zone, begin) * elapsed)
+    const countedMs = HOUR_MS + LATEST_MS * this.#chance(`${zone.id} late`, begin)
+    const counted = Math.min(1, (now - begin) / countedMs)
+    if (begin < WORLD_BEGINS || counted <= 0) return undefined
+    const requests = Math.floor(this.#requests(zone, begin) * counted)
     if (requests === 0) return undefined
     const visits = Math.ceil(requests * (0.12 + 0.06 * this.#chance(`${zone.id} visits`, begin)))
     const bytes = requests * zone.bytesPerRequest
@@ -112,7 +116,7 @@ export class World {
 
   /** The UTC day that begins at `begin`: the sum of its hours, and visitors who come more than once. */
   day(zone: WorldZone, begin: number, now: number): DayOfTraffic | undefined {
-    if (begin + DAY_MS > now) return this.#day(zone, begin, now)
+    if (begin + DAY_MS + LATEST_MS > now) return this.#day(zone, begin, now)
     const key = `${zone.id} ${begin}`
     if (!this.#pastDays.has(key)) this.#pastDays.set(key, this.#day(zone, begin, now))
     return this.#pastDays.get(key)
