@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type SessionWitness, sessionWitness } from './pool/session-state.ts'
@@ -11,9 +11,15 @@ const LENT_CONNECTIONS = 1
  * A migrated Postgres in a folder of its own that goes when it stops: for lint and tests. Its pool cleans nothing: what a path leaves on
  * a connection fails the stop, and with it the test file that went that path (T4). A benchmark takes the pool as it is shipped.
  */
-export async function startThrowawayPostgres(pool: 'watched' | 'shipped' = 'watched'): Promise<EmbeddedPostgres> {
+export async function startThrowawayPostgres(
+  pool: 'watched' | 'shipped' = 'watched',
+): Promise<EmbeddedPostgres & { readonly folder: string }> {
   const dir = mkdtempSync(join(tmpdir(), 'flarewatch-postgres-'))
-  const remove = () => rmSync(dir, { recursive: true, force: true })
+  const stay = goWithThisProcess(dir)
+  const remove = () => {
+    stay()
+    rmSync(dir, { recursive: true, force: true })
+  }
   let witness: SessionWitness | undefined
   const lending = async (superuserUrl: string) => {
     witness = await sessionWitness(superuserUrl)
@@ -23,6 +29,7 @@ export async function startThrowawayPostgres(pool: 'watched' | 'shipped' = 'watc
     const postgres = await startPostgres(pool === 'watched' ? { dir, lending } : { dir })
     return {
       ...postgres,
+      folder: dir,
       stop: async () => {
         await postgres.stop()
         remove()
@@ -33,5 +40,36 @@ export async function startThrowawayPostgres(pool: 'watched' | 'shipped' = 'watc
   } catch (error) {
     remove()
     throw error
+  }
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** A command that is interrupted, or ends early, takes its server and the folder along. Returns what calls that off. */
+function goWithThisProcess(dir: string): () => void {
+  const end = () => {
+    endServer(dir)
+    // While the server still removes files of its own, what is gone meanwhile ends a removal without a word.
+    while (existsSync(dir)) rmSync(dir, { recursive: true, force: true })
+  }
+  const onSignal = (signal: NodeJS.Signals) => {
+    end()
+    process.kill(process.pid, signal)
+  }
+  for (const signal of SIGNALS) process.once(signal, onSignal)
+  process.once('exit', end)
+  return () => {
+    for (const signal of SIGNALS) process.removeListener(signal, onSignal)
+    process.removeListener('exit', end)
+  }
+}
+
+/** SIGQUIT is Postgres's immediate shutdown: nothing of it is kept. */
+function endServer(dir: string): void {
+  try {
+    const [pid] = readFileSync(join(dir, 'postgres', 'data', 'postmaster.pid'), 'utf8').split('\n')
+    process.kill(Number(pid), 'SIGQUIT')
+  } catch {
+    // It does not run, or not any more.
   }
 }
