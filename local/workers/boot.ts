@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stop as stopBundler } from 'esbuild'
@@ -39,6 +39,7 @@ export async function startWorkers(options: WorkersOptions): Promise<RunningWork
   // The bundler's own process has done its work.
   await stopBundler()
   const supervision = options.supervision ?? UNSUPERVISED
+  const temporary = emptied(join(options.dir, 'workers', 'tmp'))
   const runtimeOptions = convertV4MiniflareOptions({
     workers,
     host: '127.0.0.1',
@@ -48,11 +49,11 @@ export async function startWorkers(options: WorkersOptions): Promise<RunningWork
     unsafeTriggerHandlers: true,
     unsafeHandleRuntimeRestart: () => cameBack(supervision),
     resourcePersistencePath: join(options.dir, 'workers'),
-    resourceTmpPath: join(options.dir, 'workers', 'tmp'),
+    resourceTmpPath: temporary,
     log: new Log(LogLevel.NONE),
     handleStructuredLogs: ({ level, message }) => writeLog(options.dir, level, message),
   })
-  const miniflare = new Miniflare(runtimeOptions)
+  const miniflare = inFolder(temporary, () => new Miniflare(runtimeOptions))
   await miniflare.ready
   const stopWatching = watchRestarts(miniflare, runtimeOptions, supervision)
 
@@ -157,4 +158,23 @@ function cronTriggers(workers: readonly Options[]): CronTrigger[] {
 
 function writeLog(dir: string, level: string, message: string): void {
   appendFileSync(join(dir, 'logs', 'workers.log'), `${level} ${message}\n`, { mode: 0o600 })
+}
+
+/** What a stack that was killed has left there is of no use to the next one. */
+function emptied(folder: string): string {
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  return folder
+}
+
+/** miniflare takes the system's folder for temporary files, whatever it is told: a killed stack would leave something outside its own. */
+function inFolder<Made>(folder: string, make: () => Made): Made {
+  const { TMPDIR } = process.env
+  process.env.TMPDIR = folder
+  try {
+    return make()
+  } finally {
+    if (TMPDIR === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = TMPDIR
+  }
 }
