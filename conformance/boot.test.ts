@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { CLI, DEMO, OPERATOR, type Running, start, testFolder } from './command.ts'
@@ -56,11 +56,12 @@ describe("the operator's boot", () => {
 
 describe('the supervisor', () => {
   test('S2: a demo KEK is refused outside the demo; after SIGKILL the next start cleans up and loses nothing', async () => {
-    const dir = join(testFolder(), 'data')
-    const first = start([...DEMO, '--data', dir])
+    const [dir, temporary] = [join(testFolder(), 'data'), testFolder()]
+    const first = start([...DEMO, '--data', dir], { TMPDIR: temporary })
     await untilSeeded(first, dir)
     first.child.kill('SIGKILL')
     await first.finished
+    expect(readdirSync(temporary)).toEqual([])
 
     const operator = await start([...OPERATOR, '--json', '--data', dir]).finished
     expect([operator.status, (JSON.parse(operator.stdout) as Refusal).error.code]).toEqual([78, 'kek_demo'])
