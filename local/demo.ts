@@ -73,7 +73,7 @@ async function stay(stack: Stack, options: CommandLine, progress: Progress): Pro
       `  Password    ${password}`,
       `  TOTP code   ${code}   (changes every 30 s; secret ${totp_secret})`,
       '',
-      '  It polls each minute. Ctrl-C stops it; the next run goes on from here.',
+      '  It polls every five minutes. Ctrl-C stops it; the next run goes on from here.',
       '',
     ].join('\n'),
   )

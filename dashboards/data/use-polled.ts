@@ -18,13 +18,19 @@ type State<Value> = {
 }
 
 /**
- * Reads now, then every so often while the page is visible, and at once when it becomes visible again. Another `key` is
+ * Reads now, then every so often while the page is visible and `isWanted`, and as soon as they are again if it is due. Another `key` is
  * another question: what was known under the old one is not shown for it.
  */
-export function usePolled<Value>(key: string, everyMs: number, load: () => Promise<Answer<Value>>): Polled<Value> {
+export function usePolled<Value>(
+  key: string,
+  everyMs: number,
+  load: () => Promise<Answer<Value>>,
+  isWanted = true,
+): Polled<Value> {
   const [state, setState] = useState<State<Value>>({ key, value: null, failure: null, at: null })
   const [round, setRound] = useState(0)
   const latest = useRef(load)
+  const answered = useRef<{ readonly key: string; readonly at: number } | null>(null)
   useEffect(() => {
     latest.current = load
   })
@@ -32,14 +38,17 @@ export function usePolled<Value>(key: string, everyMs: number, load: () => Promi
   // `round` is what a wish to refresh changes; the loop itself does not read it.
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   useEffect(() => {
+    if (!isWanted) return
     let live = true
-    let due = 0
+    let due = answered.current?.key === key ? answered.current.at + everyMs : 0
     let timer: ReturnType<typeof setTimeout> | undefined
     const run = async () => {
       clearTimeout(timer)
-      due = Date.now() + everyMs
+      const at = Date.now()
+      due = at + everyMs
       const answer = await latest.current()
       if (!live) return
+      answered.current = { key, at }
       setState((known) => nextState(known, key, answer))
       timer = setTimeout(tick, Math.max(0, due - Date.now()))
     }
@@ -47,15 +56,19 @@ export function usePolled<Value>(key: string, everyMs: number, load: () => Promi
       if (document.visibilityState === 'visible' && Date.now() >= due) void run()
     }
     document.addEventListener('visibilitychange', tick)
-    void run()
+    if (Date.now() >= due) void run()
+    else timer = setTimeout(tick, due - Date.now())
     return () => {
       live = false
       clearTimeout(timer)
       document.removeEventListener('visibilitychange', tick)
     }
-  }, [key, everyMs, round])
+  }, [key, everyMs, round, isWanted])
 
-  const refresh = useCallback(() => setRound((past) => past + 1), [])
+  const refresh = useCallback(() => {
+    answered.current = null
+    setRound((past) => past + 1)
+  }, [])
   const own = state.key === key ? state : { value: null, failure: null, at: null }
   return { value: own.value, failure: own.failure, loadedAt: own.at, refresh }
 }

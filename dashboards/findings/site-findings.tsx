@@ -14,13 +14,17 @@ type SiteFindingsProps = {
   readonly site: z.infer<typeof SiteSummary>
   readonly now: number
   readonly round: number
+  readonly isNear: boolean
 }
 
 /** What is wrong at the provider, since when and what to do; and what was, until lately. */
-export function SiteFindings({ site, now, round }: SiteFindingsProps) {
+export function SiteFindings({ site, now, round, isNear }: SiteFindingsProps) {
   const { gateway } = useWorkspace()
-  const { value, failure, refresh } = usePolled(site.id, POLL_MS, () =>
-    gateway(`/api/sites/${site.id}/findings`, FindingsResponse),
+  const { value, failure, refresh } = usePolled(
+    site.id,
+    POLL_MS,
+    () => gateway(`/api/sites/${site.id}/findings`, FindingsResponse),
+    isNear,
   )
   const seen = useRef(round)
   useEffect(() => {

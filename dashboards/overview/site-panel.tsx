@@ -14,6 +14,7 @@ import { isInspected } from '../findings/groups.ts'
 import { SiteFindings } from '../findings/site-findings.tsx'
 import { useWorkspace } from '../session/workspace.tsx'
 import { FailureNotice } from '../shell/notice.tsx'
+import { useNear } from '../shell/use-near.ts'
 import { useNow } from '../shell/use-now.ts'
 import { isBrokenDown, PANELS } from '../view/panels.ts'
 import type { Range } from '../view/ranges.ts'
@@ -48,11 +49,14 @@ export function SitePanel({ site, credential, range, compare, round }: SitePanel
   const { gateway } = useWorkspace()
   const now = useNow()
   const id = useId()
+  const panel = useRef<HTMLElement>(null)
+  const isNear = useNear(panel)
   const [hasNumbers, setHasNumbers] = useState(true)
   const { value, failure, refresh } = usePolled(
     `${site.id} ${range.name}`,
     hasNumbers ? POLL_MS : FIRST_NUMBERS_POLL_MS,
     () => (isMoney(site) ? readRevenue : readTraffic)(gateway, site, range, Date.now()),
+    isNear,
   )
   const fetchedAt = value?.fetchedAt ?? null
   useEffect(() => {
@@ -62,7 +66,7 @@ export function SitePanel({ site, credential, range, compare, round }: SitePanel
   const health = credential === null ? null : healthOf(credential, now)
 
   return (
-    <article className="panel" aria-labelledby={id}>
+    <article className="panel" aria-labelledby={id} ref={panel}>
       <header className="panel-head">
         <h2 id={id}>{site.name}</h2>
         <span className="badge">{PROVIDERS[site.provider].label}</span>
@@ -86,10 +90,10 @@ export function SitePanel({ site, credential, range, compare, round }: SitePanel
       {value !== null && fetchedAt !== null && isBrokenDown(site.provider) && (
         <div className="breakdowns">
           <ResponseClasses responses={value.responses} />
-          <SiteTops site={site} range={range} round={round} />
+          <SiteTops site={site} range={range} round={round} isNear={isNear} />
         </div>
       )}
-      {isInspected(site.provider) && <SiteFindings site={site} now={now} round={round} />}
+      {isInspected(site.provider) && <SiteFindings site={site} now={now} round={round} isNear={isNear} />}
     </article>
   )
 }

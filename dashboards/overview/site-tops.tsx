@@ -15,13 +15,21 @@ import type { Site } from './site-panel.tsx'
 /** Days change slowly: countries come with a poll, paths once a day. */
 const POLL_MS = 5 * 60_000
 
-type SiteTopsProps = { readonly site: Site; readonly range: Range; readonly round: number }
+type SiteTopsProps = {
+  readonly site: Site
+  readonly range: Range
+  readonly round: number
+  readonly isNear: boolean
+}
 
 /** Where a site's requests come from, and what they ask for. */
-export function SiteTops({ site, range, round }: SiteTopsProps) {
+export function SiteTops({ site, range, round, isNear }: SiteTopsProps) {
   const { gateway } = useWorkspace()
-  const { value, failure, refresh } = usePolled(`${site.id} ${range.name}`, POLL_MS, () =>
-    readTops(gateway, site.id, range, Date.now()),
+  const { value, failure, refresh } = usePolled(
+    `${site.id} ${range.name}`,
+    POLL_MS,
+    () => readTops(gateway, site.id, range, Date.now()),
+    isNear,
   )
   const seen = useRef(round)
   useEffect(() => {
