@@ -1,10 +1,10 @@
 'use client'
 
-import { useEffect, useRef } from 'react'
 import { FindingsResponse, type SiteSummary, type z } from '../data/schemas.ts'
 import { usePolled } from '../data/use-polled.ts'
 import { useWorkspace } from '../session/workspace.tsx'
 import { FailureNotice } from '../shell/notice.tsx'
+import { useOnChange } from '../shell/use-on-change.ts'
 import { formatAge, formatDateTime } from '../view/format.ts'
 import { countsText, type Finding, type Group, groupsOf, levelNoun } from './groups.ts'
 
@@ -26,11 +26,7 @@ export function SiteFindings({ site, now, round, isNear }: SiteFindingsProps) {
     () => gateway(`/api/sites/${site.id}/findings`, FindingsResponse),
     isNear,
   )
-  const seen = useRef(round)
-  useEffect(() => {
-    if (seen.current !== round) refresh()
-    seen.current = round
-  }, [round, refresh])
+  useOnChange(round, refresh)
 
   if (value === null && failure === null) return <div className="skeleton findings-skeleton" aria-hidden="true" />
   if (value === null) return failure && <FailureNotice failure={failure} onRetry={refresh} />

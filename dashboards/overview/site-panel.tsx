@@ -16,6 +16,7 @@ import { useWorkspace } from '../session/workspace.tsx'
 import { FailureNotice } from '../shell/notice.tsx'
 import { useNear } from '../shell/use-near.ts'
 import { useNow } from '../shell/use-now.ts'
+import { useOnChange } from '../shell/use-on-change.ts'
 import { isBrokenDown, PANELS } from '../view/panels.ts'
 import type { Range } from '../view/ranges.ts'
 import { CategoryTable } from './category-table.tsx'
@@ -137,13 +138,4 @@ function PanelBody({ traffic, site, range, compare }: PanelBodyProps) {
       </div>
     </div>
   )
-}
-
-function useOnChange(round: number, act: () => void): void {
-  const seen = useRef(round)
-  useEffect(() => {
-    if (seen.current === round) return
-    seen.current = round
-    act()
-  }, [round, act])
 }

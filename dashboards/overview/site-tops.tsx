@@ -1,10 +1,10 @@
 'use client'
 
-import { useEffect, useRef } from 'react'
 import { readTops } from '../data/tops.ts'
 import { usePolled } from '../data/use-polled.ts'
 import { useWorkspace } from '../session/workspace.tsx'
 import { FailureNotice } from '../shell/notice.tsx'
+import { useOnChange } from '../shell/use-on-change.ts'
 import { formatDay } from '../view/format.ts'
 import { samplingText, sourceText } from '../view/provenance.ts'
 import type { Range, Window } from '../view/ranges.ts'
@@ -31,11 +31,7 @@ export function SiteTops({ site, range, round, isNear }: SiteTopsProps) {
     () => readTops(gateway, site.id, range, Date.now()),
     isNear,
   )
-  const seen = useRef(round)
-  useEffect(() => {
-    if (seen.current !== round) refresh()
-    seen.current = round
-  }, [round, refresh])
+  useOnChange(round, refresh)
 
   if (value === null && failure !== null) return <FailureNotice failure={failure} onRetry={refresh} />
   if (value === null) return <div className="skeleton breakdown-skeleton" aria-hidden="true" />
