@@ -41,11 +41,15 @@ type Stored = {
   completeness: 'complete' | 'partial'
 }
 
-/** Every stored fact against the simulators' own ledgers, and every figure of the ledgers against what is stored. */
+/**
+ * Every stored fact against the simulators' own ledgers, and every figure of the ledgers against what is stored. `hoursKeptFrom`: where
+ * the verifier drops them, the first that it has not dropped.
+ */
 export async function compareWithBooks(
   stand: GoldenStand,
   runs: readonly WholeRun[],
   endedAt: number,
+  hoursKeptFrom = Number.NEGATIVE_INFINITY,
 ): Promise<Comparison> {
   const totals = { facts: 0, expected: 0 }
   const differences: Difference[] = []
@@ -55,7 +59,7 @@ export async function compareWithBooks(
       const books = (stand.providers.get(site.provider)?.books ?? []).filter((book) => book.dataset === dataset)
       const facts = await storedFacts(stand.sql, site, dataset)
       const comparison = new SiteComparison(site, dataset, books, facts)
-      comparison.counted(endedAt)
+      comparison.counted(endedAt, dataset === 'hourly' ? hoursKeptFrom : Number.NEGATIVE_INFINITY)
       comparison.readings(own)
       comparison.fleeting(endedAt)
       comparison.extras()
@@ -107,10 +111,10 @@ class SiteComparison {
   }
 
   /** From as far back as the provider kept rows when the key was stored. A younger window than has settled need not be there, but is held to what it claims. */
-  counted(endedAt: number): void {
+  counted(endedAt: number, keptFrom: number): void {
     for (const { counted } of this.#books) {
       if (counted === undefined) continue
-      const from = this.#site.connectedAt - counted.depthMs
+      const from = Math.max(this.#site.connectedAt - counted.depthMs, keptFrom)
       for (const entry of counted.entries(this.#site, from, endedAt)) {
         const mustBeFinal = entry.windowEnd <= endedAt - counted.settlingMs && entry.windowStart >= from + EDGE_MS
         if (!mustBeFinal && !this.#isComplete(entry)) continue

@@ -1,4 +1,5 @@
 import type postgres from 'postgres'
+import { HISTORY_MS } from '../../domain/backfill/retention.ts'
 import { withDatabase } from '../../workers/runtime/database.ts'
 import scheduler from '../../workers/scheduler/poll.cron.ts'
 import { pruneHours } from '../../workers/verifier/facts-retention.ts'
@@ -54,7 +55,8 @@ export async function proveOperation({ seed, scale, say }: GoldenOptions): Promi
       say(`day ${day} of ${days}: ${operation.jobs} jobs, longest lag ${operation.longestLagMs / 1000} s`)
     }
     const growth = unexplainedGrowth(counts)
-    const { facts, differences } = await compareWithBooks(stand, [], operation.lastTick)
+    const hoursKeptFrom = operation.lastTick - HISTORY_MS.hourly
+    const { facts, differences } = await compareWithBooks(stand, [], operation.lastTick, hoursKeptFrom)
     const state = await figures(stand.sql)
     const refused_calls = sum(stand.lanes.map(({ refusals }) => refusals))
     const histories_left = await stand.historiesLeft()

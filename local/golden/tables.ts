@@ -4,6 +4,7 @@ import type postgres from 'postgres'
 const MAY_GROW: Readonly<Record<string, { readonly why: string; readonly days: number | null }>> = {
   facts_hourly: { why: 'a row a site, metric and hour, kept for 90 days', days: 90 },
   facts_daily: { why: 'a row a site, metric and day, kept', days: null },
+  facts_top: { why: 'a row a site, day and largest share, kept', days: null },
   jobs: { why: 'a row a poll, kept for 7 days', days: 7 },
   run_counts: { why: 'a row a key, day and kind of end, kept for 7 days', days: 7 },
   findings: { why: 'a row a thing found, kept for a year once it is resolved', days: 365 },
