@@ -114,9 +114,10 @@ class SiteComparison {
   counted(endedAt: number, keptFrom: number): void {
     for (const { counted } of this.#books) {
       if (counted === undefined) continue
-      const from = Math.max(this.#site.connectedAt - counted.depthMs, keptFrom)
+      const from = this.#site.connectedAt - counted.depthMs
+      const keptSurelyFrom = Math.max(from, keptFrom) + EDGE_MS
       for (const entry of counted.entries(this.#site, from, endedAt)) {
-        const mustBeFinal = entry.windowEnd <= endedAt - counted.settlingMs && entry.windowStart >= from + EDGE_MS
+        const mustBeFinal = entry.windowEnd <= endedAt - counted.settlingMs && entry.windowStart >= keptSurelyFrom
         if (!mustBeFinal && !this.#isComplete(entry)) continue
         this.#hold(entry, mustBeFinal && entry.value !== 0)
       }
