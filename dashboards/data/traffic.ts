@@ -1,7 +1,7 @@
 import { isKeptBy, METRICS, type MetricName } from '../../domain/metrics/definitions.ts'
 import { type Figure, figureOf, isSettled, newestFetch, pointsOf, type Series } from '../view/figures.ts'
 import { type Categories, NO_CATEGORIES } from '../view/money.ts'
-import { isBrokenDown, PANELS } from '../view/panels.ts'
+import { hasBreakdowns, PANELS } from '../view/panels.ts'
 import { daysBehind, metricsQuery, type Range, siteDays, type Window, windowBefore, windowOf } from '../view/ranges.ts'
 import { type ChartRow, chartRows } from '../view/series.ts'
 import { NO_RESPONSES, type Responses, responsesOf } from '../view/shares.ts'
@@ -56,10 +56,11 @@ export async function readTraffic(
     isKeptBy(window.grain, metric) && METRICS[metric].aggregation !== 'mean'
       ? { within: window, ...seriesOf(metric, pair) }
       : { within: days, ...seriesOf(metric, dayPair) }
-  const figures = shown.map((metric) => {
+  const figure = (metric: MetricName) => {
     const { within, ...series } = inRange(metric)
     return figureOf(metric, within, { ...series, now })
-  })
+  }
+  const figures = shown.map(figure)
   const { within, current: charts, previous: before } = inRange(charted)
   const rows = chartRows(within, pointsOf(charts), pointsOf(before))
   return {
@@ -71,7 +72,7 @@ export async function readTraffic(
       rows,
       figures,
       categories: NO_CATEGORIES,
-      responses: isBrokenDown(provider) ? responsesOf((metric) => inRange(metric).current) : NO_RESPONSES,
+      responses: hasBreakdowns(provider) ? responsesOf(figure) : NO_RESPONSES,
       fetchedAt: newestFetch(figures),
     },
   }

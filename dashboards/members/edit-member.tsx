@@ -43,7 +43,13 @@ export function EditMember({ member, onChanged, onClose }: EditMemberProps) {
           <button type="submit" className="button button-primary" disabled={busy}>
             Save role
           </button>
-          <button type="button" className="button" disabled={busy || removing} onClick={() => setRemoving(true)}>
+          <button
+            type="button"
+            className="button"
+            disabled={busy}
+            aria-expanded={removing}
+            onClick={() => setRemoving(true)}
+          >
             Remove…
           </button>
           <button type="button" className="button button-quiet" disabled={busy} onClick={onClose}>

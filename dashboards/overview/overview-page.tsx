@@ -86,7 +86,7 @@ export function OverviewPage() {
 }
 
 function inReachFirst(sites: readonly Site[]): readonly Site[] {
-  return [...sites].sort((one, other) => Number(one.removed_at !== null) - Number(other.removed_at !== null))
+  return sites.toSorted((one, other) => Number(one.removed_at !== null) - Number(other.removed_at !== null))
 }
 
 function namesOf(sites: readonly { readonly name: string }[]): string[] {

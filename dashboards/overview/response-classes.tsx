@@ -1,16 +1,16 @@
-import { samplingText, sourceText } from '../view/provenance.ts'
 import type { Responses } from '../view/shares.ts'
+import { Origin } from './origin.tsx'
 import { ShareList } from './share-list.tsx'
 
-type ResponseClassesProps = { readonly responses: Responses }
+type ResponseClassesProps = { readonly responses: Responses; readonly timeZone: string }
 
-export function ResponseClasses({ responses: { shares, provenance } }: ResponseClassesProps) {
+export function ResponseClasses({ responses: { shares, origin }, timeZone }: ResponseClassesProps) {
   return (
     <div className="breakdown">
       <ShareList caption="Responses by class" noun="Class" shares={shares} />
-      {provenance !== null && (
+      {origin !== null && (
         <p className="provenance">
-          {sourceText(provenance.source)} · {samplingText(provenance.sampling)}
+          <Origin figure={origin} timeZone={timeZone} />
         </p>
       )}
     </div>

@@ -17,13 +17,13 @@ import { FailureNotice } from '../shell/notice.tsx'
 import { useNear } from '../shell/use-near.ts'
 import { useNow } from '../shell/use-now.ts'
 import { useOnChange } from '../shell/use-on-change.ts'
-import { isBrokenDown, PANELS } from '../view/panels.ts'
+import { hasBreakdowns, PANELS } from '../view/panels.ts'
 import type { Range } from '../view/ranges.ts'
 import { CategoryTable } from './category-table.tsx'
 import { FigureLine } from './figure-line.tsx'
 import { Freshness } from './freshness.tsx'
+import { ReachBadge } from './reach-badge.tsx'
 import { ResponseClasses } from './response-classes.tsx'
-import { SiteComing } from './site-coming.tsx'
 import { SiteTops } from './site-tops.tsx'
 
 /** The chart library is the largest part of the page: sign-in does not wait for it. */
@@ -71,7 +71,7 @@ export function SitePanel({ site, credential, range, compare, round }: SitePanel
       <header className="panel-head">
         <h2 id={id}>{site.name}</h2>
         <span className="badge">{PROVIDERS[site.provider].label}</span>
-        <SiteComing site={site} now={now} />
+        <ReachBadge site={site} now={now} />
         {health !== null && health.why !== null && <HealthBadge health={health} />}
         <Freshness fetchedAt={fetchedAt} now={now} failing={failure !== null && value !== null} />
       </header>
@@ -88,9 +88,9 @@ export function SitePanel({ site, credential, range, compare, round }: SitePanel
       {value !== null && fetchedAt !== null && (
         <PanelBody traffic={value} site={site} range={range} compare={compare} />
       )}
-      {value !== null && fetchedAt !== null && isBrokenDown(site.provider) && (
+      {value !== null && fetchedAt !== null && hasBreakdowns(site.provider) && (
         <div className="breakdowns">
-          <ResponseClasses responses={value.responses} />
+          <ResponseClasses responses={value.responses} timeZone={site.time_zone} />
           <SiteTops site={site} range={range} round={round} isNear={isNear} />
         </div>
       )}

@@ -5,9 +5,8 @@ import { usePolled } from '../data/use-polled.ts'
 import { useWorkspace } from '../session/workspace.tsx'
 import { FailureNotice } from '../shell/notice.tsx'
 import { useOnChange } from '../shell/use-on-change.ts'
-import { formatDay } from '../view/format.ts'
-import { samplingText, sourceText } from '../view/provenance.ts'
-import type { Range, Window } from '../view/ranges.ts'
+import { daysText, fetchedText, samplingText, sourceText } from '../view/provenance.ts'
+import { type Range, STEP_MS, type Window } from '../view/ranges.ts'
 import type { Top } from '../view/shares.ts'
 import { ShareList } from './share-list.tsx'
 import type { Site } from './site-panel.tsx'
@@ -77,11 +76,17 @@ function TopList({ caption, noun, top, window, isCode = false }: TopListProps) {
   )
 }
 
-/** "httpRequestsAdaptiveGroups · 21 to 27 Nov (UTC days), 6 of 7 read · estimated from 1 in 10" */
-function originText({ days, provenance }: Top, { from, to }: Window): string {
+/** "httpRequestsAdaptiveGroups · 21 Nov to 27 Nov (UTC days), 6 of 7 read · fetched 15:13 UTC · estimated from 1 in 10" */
+function originText({ days, provenance }: Top, window: Window): string {
   if (provenance === null) return ''
-  const touched = Math.round((to - from) / 86_400_000)
-  const span = `${formatDay(from, 'UTC')} to ${formatDay(to - 1, 'UTC')} (UTC days)`
-  const read = days === touched ? span : `${span}, ${days} of ${touched} read`
-  return [sourceText(provenance.source), read, samplingText(provenance.sampling)].join(' · ')
+  const touched = (window.to - window.from) / STEP_MS.day
+  const span = daysText(window, 'UTC')
+  const parts = [
+    sourceText(provenance.source),
+    days === touched ? span : `${span}, ${days} of ${touched} read`,
+    fetchedText(provenance, Date.now(), 'UTC'),
+    samplingText(provenance.sampling),
+    ...(provenance.completeness === 'partial' ? ['last day unfinished'] : []),
+  ]
+  return parts.join(' · ')
 }

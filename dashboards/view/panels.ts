@@ -44,7 +44,7 @@ export const PANELS: { readonly [Name in Provider]: Panel } = {
 }
 
 /** Whose requests are also told by class of status, by country and by path. */
-export function isBrokenDown(provider: Provider): boolean {
+export function hasBreakdowns(provider: Provider): boolean {
   return provider === 'cloudflare'
 }
 

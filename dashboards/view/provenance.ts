@@ -1,5 +1,6 @@
 import type { Correction } from './delta.ts'
-import { formatDay, formatValue, type Measure } from './format.ts'
+import { formatDate, formatDateTime, formatDay, formatTime, formatValue, type Measure, zoneLabel } from './format.ts'
+import type { Window } from './ranges.ts'
 import type { Coverage } from './series.ts'
 
 export type Provenance = {
@@ -21,6 +22,26 @@ const ROLLUP = 'rollup:'
 export function sourceText(source: string): string {
   if (!source.startsWith(ROLLUP)) return source
   return `${source.slice(ROLLUP.length)}, days made of the hours of UTC days`
+}
+
+/** "fetched 15:13 UTC"; with its day where that is another one. */
+export function fetchedText({ fetched_at }: Provenance, now: number, timeZone: string): string {
+  const at = Date.parse(fetched_at)
+  const shown = isSameDay(at, now) ? formatTime(at, timeZone) : formatDateTime(at, timeZone)
+  return `fetched ${shown} ${zoneLabel(timeZone)}`
+}
+
+function isSameDay(a: number, b: number): boolean {
+  return new Date(a).toISOString().slice(0, 10) === new Date(b).toISOString().slice(0, 10)
+}
+
+/** Days are those that the provider counts the site in, each told as the UTC midnight of its date: the figure says which ones. */
+export function daysText({ grain, from, to }: Window, zone: string): string | null {
+  if (grain === 'hour') return null
+  const last = to - 1
+  if (isSameDay(from, last)) return `${formatDay(from, 'UTC')} (${zone} day)`
+  const show = new Date(from).getUTCFullYear() === new Date(last).getUTCFullYear() ? formatDay : formatDate
+  return `${show(from, 'UTC')} to ${show(last, 'UTC')} (${zone} days)`
 }
 
 /** `sampling` is how many events one counted event stands for. */

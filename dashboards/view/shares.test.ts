@@ -1,25 +1,27 @@
 import { describe, expect, test } from 'vitest'
+import type { MetricName } from '../../domain/metrics/definitions.ts'
 import { SiteId } from '../data/schemas.ts'
-import type { Series } from './figures.ts'
+import { type Figure, figureOf } from './figures.ts'
 import { countryName, daysTouched, responsesOf, topOf } from './shares.ts'
 
+const WINDOW = { grain: 'hour', from: Date.UTC(2026, 10, 26), to: Date.UTC(2026, 10, 26, 1) } as const
 const SITE = SiteId.parse('5a1f0a50-7c1f-4a3e-9c1e-0d6c4f1f7a10')
 
 describe('answers by class of status', () => {
   test('are parts of their own sum, and a class that was never given has no line', () => {
     const totals: Record<string, number> = { responses_2xx: 90, responses_4xx: 9, responses_5xx: 1, responses_3xx: 0 }
-    const { total, shares } = responsesOf((metric) => seriesOf(totals[metric]))
-    expect(total).toBe(100)
+    const { shares, origin } = responsesOf((metric) => figure(metric, totals[metric]))
     expect(shares.map(({ label, value, part }) => [label, value, part])).toEqual([
       ['2xx success', 90, 0.9],
       ['4xx client error', 9, 0.09],
       ['5xx server error', 1, 0.01],
     ])
+    expect(origin).toMatchObject({ metric: 'responses_2xx', provenance: { source: 'hours' } })
   })
 
   test('of a site without any are no shares, not shares of nothing', () => {
-    expect(responsesOf(() => seriesOf(0))).toMatchObject({ total: 0, shares: [] })
-    expect(responsesOf(() => undefined)).toEqual({ total: 0, shares: [], provenance: null })
+    expect(responsesOf((metric) => figure(metric, 0))).toMatchObject({ shares: [] })
+    expect(responsesOf((metric) => figure(metric, undefined))).toEqual({ shares: [], origin: null })
   })
 })
 
@@ -73,8 +75,12 @@ test('a window of hours touches the day that it begins in and the one that it en
   expect(daysTouched(whole)).toEqual(whole)
 })
 
-function seriesOf(total: number | undefined): Series | undefined {
-  return total === undefined ? undefined : { total, points: [], provenance: null }
+function figure(metric: MetricName, total: number | undefined): Figure {
+  const at = new Date(WINDOW.from).toISOString()
+  const provenance = { source: 'hours', fetched_at: at, sampling: 1, completeness: 'complete' } as const
+  const points = [{ at, value: total ?? 0, completeness: 'complete' }] as const
+  const current = total === undefined ? undefined : { total, points, provenance }
+  return figureOf(metric, WINDOW, { current, previous: undefined, now: WINDOW.to })
 }
 
 function answer(dimension: 'country' | 'path', total: number, rows: readonly (readonly [string, number])[]) {

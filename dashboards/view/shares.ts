@@ -1,7 +1,6 @@
 import type { MetricName } from '../../domain/metrics/definitions.ts'
 import type { TopDimension, TopResponse, z } from '../data/schemas.ts'
-import type { Series } from './figures.ts'
-import type { Provenance } from './provenance.ts'
+import type { Figure } from './figures.ts'
 import { STEP_MS, type Window } from './ranges.ts'
 
 /** A part of a whole: `part` is from 0 to 1, and 0 where the whole is nothing. */
@@ -15,30 +14,26 @@ export const RESPONSE_CLASSES = [
   { metric: 'responses_5xx', label: '5xx server error' },
 ] as const satisfies readonly { readonly metric: MetricName; readonly label: string }[]
 
-export type Responses = {
-  readonly total: number
-  readonly shares: readonly Share[]
-  readonly provenance: Provenance | null
-}
-export const NO_RESPONSES: Responses = { total: 0, shares: [], provenance: null }
+/** `origin`: the figure of one class, since all are of the same rows; null where none is known. */
+export type Responses = { readonly shares: readonly Share[]; readonly origin: Figure | null }
+export const NO_RESPONSES: Responses = { shares: [], origin: null }
 
 /** Answers by class of status; classes without any are left out. Of their own sum: requests may be estimates, and these are not. */
-export function responsesOf(seriesOf: (metric: MetricName) => Series | undefined): Responses {
-  const classes = RESPONSE_CLASSES.map(({ metric, label }) => ({ key: metric, label, series: seriesOf(metric) }))
-  const total = classes.reduce((sum, { series }) => sum + (series?.total ?? 0), 0)
-  const shares = classes.flatMap(({ key, label, series }) =>
-    series === undefined || series.total === 0 ? [] : [{ key, label, value: series.total, part: series.total / total }],
+export function responsesOf(figureOf: (metric: MetricName) => Figure): Responses {
+  const classes = RESPONSE_CLASSES.map(({ metric, label }) => ({ label, figure: figureOf(metric) }))
+  const total = classes.reduce((sum, { figure }) => sum + (figure.value ?? 0), 0)
+  const shares = classes.flatMap(({ label, figure: { metric, value } }) =>
+    value === null || value === 0 ? [] : [{ key: metric, label, value, part: value / total }],
   )
-  return { total, shares, provenance: classes.find(({ series }) => series !== undefined)?.series?.provenance ?? null }
+  return { shares, origin: classes.find(({ figure }) => figure.provenance !== null)?.figure ?? null }
 }
 
 export type Top = {
-  readonly total: number
   readonly shares: readonly Share[]
   /** All that is not among the shares. */
   readonly rest: Share
   readonly days: number
-  readonly provenance: Provenance | null
+  readonly provenance: z.infer<typeof TopResponse>['provenance']
 }
 
 /** As many as stand beside the classes of status without making the panel longer. The console and the API have more. */
@@ -53,7 +48,7 @@ export function topOf({ dimension, total, days, rows, provenance }: z.infer<type
     .slice(0, MAX_SHARES)
     .map(({ key, value }) => shareOf(key, dimension === 'country' ? countryName(key) : key, value))
   const rest = total - shares.reduce((sum, { value }) => sum + value, 0)
-  return { total, days, provenance, shares, rest: shareOf('', 'All others', rest) }
+  return { days, provenance, shares, rest: shareOf('', 'All others', rest) }
 }
 
 /** Codes of Cloudflare's own: Tor has no country, and of some addresses none is known. */

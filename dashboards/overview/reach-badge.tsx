@@ -4,10 +4,10 @@ import type { Site } from './site-panel.tsx'
 /** How long a site that a poll found is called new. */
 const NEW_MS = 7 * 24 * 3_600_000
 
-type SiteComingProps = { readonly site: Site; readonly now: number }
+type ReachBadgeProps = { readonly site: Site; readonly now: number }
 
 /** Of a site that came to the key's reach lately, or left it. */
-export function SiteComing({ site: { found_at, removed_at }, now }: SiteComingProps) {
+export function ReachBadge({ site: { found_at, removed_at }, now }: ReachBadgeProps) {
   if (removed_at !== null) {
     return (
       <span className="badge badge-unsure" title="The key reaches it no more: it is not polled, and its figures stay.">
