@@ -7,7 +7,6 @@ import { expect, it } from 'vitest'
 
 it('a command that is interrupted takes its Postgres along', async () => {
   const source = `import { startThrowawayPostgres } from ${JSON.stringify(import.meta.resolve('./throwaway.ts'))}
-    import { dirname } from 'node:path'
     const { folder } = await startThrowawayPostgres('shipped')
     console.log(folder)
     setInterval(() => {}, 1000)`

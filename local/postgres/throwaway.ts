@@ -15,9 +15,9 @@ export async function startThrowawayPostgres(
   pool: 'watched' | 'shipped' = 'watched',
 ): Promise<EmbeddedPostgres & { readonly folder: string }> {
   const dir = mkdtempSync(join(tmpdir(), 'flarewatch-postgres-'))
-  const stay = goWithThisProcess(dir)
+  const callOff = goWithThisProcess(dir)
   const remove = () => {
-    stay()
+    callOff()
     rmSync(dir, { recursive: true, force: true })
   }
   let witness: SessionWitness | undefined
