@@ -74,3 +74,12 @@ test('only a window whose every step is finished is settled', () => {
   expect(isSettled(window, series([1, 2]))).toBe(false)
   expect(isSettled(window, undefined)).toBe(false)
 })
+
+test('of what is counted once an hour has settled, the hour just over is unfinished, and of all else missing', () => {
+  const hours: Window = { grain: 'hour', from: START, to: START + 2 * 3_600_000 }
+  const tenPast = START + 3_600_000 + 600_000
+  const coverageOf = (metric: 'threats' | 'requests') =>
+    figureOf(metric, hours, { current: undefined, previous: undefined, now: tenPast }).coverage
+  expect(coverageOf('threats')).toEqual({ finished: 0, unfinished: 1, missing: 0 })
+  expect(coverageOf('requests')).toEqual({ finished: 0, unfinished: 0, missing: 1 })
+})

@@ -47,8 +47,8 @@ export function figureOf(
   { current, previous, now }: { current: Series | undefined; previous: Series | undefined; now: number },
 ): Figure {
   const points = pointsOf(current)
-  const { label, unit, aggregation } = METRICS[metric]
-  const coverage = coverageOf(window, points, now)
+  const { label, unit, aggregation, hourDueMs = 0 } = METRICS[metric]
+  const coverage = coverageOf(window, points, now, window.grain === 'hour' ? hourDueMs : 0)
   const unfinishedLeftOut = aggregation === 'mean' && coverage.finished > 0
   return {
     metric,

@@ -78,6 +78,18 @@ test('coverage counts what is unfinished and what is missing, but not the hour t
   expect(coverageText({ finished: 2, unfinished: 0, missing: 0 }, 'day')).toBe('complete')
 })
 
+test('an hour that has ended and whose number is not due yet is unfinished; a gap before it, or one that is overdue, is missing', () => {
+  const half = HOUR / 2
+  const upTo = (minutes: number) => START + 3 * HOUR + minutes * 60_000
+  const [whole, gap] = [
+    [point(0, 1), point(1, 1)],
+    [point(0, 1), point(2, 1)],
+  ]
+  expect(coverageOf(window, whole, upTo(10), half)).toEqual({ finished: 2, unfinished: 1, missing: 0 })
+  expect(coverageOf(window, whole, upTo(40), half)).toEqual({ finished: 2, unfinished: 0, missing: 1 })
+  expect(coverageOf(window, gap, upTo(10), half)).toEqual({ finished: 2, unfinished: 0, missing: 1 })
+})
+
 test('sampling is told as what one counted event stands for', () => {
   expect([1, 2.34, 99.6].map(samplingText)).toEqual([
     'every event counted',

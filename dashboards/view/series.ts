@@ -53,12 +53,17 @@ const TICK_STEPS = [1, 2, 3, 4, 6, 12, 24, 48, 61, 91, 122]
 
 export type Coverage = { readonly finished: number; readonly unfinished: number; readonly missing: number }
 
-/** How much of a window its numbers cover. The step that is still running and has no number yet is not missing. */
-export function coverageOf(window: Window, current: readonly Point[], now: number): Coverage {
+/**
+ * How much of a window its numbers cover. The step that is still running and has no number yet is not missing; one that has ended and whose
+ * number is not due yet is unfinished.
+ */
+export function coverageOf(window: Window, current: readonly Point[], now: number, dueMs = 0): Coverage {
   const step = STEP_MS[window.grain]
-  const ended = Math.max(0, Math.floor((Math.min(now, window.to) - window.from) / step))
+  const endedBy = (at: number) => Math.max(0, Math.floor((Math.min(at, window.to) - window.from) / step))
+  const knownOf = (at: number) => current.filter((point) => point.at + step <= at).length
+  const withoutNumber = (at: number) => endedBy(at) - knownOf(at)
+  const missing = Math.max(0, withoutNumber(now - dueMs))
+  const waiting = Math.max(0, withoutNumber(now) - missing)
   const finished = current.filter(({ complete }) => complete).length
-  const unfinished = current.length - finished
-  const known = current.filter(({ at }) => at + step <= now).length
-  return { finished, unfinished, missing: Math.max(0, ended - known) }
+  return { finished, unfinished: current.length - finished + waiting, missing }
 }

@@ -20,9 +20,12 @@ export type MetricDefinition = {
   readonly aggregation: Aggregation
   /** The grains that the provider gives it in. A day that it does not give is made of the day's hours. */
   readonly grains: readonly Grain[]
+  /** How long after its end an hour may be without its figure, where the provider gives none before it has settled: then a poll has to come too. */
+  readonly hourDueMs?: number
 }
 
 const TRAFFIC = { provider: 'cloudflare', unit: 'count', aggregation: 'sum', grains: ['hour', 'day'] } as const
+const ROLLED_UP = { ...TRAFFIC, hourDueMs: 30 * 60_000 } as const
 const MAIL = { provider: 'resend', unit: 'count', aggregation: 'sum', grains: ['day'] } as const
 const REVENUE = { provider: 'stripe', unit: 'minor', aggregation: 'sum', grains: ['day'] } as const
 const SUBSCRIPTIONS = { provider: 'stripe', unit: 'count', aggregation: 'sum', grains: ['day'] } as const
@@ -35,21 +38,21 @@ export const METRICS: { readonly [Name in MetricName]: MetricDefinition & { read
   cached_bytes: {
     name: 'cached_bytes',
     label: 'Data served from cache',
-    ...TRAFFIC,
+    ...ROLLED_UP,
     unit: 'bytes',
   },
   unique_visitors: {
     name: 'unique_visitors',
     label: 'Unique visitors a day',
-    ...TRAFFIC,
+    ...ROLLED_UP,
     aggregation: 'mean',
   },
-  responses_1xx: { name: 'responses_1xx', label: 'Responses 1xx', ...TRAFFIC },
-  responses_2xx: { name: 'responses_2xx', label: 'Responses 2xx', ...TRAFFIC },
-  responses_3xx: { name: 'responses_3xx', label: 'Responses 3xx', ...TRAFFIC },
-  responses_4xx: { name: 'responses_4xx', label: 'Responses 4xx', ...TRAFFIC },
-  responses_5xx: { name: 'responses_5xx', label: 'Responses 5xx', ...TRAFFIC },
-  threats: { name: 'threats', label: 'Threats stopped', ...TRAFFIC },
+  responses_1xx: { name: 'responses_1xx', label: 'Responses 1xx', ...ROLLED_UP },
+  responses_2xx: { name: 'responses_2xx', label: 'Responses 2xx', ...ROLLED_UP },
+  responses_3xx: { name: 'responses_3xx', label: 'Responses 3xx', ...ROLLED_UP },
+  responses_4xx: { name: 'responses_4xx', label: 'Responses 4xx', ...ROLLED_UP },
+  responses_5xx: { name: 'responses_5xx', label: 'Responses 5xx', ...ROLLED_UP },
+  threats: { name: 'threats', label: 'Threats stopped', ...ROLLED_UP },
   emails_sent: { name: 'emails_sent', label: 'Emails sent', ...MAIL },
   emails_delivered: { name: 'emails_delivered', label: 'Emails delivered', ...MAIL },
   emails_delayed: { name: 'emails_delayed', label: 'Deliveries delayed', ...MAIL },
